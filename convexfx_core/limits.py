@@ -1,0 +1,41 @@
+"""Every bound of the system, with the reason for it."""
+
+from typing import Final
+
+ASSETS_MAX: Final = 64
+"""Prices are solved by dense algebra in the number of assets."""
+ORDERS_MAX: Final = 1 << 24
+"""Witness order indices and flow sums stay far inside 64 and 128 bits."""
+AMOUNT_MAX: Final = (1 << 62) - 1
+"""paid * rate stays below 2^125, so it fits 128 bits."""
+BALANCE_MAX: Final = (1 << 63) - 1
+"""delta's holdings diff is a signed 64-bit integer."""
+VALUE_MAX: Final = (1 << 80) - 1
+"""Values in numeraire base units, so that X G X stays inside signed 256 bits."""
+RISK_MAX: Final = (1 << 80) - 1
+"""Entries of G, for the same reason."""
+BAND_BPS_MAX: Final = 300
+"""Widest band at which the eight-term logarithm is exact enough."""
+FEE_PPM_MAX: Final = 100_000
+"""A fee above ten percent is a typing error."""
+EXPIRY_EPOCHS_MAX: Final = 1_440
+"""The seen-set is bounded: an order lives at most a day of one-minute epochs."""
+DECIMALS_MAX: Final = 9
+"""Amounts of everyday size stay inside 62 bits."""
+MESSAGE_BYTES_MAX: Final = 200 * 1024
+"""SQS carries 256 KiB; attributes and escapes need room."""
+MESSAGE_ITEMS_MAX: Final = 1_000
+"""One message is one unit of retry."""
+BUNDLE_BYTES_MAX: Final = 512 * 1024 * 1024
+"""A bundle is read whole into memory."""
+BUNDLE_ITEMS_MAX: Final = 1 << 20
+"""A million orders are one epoch."""
+AUXILIARY_BYTES_MAX: Final = 1_024
+"""Terms take 72 bytes; a wallet may add nothing that we do not read."""
+ALLOWANCES_MAX: Final = 16
+"""An order names one token; the codec allows a few."""
+LIMIT_EXPONENT_MIN: Final = -192
+LIMIT_EXPONENT_MAX: Final = 255
+"""Every ratio of two prices that a rate shift can express, with room."""
+RATE_SHIFT_MAX: Final = 126
+"""(paid * rate) >> shift of a 128-bit product."""
