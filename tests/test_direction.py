@@ -22,8 +22,8 @@ IMPURE = {
 LAYERS = [
     {"units", "limits", "errors"},
     {"canonical", "identity", "merkle"},
-    {"assets", "orders", "proposal", "case", "wire"},
-    {"reference", "params", "book", "state"},
+    {"assets", "orders", "proposal", "wire"},
+    {"reference", "params", "case", "book", "state"},
     {"clearing"},
     {"settlement", "laws", "state_diffs", "receipts"},
     {"transition"},
