@@ -1,0 +1,128 @@
+"""The executor's settings: ``executor.yaml``, overridden by ``CONVEXFX_`` environment variables.
+
+``docs/extending.md`` names the files to touch for a new key. AWS endpoint, region and credentials are
+boto3's own environment variables and never stand here.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from convexfx_core.errors import ConfigurationCode, ConfigurationError
+
+ProofMode = Literal["attested", "executed", "core", "compressed", "gpu"]
+LogLevel = Literal["error", "warn", "info", "debug", "trace"]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(:\d+)?(/.*)?$")]
+
+
+class ReferenceSettings(BaseModel):
+    """Where reference prices come from and what stops a seal.
+
+    ``staleness_s`` seconds; ``deviation_bps`` largest move between two epochs; ``start`` first day
+    of the replayed history, ISO date.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: Literal["ecb-replay"] = "ecb-replay"
+    staleness_s: Annotated[int, Field(gt=0)] = 432_000
+    deviation_bps: Annotated[int, Field(gt=0)] = 500
+    start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = "2024-01-02"
+
+
+class Settings(BaseSettings):
+    """Every setting with its default: the values of the local stack."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CONVEXFX_", env_nested_delimiter="__", extra="forbid"
+    )
+
+    base_layer_rpc: Url = "http://127.0.0.1:3100"
+    gateway: Url = "http://127.0.0.1:3000"
+    rpc_credentials: Path | None = None
+    network: Annotated[str, Field(min_length=1, max_length=64)] = "convexfx-devnet"
+    shard: Annotated[int, Field(ge=1, lt=1 << 63)] = 1
+    keypair: Path = Path(".convexfx/keys/operator.json")
+    attestor: Path = Path(".convexfx/keys/attestor.json")
+    fee: Annotated[int, Field(ge=0, lt=1 << 63)] = 1_000_000
+    api_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "convexfx-epochs"
+    inbox_queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")] = "convexfx-inbox"
+    epoch_interval_s: Annotated[int, Field(ge=5, le=86_400)] = 20
+    proof_mode: ProofMode = "attested"
+    parameters: Path | None = None
+    tokens: Path = Path(".convexfx/tokens.json")
+    reference: ReferenceSettings = ReferenceSettings()
+    log_level: LogLevel = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """Settings of ``path`` (default ``executor.yaml`` where it is) under the environment.
+
+        Raises
+        ------
+        ConfigurationError
+            ``SETTING`` with the key, what stood there and what is accepted.
+        """
+        values = _read_yaml(path)
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise _setting_error(error) from None
+
+    def environment(self) -> dict[str, str]:
+        """The settings as ``CONVEXFX_`` variables, for a process that is started with them."""
+        variables: dict[str, str] = {}
+        for key, value in self.model_dump(mode="json", exclude_none=True).items():
+            if isinstance(value, dict):
+                for inner, leaf in value.items():
+                    variables[f"CONVEXFX_{key}__{inner}".upper()] = str(leaf)
+            else:
+                variables[f"CONVEXFX_{key}".upper()] = str(value)
+        return variables
+
+
+def _read_yaml(path: Path | None) -> dict[str, Any]:
+    chosen = path or Path("executor.yaml")
+    if not chosen.is_file():
+        if path is None:
+            return {}
+        raise ConfigurationError(ConfigurationCode.SETTING, "--config", "a readable file", str(path))
+    try:
+        values = yaml.safe_load(chosen.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = str(error).splitlines()[0]
+        raise ConfigurationError(
+            ConfigurationCode.SETTING, str(chosen), "YAML of key: value lines", where
+        ) from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigurationError(
+            ConfigurationCode.SETTING, str(chosen), "YAML of key: value lines", type(values).__name__
+        )
+    return values
+
+
+def _setting_error(error: ValidationError) -> ConfigurationError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "settings"
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(Settings.model_fields)
+        return ConfigurationError(ConfigurationCode.SETTING, key, f"one of {known}", key)
+    return ConfigurationError(ConfigurationCode.SETTING, key, first["msg"], first["input"])

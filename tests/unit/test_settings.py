@@ -1,0 +1,84 @@
+"""Settings: defaults, file, environment, and errors that name the key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convexfx_core.errors import ConfigurationError
+from tasks.adapters.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_example_holds_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load(ROOT / "executor.yaml.example") == Settings.load()
+
+
+def test_the_example_names_every_key() -> None:
+    text = (ROOT / "executor.yaml.example").read_text()
+    named = set(yaml.safe_load(text)) | {line[2:].split(":")[0] for line in text.splitlines()}
+    assert set(Settings.model_fields) <= named
+
+
+def test_the_environment_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "executor.yaml").write_text("shard: 2\napi_port: 9000\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONVEXFX_SHARD", "3")
+    monkeypatch.setenv("CONVEXFX_REFERENCE__STALENESS_S", "60")
+    found = Settings.load()
+    assert (found.shard, found.api_port, found.reference.staleness_s) == (3, 9000, 60)
+
+
+def test_settings_survive_the_way_through_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = Settings(shard=7, proof_mode="executed", bucket="other-bucket")
+    for key, value in wanted.environment().items():
+        monkeypatch.setenv(key, value)
+    assert Settings.load() == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "seen"),
+    [
+        ("shard: 0\n", "shard", "0"),
+        ("shard: -1\n", "shard", "-1"),
+        ("api_port: 65536\n", "api_port", "65536"),
+        ("proof_mode: mock\n", "proof_mode", "mock"),
+        ("log_level: loud\n", "log_level", "loud"),
+        ("epoch_interval_s: 4\n", "epoch_interval_s", "4"),
+        ("base_layer_rpc: localhost\n", "base_layer_rpc", "localhost"),
+        ("bucket: A\n", "bucket", "A"),
+        ("reference:\n  source: guess\n", "reference.source", "guess"),
+        ("reference:\n  deviation_bps: 0\n", "reference.deviation_bps", "0"),
+        ("sharde: 1\n", "sharde", "sharde"),
+    ],
+)
+def test_invalid_setting_names_key_value_and_what_is_accepted(
+    tmp_path: Path, text: str, field: str, seen: str
+) -> None:
+    path = tmp_path / "executor.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(path)
+    line = str(caught.value)
+    assert caught.value.code == "SETTING"
+    assert caught.value.field == field
+    assert seen in line
+    assert caught.value.expected
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("text", ["[1, 2]\n", "a: [\n", "1: 2\n"])
+def test_invalid_file_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "executor.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"^SETTING: .*YAML"):
+        Settings.load(path)
+
+
+def test_invalid_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--config"):
+        Settings.load(tmp_path / "absent.yaml")
