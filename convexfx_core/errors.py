@@ -37,10 +37,12 @@ class RejectCode(StrEnum):
     BUNDLE_TOO_LARGE = "BUNDLE_TOO_LARGE"
     BUNDLE_HASH = "BUNDLE_HASH"
     BUNDLE_COUNT = "BUNDLE_COUNT"
+    PAYLOAD = "PAYLOAD"
     VERIFIABLE_KIND = "VERIFIABLE_KIND"
     SIGNATURE_KIND = "SIGNATURE_KIND"
     PUBLIC_KEY = "PUBLIC_KEY"
     SIGNATURE = "SIGNATURE"
+    NETWORK_MISMATCH = "NETWORK_MISMATCH"
     OWNER_MISMATCH = "OWNER_MISMATCH"
     CREDITED_MISMATCH = "CREDITED_MISMATCH"
     SHARD_MISMATCH = "SHARD_MISMATCH"
@@ -190,7 +192,7 @@ class LawViolated(ConvexFxError):
 
 
 class PublicValueMismatch(ConvexFxError):
-    """A public value differs from the one that the verifier derives; code ``PV_MISMATCH:<field>``."""
+    """A public value is not the one that the verifier derives; code ``PV_MISMATCH:<field>``."""
 
     def __init__(self, field: str, expected: str, observed: object = "") -> None:
         super().__init__(f"PV_MISMATCH:{field}", field, expected, observed)

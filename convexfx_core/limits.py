@@ -10,6 +10,8 @@ AMOUNT_MAX: Final = (1 << 62) - 1
 """paid * rate stays below 2^125, so it fits 128 bits."""
 BALANCE_MAX: Final = (1 << 63) - 1
 """delta's holdings diff is a signed 64-bit integer."""
+NONCE_MAX: Final = (1 << 63) - 1
+"""The next nonce is one more, also in signed 64-bit columns."""
 VALUE_MAX: Final = (1 << 80) - 1
 """Values in numeraire base units, so that X G X stays inside signed 256 bits."""
 RISK_MAX: Final = (1 << 80) - 1

@@ -1,0 +1,31 @@
+"""Order rows of ``docs/spec.md`` section 3: the 80 bytes, and the numbers that stand in them."""
+
+from typing import Final
+
+import numpy as np
+
+ORDER_DTYPE: Final = np.dtype(
+    [
+        ("owner", ">u8", (4,)),
+        ("nonce", "<u8"),
+        ("budget", "<u8"),
+        ("limit_m", "<u8"),
+        ("min_fill", "<u8"),
+        ("valid_until", "<u8"),
+        ("pay", "<u2"),
+        ("receive", "<u2"),
+        ("limit_e", "<i2"),
+        ("kind", "u1"),
+        ("limit_kind", "u1"),
+    ]
+)
+"""Order row, 80 bytes; the owner as four big-endian words that sort as bytes."""
+
+KIND_ORDER: Final = 1
+KIND_CANCEL: Final = 2
+KIND_PAYOUT: Final = 3
+LIMIT_MARKET: Final = 0
+LIMIT_LIMIT: Final = 1
+NO_ASSET: Final = 65_535
+MANTISSA_MIN: Final = 1 << 62
+MANTISSA_MAX: Final = (1 << 63) - 1
