@@ -1,0 +1,240 @@
+"""NDAS: the exact minimum of the convex piecewise quadratic dual by a dual active set.
+
+State: for every pair how many levels are full and whether the next one is partly filled (then the
+pair's price is pinned at that limit), for every asset whether it is pinned at a band. Each step
+minimises the quadratic on the manifold of the pins and walks there by an exact line search across
+the kinks; at a stationary point it drops the pin with the worst multiplier. Prices are
+u = -impact @ shadow with the shadow inventory carried along, so a singular impact needs no inverse.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from convexfx_core.clearing.curves import Levels
+from convexfx_core.clearing.newton import net_flow
+from convexfx_core.clearing.problem import F64, I64, Mask
+
+STILL_BPS: Final = 1e-11
+"""Prices that move less than this stand still."""
+PARALLEL: Final = 1e-9
+"""A pair whose price moves less than this part of the step does not meet its kinks."""
+SIGN_TOLERANCE: Final = 1e-9
+"""Multipliers may be out of their range by this part of it."""
+STEPS_MAX: Final = 4_000
+_BEYOND: Final = 3.0
+
+
+@dataclass(slots=True)
+class ActiveState:
+    """Where the search stands; changed in place.
+
+    Attributes
+    ----------
+    u : (n,) prices, bps.
+    shadow : (q,) shadow inventory, $M: ``u[1:] = -impact @ shadow``.
+    count : i64[P] first level of each pair that is not full (index into the levels).
+    partial : bool[P] level ``count`` is partly filled.
+    pinned : i64[q] -1, 0, 1: asset at its lower band, free, at its upper band.
+    """
+
+    u: F64
+    shadow: F64
+    count: I64
+    partial: Mask
+    pinned: I64
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """What the search found.
+
+    Attributes
+    ----------
+    part : f64[P] filled volume of the partly filled level of each pair, $M.
+    overflow : (q,) demand served beyond the band, $M.
+    steps, kinks : manifold steps and kinks crossed.
+    exact : False when ``STEPS_MAX`` was reached.
+    """
+
+    part: F64
+    overflow: F64
+    steps: int
+    kinks: int
+    exact: bool
+
+
+class _Search:
+    __slots__ = ("band", "impact", "kinks", "level", "levels", "net", "size", "state")
+
+    def __init__(
+        self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
+    ) -> None:
+        self.state, self.levels, self.impact, self.band = state, levels, impact, band[1:]
+        self.level, self.size = np.append(levels.level, 0.0), np.append(levels.volume, 0.0)
+        n, filled = len(offset), levels.filled(state.count)
+        self.net = offset + net_flow(n, levels.pay, levels.receive, filled, filled)
+        self.kinks = 0
+
+    def manifold(self, pairs: I64, assets: I64) -> tuple[F64, F64]:
+        """Shadow inventory (q,) and multipliers of the pins at the manifold's minimum."""
+        shadow: F64 = self.net[1:]
+        held = len(pairs)
+        if held + len(assets) == 0:
+            return shadow, np.zeros(0)
+        n, levels, state = len(self.net), self.levels, self.state
+        pins = np.zeros((n, held + len(assets)))
+        column = np.arange(held)
+        pins[levels.pay[pairs], column] = 1.0
+        pins[levels.receive[pairs], column] = -1.0
+        pins[assets + 1, np.arange(held, held + len(assets))] = state.pinned[assets]
+        pins = pins[1:]
+        through = self.impact @ pins
+        matrix = pins.T @ through
+        wanted = np.concatenate((self.level[state.count[pairs]], -self.band[assets]))
+        scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+        right = (wanted - shadow @ through) * scale
+        multiplier = np.linalg.solve(matrix * scale[:, None] * scale, right) * scale
+        total: F64 = shadow + pins @ multiplier
+        return total, multiplier
+
+    def shift(self, pair: int, up: int) -> None:
+        """Empty (``up`` = -1) the last full level of a pair, or fill (+1) the next one."""
+        state, levels = self.state, self.levels
+        if up < 0:
+            state.count[pair] -= 1
+        volume = up * self.size[state.count[pair]]
+        if up > 0:
+            state.count[pair] += 1
+        self.net[levels.pay[pair]] += volume
+        self.net[levels.receive[pair]] -= volume
+
+    def walk(self, shadow: F64) -> bool:
+        """Exact line search towards ``shadow``; False when its prices are reached and nothing
+        on the way changed the piece."""
+        state, levels = self.state, self.levels
+        change = shadow - state.shadow
+        target = -(self.impact @ shadow)
+        move = np.concatenate(([0.0], target - state.u[1:]))
+        largest = np.abs(move).max()
+        if largest <= STILL_BPS:
+            return False
+        curvature = -float(move[1:] @ change)
+        along = move[levels.receive] - move[levels.pay]
+        kink = self._kink_times(along, PARALLEL * largest)
+        band_time, asset = self._band_time(move[1:], PARALLEL * largest)
+        time, jump, pin = self._cross(along, kink, band_time, curvature)
+        state.u += time * move
+        state.shadow = state.shadow + time * change
+        if pin >= 0:
+            if along[pin] > 0:
+                self.shift(pin, -1)
+            state.partial[pin] = True
+            return True
+        if pin == _AT_BAND:
+            state.pinned[asset] = 1 if move[asset + 1] > 0 else -1
+            state.u[asset + 1] = state.pinned[asset] * self.band[asset]
+            return True
+        if time < 1.0 - 1e-9:
+            return True
+        state.u[1:] = target
+        return jump > 0
+
+    def _kink_times(self, along: F64, parallel: float) -> F64:
+        """Step length f64[P] at which each pair meets its next kink."""
+        state, levels = self.state, self.levels
+        price = state.u[levels.receive] - state.u[levels.pay]
+        up, down = along > parallel, along < -parallel
+        meets = ((up & (state.count > levels.first)) | (down & (state.count < levels.last))) & (
+            ~state.partial
+        )
+        time = np.full(len(along), _BEYOND)
+        np.divide(self.level[state.count - up] - price, along, out=time, where=meets)
+        return np.maximum(time, 0.0)
+
+    def _band_time(self, move: F64, parallel: float) -> tuple[float, int]:
+        """Step length at which the first free asset meets its band, and the asset."""
+        free = (self.state.pinned == 0) & (np.abs(move) > parallel)
+        time = np.full(len(move), _BEYOND)
+        room = np.copysign(self.band, move) - self.state.u[1:]
+        np.divide(room, move, out=time, where=free)
+        asset = int(time.argmin())
+        return max(float(time[asset]), 0.0), asset
+
+    def _cross(
+        self, along: F64, kink: F64, band_time: float, curvature: float
+    ) -> tuple[float, float, int]:
+        """Length of the step, sum of slope jumps crossed, and the pair at whose kink it stops
+        (``_AT_BAND`` at a band, ``_INSIDE`` at a minimum inside a piece)."""
+        state, levels, time, jump = self.state, self.levels, 0.0, 0.0
+        price = state.u[levels.receive] - state.u[levels.pay]
+        while True:
+            pair = int(kink.argmin()) if len(kink) else -1
+            next_kink = float(kink[pair]) if len(kink) else _BEYOND
+            inside = 1.0 - jump / curvature
+            if inside <= next_kink and inside <= band_time:
+                return max(inside, time), jump, _INSIDE
+            if band_time <= next_kink:
+                return band_time, jump, _AT_BAND
+            time, speed = next_kink, float(along[pair])
+            level = state.count[pair] - (speed > 0)
+            jump += float(self.size[level]) * abs(speed)
+            self.kinks += 1
+            if curvature * (time - 1.0) + jump >= 0:
+                return time, jump, pair
+            self.shift(pair, -1 if speed > 0 else 1)
+            count = int(state.count[pair])
+            more = count > levels.first[pair] if speed > 0 else count < levels.last[pair]
+            ahead = float(self.level[count - (speed > 0)] - price[pair])
+            kink[pair] = max(time, ahead / speed) if more else _BEYOND
+
+    def release(self, pairs: I64, assets: I64, multiplier: F64) -> bool:
+        """Drop the pin whose multiplier is worst; False when all are in range."""
+        held, state = len(pairs), self.state
+        part, volume = multiplier[:held], self.size[state.count[pairs]]
+        below, above = -part / volume, part / volume - 1.0
+        worst = np.concatenate((below, above, -multiplier[held:]))
+        if worst.max(initial=0.0) <= SIGN_TOLERANCE:
+            return False
+        choice = int(worst.argmax())
+        if choice < held:
+            state.partial[pairs[choice]] = False
+        elif choice < 2 * held:
+            pair = int(pairs[choice - held])
+            state.partial[pair] = False
+            self.shift(pair, 1)
+        else:
+            state.pinned[assets[choice - 2 * held]] = 0
+        return True
+
+
+_INSIDE: Final = -1
+_AT_BAND: Final = -2
+
+
+def descend(state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64) -> Descent:
+    """Exact optimum of one SCP subproblem.
+
+    Parameters
+    ----------
+    state : start; holds the optimum's prices and pins afterwards.
+    impact : (q, q) bps per $M, PSD.
+    offset : (n,) inventory gap with the SCP corrections, before any fill, $M.
+    band : (n,) bps.
+    """
+    search = _Search(state, levels, impact, offset, band)
+    part, overflow = np.zeros(len(levels.pair)), np.zeros(len(impact))
+    for step in range(1, STEPS_MAX + 1):
+        pairs, assets = np.flatnonzero(state.partial), np.flatnonzero(state.pinned)
+        shadow, multiplier = search.manifold(pairs, assets)
+        if search.walk(shadow):
+            continue
+        if search.release(pairs, assets, multiplier):
+            continue
+        held = len(pairs)
+        state.shadow = shadow
+        part[pairs] = np.clip(multiplier[:held], 0.0, search.size[state.count[pairs]])
+        overflow[assets] = -multiplier[held:] * state.pinned[assets]
+        return Descent(part, overflow, step, search.kinks, True)
+    return Descent(part, overflow, STEPS_MAX, search.kinks, False)

@@ -1,0 +1,238 @@
+"""Demand curves of the directed pairs: how much is in the money at which price.
+
+The price of a pair is s = u_receive - u_pay (bps, what its orders pay away from the reference).
+Three views of the same orders: a histogram of all of them (:func:`histogram_curve`), the exact
+levels inside a window around a price (:func:`levels_in`), and continuous curves through the
+middles of these levels (:func:`level_curve`), on which Newton's method finds the window.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from convexfx_core.clearing.problem import F64, I64, Demand, Market, Mask
+
+PERTURBATION_BPS: Final = 1e-8
+"""Limits of pair p are lowered by (0.25 .. 1.25) times this: consistent cycles of limits break up,
+and a partly filled order stays strictly inside its limit when prices are rounded."""
+HALF_LEVEL_BPS: Final = 0.25
+"""Half width of the ramp by which a smooth curve leaves its first and last level."""
+GOLDEN: Final = 0.6180339887498949
+BINS: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Exact demand inside a window, by directed pair in increasing order of index.
+
+    Attributes
+    ----------
+    pair, pay, receive : i64[P] pairs with any volume.
+    base : f64[P] volume above the window, $M.
+    limit : f64[L] limits, decreasing inside a pair; bps.
+    level : f64[L] the same, perturbed.
+    volume : f64[L] $M.
+    prefix : f64[L + 1] sums of volume.
+    first, last : i64[P] range of levels of a pair.
+    """
+
+    pair: I64
+    pay: I64
+    receive: I64
+    base: F64
+    limit: F64
+    level: F64
+    volume: F64
+    prefix: F64
+    first: I64
+    last: I64
+
+    def filled(self, count: I64) -> F64:
+        """Volume f64[P] when levels before ``count`` are full, $M."""
+        out: F64 = self.base + self.prefix[count] - self.prefix[self.first]
+        return out
+
+
+class Curve(Protocol):
+    """A continuous decreasing demand for every pair of ``pay`` and ``receive``."""
+
+    @property
+    def pay(self) -> I64:
+        """Index of the paid asset, i64[P]."""
+
+    @property
+    def receive(self) -> I64:
+        """Index of the received asset, i64[P]."""
+
+    def evaluate(self, price: F64) -> tuple[F64, F64]:
+        """Volume ($M) and minus its slope ($M per bps) at the pair prices ``price`` (bps)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BinnedCurve:
+    """Piecewise linear through the edges of equal bins over [-cap, cap].
+
+    ``above`` f64[P, BINS + 1]: volume above each edge, increasing edges; ``base`` f64[P].
+    """
+
+    pay: I64
+    receive: I64
+    pair: I64
+    base: F64
+    above: F64
+    cap: float
+    has_orders: Mask
+
+    def evaluate(self, price: F64) -> tuple[F64, F64]:
+        """See :class:`Curve`."""
+        width = 2.0 * self.cap / BINS
+        place = np.clip((price + self.cap) / width, 0.0, BINS - 1e-9)
+        bin_ = place.astype(np.int64)
+        edge = np.arange(len(price)) * (BINS + 1) + bin_
+        flat = self.above.ravel()
+        left, right = flat[edge], flat[edge + 1]
+        volume = self.base + left + (right - left) * (place - bin_)
+        return volume, (left - right) / width
+
+
+@dataclass(frozen=True, slots=True)
+class KnotCurve:
+    """Piecewise linear through knots that differ by pair.
+
+    ``key`` increases over all knots: pair rank times ``span`` minus the knot's price. The segment
+    that follows i of them inside pair p is ``i + p``; ``x``, ``y``, ``slope`` describe it.
+    """
+
+    pay: I64
+    receive: I64
+    key: F64
+    rank: I64
+    span: float
+    x: F64
+    y: F64
+    slope: F64
+
+    def evaluate(self, price: F64) -> tuple[F64, F64]:
+        """See :class:`Curve`."""
+        segment = np.searchsorted(self.key, self.rank * self.span - price) + self.rank
+        slope = self.slope[segment]
+        return self.y[segment] + slope * (self.x[segment] - price), slope
+
+
+def perturbation_bps(pair: I64) -> F64:
+    """How much the limits of each pair are lowered, a function of the pair's index alone."""
+    out: F64 = PERTURBATION_BPS * (0.25 + np.modf(GOLDEN * (pair + 1))[0])
+    return out
+
+
+def histogram_curve(market: Market, volume: F64, base: F64) -> BinnedCurve:
+    """Curve of all orders from their histogram.
+
+    Parameters
+    ----------
+    volume : f64[n*n, BINS] size by directed pair and bin of the limit over [-cap, cap).
+    base : f64[n*n] size of the orders at or above cap.
+    """
+    n = market.n
+    binned: Mask = np.asarray(volume.any(axis=1))
+    pair = np.flatnonzero(binned | (base > 0))
+    above = np.zeros((len(pair), BINS + 1))
+    above[:, :BINS] = np.cumsum(volume[pair][:, ::-1], axis=1)[:, ::-1]
+    value = market.unit_value[pair // n]
+    return BinnedCurve(
+        pay=pair // n,
+        receive=pair % n,
+        pair=pair,
+        base=base[pair] * value,
+        above=above * value[:, None],
+        cap=market.cap,
+        has_orders=binned[pair],
+    )
+
+
+def levels_in(market: Market, demand: Demand, chosen: I64, base: F64) -> Levels:
+    """Levels of the orders ``chosen`` (positions) over ``base`` (f64[n*n] size above them)."""
+    n = market.n
+    pair, limit = demand.pair[chosen], demand.limit[chosen]
+    by_limit = np.argsort(-limit)
+    kind = np.uint16 if n <= 256 else np.int64
+    order = by_limit[np.argsort(pair[by_limit].astype(kind), kind="stable")]
+    pair, limit = pair[order], limit[order]
+    fresh = np.ones(len(pair), dtype=bool)
+    fresh[1:] = (limit[1:] != limit[:-1]) | (pair[1:] != pair[:-1])
+    start = np.flatnonzero(fresh)
+    size = demand.size[chosen][order]
+    size = np.add.reduceat(size, start) if len(start) else size
+    limit, pair = limit[start], pair[start]
+    active = base > 0
+    active[pair] = True
+    pairs = np.flatnonzero(active)
+    count = np.bincount(pair, minlength=n * n)[pairs]
+    last = np.cumsum(count)
+    value = market.unit_value[pairs // n]
+    volume = size * np.repeat(value, count)
+    return Levels(
+        pair=pairs,
+        pay=pairs // n,
+        receive=pairs % n,
+        base=base[pairs] * value,
+        limit=limit,
+        level=limit - np.repeat(perturbation_bps(pairs), count),
+        volume=volume,
+        prefix=np.concatenate(([0.0], np.cumsum(volume))),
+        first=last - count,
+        last=last,
+    )
+
+
+def level_curve(levels: Levels, cap: float) -> KnotCurve:
+    """Continuous curve through the middle of every level, with short ramps at both ends."""
+    pairs = len(levels.pair)
+    rank = np.arange(pairs)
+    count = levels.last - levels.first
+    knots = np.where(count > 0, count + 2, 0)
+    end = np.cumsum(knots)
+    begin = end - knots
+    some = np.flatnonzero(count)
+    first, last = levels.first[some], levels.last[some]
+    inner = np.arange(len(levels.level)) + np.repeat(begin - levels.first + 1, count)
+    x, y = np.empty(end[-1] if pairs else 0), np.zeros(end[-1] if pairs else 0)
+    start = levels.prefix[:-1] - np.repeat(levels.prefix[levels.first], count)
+    x[inner], y[inner] = levels.level, start + 0.5 * levels.volume
+    x[begin[some]] = levels.level[first] + HALF_LEVEL_BPS
+    x[end[some] - 1] = levels.level[last - 1] - HALF_LEVEL_BPS
+    y[end[some] - 1] = levels.prefix[last] - levels.prefix[first]
+    y += np.repeat(levels.base, knots)
+    span = 8.0 * cap + 8.0 * HALF_LEVEL_BPS
+    key: F64 = np.repeat(rank, knots) * span - x
+    return _segments(levels, rank, knots, begin, key, span, x, y)
+
+
+def _segments(
+    levels: Levels, rank: I64, knots: I64, begin: I64, key: F64, span: float, x: F64, y: F64
+) -> KnotCurve:
+    pairs, total = len(rank), len(x)
+    sx, sy, slope = np.zeros(total + pairs), np.zeros(total + pairs), np.zeros(total + pairs)
+    head = begin + rank
+    sy[head] = levels.base
+    after = np.arange(total) + np.repeat(rank, knots) + 1
+    sx[after], sy[after] = x, y
+    inside = np.ones(total, dtype=bool)
+    inside[begin[knots > 0] + knots[knots > 0] - 1] = False
+    left = np.flatnonzero(inside)
+    run = np.maximum(x[left] - x[left + 1], 1e-12)
+    slope[after[left]] = (y[left + 1] - y[left]) / run
+    return KnotCurve(levels.pay, levels.receive, key, rank, span, sx, sy, slope)
+
+
+def full_levels(levels: Levels, price: F64, cap: float) -> I64:
+    """Index i64[P] of the first level that is not strictly above the pair's price (bps)."""
+    rank = np.arange(len(price))
+    span = 8.0 * cap
+    key = np.repeat(rank, levels.last - levels.first) * span - levels.level
+    count = np.clip(np.searchsorted(key, rank * span - price), levels.first, levels.last)
+    padded = np.append(levels.level, 0.0)
+    count += (count < levels.last) & (padded[np.minimum(count, len(key))] > price)
+    count -= (count > levels.first) & (padded[count - 1] <= price)
+    return count

@@ -1,0 +1,78 @@
+"""Which implementation does the heavy lifting: numpy alone, or numba with the same results."""
+
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from convexfx_core.clearing import active_set, newton
+from convexfx_core.clearing.active_set import ActiveState, Descent
+from convexfx_core.clearing.curves import Curve, Levels
+from convexfx_core.clearing.newton import Pool
+from convexfx_core.clearing.problem import F64, I64, Demand, grouped_sum
+
+KernelChoice: TypeAlias = Literal["auto", "numpy", "numba"]
+
+
+class Kernels(Protocol):
+    """Four operations that touch every order or every kink."""
+
+    @property
+    def name(self) -> str:
+        """``numpy`` or ``numba``."""
+
+    def bin_sizes(self, demand: Demand, pairs: int, cap: float, bins: int) -> tuple[F64, F64]:
+        """Size f64[pairs, bins] by bin of the limit over [-cap, cap), f64[pairs] from cap on."""
+
+    def split(self, demand: Demand, low: F64, high: F64) -> tuple[I64, F64]:
+        """Positions with ``low <= limit <= high`` (by pair), size f64[pairs] above ``high``."""
+
+    def balance(
+        self, pool: Pool, curve: Curve, start: F64, tolerance_bps: float, steps_max: int
+    ) -> tuple[F64, F64, int]:
+        """See :func:`convexfx_core.clearing.newton.balance`."""
+
+    def descend(
+        self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
+    ) -> Descent:
+        """See :func:`convexfx_core.clearing.active_set.descend`."""
+
+
+class NumpyKernels:
+    """Vectorised numpy."""
+
+    name = "numpy"
+
+    def bin_sizes(self, demand: Demand, pairs: int, cap: float, bins: int) -> tuple[F64, F64]:
+        """See :class:`Kernels`."""
+        place = np.clip((demand.limit + cap) * (bins / (2.0 * cap)), -1.0, float(bins))
+        slot = place.astype(np.int32)
+        slot += place >= 0.0
+        slot[place < 0.0] = 0
+        width = bins + 2
+        sums = grouped_sum(demand.pair * width + slot, demand.size, pairs * width)
+        table = sums.reshape(pairs, width)
+        return table[:, 1 : bins + 1], table[:, bins + 1].copy()
+
+    def split(self, demand: Demand, low: F64, high: F64) -> tuple[I64, F64]:
+        """See :class:`Kernels`."""
+        above = demand.limit > high[demand.pair]
+        chosen = np.flatnonzero(~above & (demand.limit >= low[demand.pair]))
+        size = np.where(above, demand.size, 0.0)
+        return chosen, grouped_sum(demand.pair, size, len(low))
+
+    def balance(
+        self, pool: Pool, curve: Curve, start: F64, tolerance_bps: float, steps_max: int
+    ) -> tuple[F64, F64, int]:
+        """See :class:`Kernels`."""
+        return newton.balance(pool, curve, start, tolerance_bps, steps_max)
+
+    def descend(
+        self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
+    ) -> Descent:
+        """See :class:`Kernels`."""
+        return active_set.descend(state, levels, impact, offset, band)
+
+
+def load(choice: KernelChoice) -> Kernels:
+    """Kernels by name; ``auto`` is numba where it is installed, else numpy."""
+    return NumpyKernels()

@@ -1,0 +1,189 @@
+"""From floats to the integer proposal: the last float of the system.
+
+Prices go to a grid of 46 significant bits inside their bands (the band edges are exact); a full
+fill is the whole budget; the volume of a partly filled level goes to the grain of its pay asset
+and is then shared pro rata in whole grains. Orders near their limit are decided again in integers,
+so that no rounding breaks a limit. Rules: ``docs/spec.md`` section 7.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from convexfx_core.case import ClearingCase
+from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem
+from convexfx_core.clearing.scp import Equilibrium
+from convexfx_core.units import (
+    LIMIT_SLACK_SHIFT,
+    LIMIT_UNREACHABLE,
+    MILLION_EXPONENT,
+    ceil_div,
+    gross_rate,
+    net_rate,
+    partial_fill_shift,
+    rate_shift,
+)
+
+PRICE_BITS: Final = 46
+_EXP_SHIFT: Final = 80
+_NEAR_BPS: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Integer rates of the directed pairs used, as tables over all n*n pairs (else 0).
+
+    Attributes
+    ----------
+    shift : i64[n*n] S.
+    net : u64[n*n] net rates at scale 2^S.
+    least : u64[n*n] smallest payment that receives something, base units.
+    """
+
+    shift: I64
+    net: U64
+    least: U64
+
+
+def on_grid(price: int) -> int:
+    """Nearest number with :data:`PRICE_BITS` significant bits (half goes up)."""
+    drop = price.bit_length() - PRICE_BITS
+    if drop <= 0:
+        return price
+    return ((price + (1 << (drop - 1))) >> drop) << drop
+
+
+def round_price(u_bps: float, overflow: int, pbar: int, plo: int, phi: int) -> int:
+    """Integer price of an asset at a deviation, inside [plo, phi]; at the edge with overflow."""
+    if overflow:
+        return phi if overflow < 0 else plo
+    factor = int(math.ldexp(math.expm1(u_bps * BPS), _EXP_SHIFT))
+    return min(max(on_grid(pbar + ((pbar * factor) >> _EXP_SHIFT)), plo), phi)
+
+
+def round_overflow(case: ClearingCase, overflow: F64) -> tuple[int, ...]:
+    """Overflow ($M) in numeraire base units, half to even."""
+    million = 10.0 ** (MILLION_EXPONENT + case.params.decimals[0])
+    return tuple(round(value * million) for value in overflow.tolist())
+
+
+def round_prices(case: ClearingCase, u: F64, overflow: tuple[int, ...]) -> tuple[int, ...]:
+    """All n prices; the numeraire's is its reference."""
+    r = case.reference
+    moved = list(zip(u.tolist(), overflow, r.pbar, r.plo, r.phi, strict=True))[1:]
+    return r.pbar[:1] + tuple(round_price(*row) for row in moved)
+
+
+def rates_of(case: ClearingCase, prices: tuple[int, ...], pairs: I64) -> Rates:
+    """Rates of the directed pairs ``pairs`` at integer prices."""
+    n, pbar, fees = case.params.n, case.reference.pbar, case.params.fee_ppm
+    shift = np.zeros(n * n, dtype=np.int64)
+    net, least = np.zeros(n * n, dtype=np.uint64), np.zeros(n * n, dtype=np.uint64)
+    for pair in pairs.tolist():
+        i, j = divmod(pair, n)
+        s = rate_shift(pbar[i], pbar[j])
+        rate = net_rate(gross_rate(prices[i], prices[j], s), fees[i][j])
+        shift[pair], net[pair] = s, rate
+        least[pair] = min(ceil_div(1 << s, rate), LIMIT_UNREACHABLE)
+    return Rates(shift, net, least)
+
+
+def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], rates: Rates) -> U64:
+    """Base units u64[K] that every order pays before rationing; no limit is broken."""
+    case, demand = problem.case, problem.demand
+    full, partial = found.full(demand), found.partial(demand)
+    full[partial] = False
+    near = _near(problem, found, prices)
+    over, must = _against_limit(problem, rates, near)
+    full[near[over]] = False
+    full[near[must]] = True
+    paid = np.where(full, case.orders["budget"], np.uint64(0))
+    if len(partial):
+        open_ = np.ones(len(full), dtype=bool)
+        open_[near[over | must]] = False
+        _fill_levels(problem, found, rates, partial, open_, paid)
+    if paid.min(initial=LIMIT_UNREACHABLE) < rates.least.max(initial=0):
+        paid[paid < rates.least[demand.pair]] = 0
+    return paid
+
+
+def _near(problem: Problem, found: Equilibrium, prices: tuple[int, ...]) -> I64:
+    """Orders whose limit is so near that floats and integers may judge differently."""
+    limit, pair = problem.demand.limit, problem.demand.pair
+    price = (found.u[None, :] - found.u[:, None]).ravel()
+    unit = np.array([2e4 / p for p in prices])
+    width = _NEAR_BPS + (unit[None, :] + unit[:, None]).ravel()
+    return np.flatnonzero(np.abs(limit - price[pair]) <= width[pair])
+
+
+def _against_limit(problem: Problem, rates: Rates, near: I64) -> tuple[Mask, Mask]:
+    """Of the orders ``near``: over their limit; in the money by more than the laws' slack."""
+    rows, pair = problem.case.orders[near], problem.demand.pair[near]
+    distance = rows["limit_e"].astype(np.int64) - rates.shift[pair]
+    by = np.clip(distance, 0, 63).astype(np.uint64)
+    mantissa = rows["limit_m"]
+    limit = mantissa >> by
+    limit += ((limit << by) != mantissa).astype(np.uint64)
+    limit[distance < 0] = LIMIT_UNREACHABLE
+    limit[mantissa == 0] = 0
+    net = rates.net[pair]
+    over = net < limit
+    slack = limit >> np.uint64(LIMIT_SLACK_SHIFT)
+    must = ~over & (net - np.minimum(limit, net) > slack)
+    dust = rows["budget"] < rates.least[pair]
+    return over | dust, must & ~dust
+
+
+def _fill_levels(
+    problem: Problem, found: Equilibrium, rates: Rates, partial: I64, open_: Mask, paid: U64
+) -> None:
+    """Write the fills of the partly filled levels into ``paid``."""
+    case, demand = problem.case, problem.demand
+    for pair in np.unique(demand.pair[partial]).tolist():
+        level = partial[demand.pair[partial] == pair]
+        pay = pair // case.params.n
+        grain = 1 << partial_fill_shift(case.params.decimals[pay])
+        size = float(demand.size[level].sum()) * float(problem.quantum[pay])
+        total = round(float(found.share[pair]) * size / grain) * grain
+        level = canonical(case, level[open_[level]])
+        budget = case.orders["budget"][level]
+        paid[level] = share_level(total, budget, int(rates.least[pair]), grain)
+
+
+def canonical(case: ClearingCase, chosen: I64) -> I64:
+    """The same positions in canonical order (owner, nonce)."""
+    rows = case.orders[chosen]
+    owner = rows["owner"].astype(np.uint64)
+    keys = (rows["nonce"], owner[:, 3], owner[:, 2], owner[:, 1], owner[:, 0])
+    out: I64 = chosen[np.lexsort(keys)]
+    return out
+
+
+def share_level(total: int, budget: U64, least: int, grain: int) -> U64:
+    """Share ``total`` base units among the orders of a level.
+
+    Pro rata rounded down to whole grains; what that leaves goes, a grain each (or the rest of a
+    budget), to the first orders. Whoever would get less than ``least`` gets nothing at first.
+
+    Returns
+    -------
+    u64[m], each a multiple of ``grain`` or the whole budget, with a sum of at most ``total`` and
+    above it minus one grain (minus one ``least`` where that is larger), or the level's budgets.
+    """
+    if len(budget) == 0:
+        return budget.copy()
+    offered = float(budget.astype(np.float64).sum())
+    ratio = min(1.0, total / offered)
+    unit = np.uint64(grain)
+    out = np.floor(budget.astype(np.float64) * (ratio / grain)).astype(np.uint64) * unit
+    out = np.minimum(out, budget)
+    out[out < least] = 0
+    start = np.uint64(ceil_div(max(least, 1), grain) * grain)
+    step = np.minimum(np.where(out > 0, unit, start), budget - out)
+    step[(out == 0) & (step < least)] = 0
+    rest = total - int(out.sum(dtype=np.uint64))
+    given = np.cumsum(step.astype(np.float64)) <= rest
+    out[given] += step[given]
+    return out

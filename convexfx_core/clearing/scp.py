@@ -1,0 +1,266 @@
+"""Outer loop: exact conservation by sequential convex programmes, each solved exactly.
+
+At prices u and pair volumes V the linear conservation of the subproblem is off by c, and it changes
+with prices by the Laplacian L of half the received values; both enter the next subproblem, whose
+price rule has the impact (impact^-1 + L)^-1. Source: ``docs/spec.md`` section Clearing, 3.1.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from convexfx_core.clearing.active_set import ActiveState, Descent
+from convexfx_core.clearing.curves import (
+    BINS,
+    BinnedCurve,
+    Levels,
+    full_levels,
+    histogram_curve,
+    level_curve,
+    levels_in,
+)
+from convexfx_core.clearing.kernels import Kernels
+from convexfx_core.clearing.newton import AT_BAND_BPS, Pool, laplacian, net_flow
+from convexfx_core.clearing.problem import BPS, F64, I64, Demand, Market, Mask, grouped_sum
+
+ITERATIONS_MAX: Final = 20
+RESIDUAL_BPS: Final = 1e-9
+STEP_Y_MAX: Final = 1e-5
+STEP_ALPHA_MAX: Final = 1e-6
+DIRECT_ORDERS: Final = 30_000
+"""Up to here every order becomes a level; above, a histogram finds the window first."""
+WINDOW_BPS: Final = 0.25
+RIDGE: Final = 1e-10
+_ROUNDING: Final = 64 * float(np.finfo(np.float64).eps)
+
+
+class NotConverged(Exception):
+    """The exact solver gave up; ``reason`` says where."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Equilibrium:
+    """Prices, and which orders they fill.
+
+    Attributes
+    ----------
+    u : (n,) log price deviation, bps.
+    overflow : (n,) demand served beyond the band, $M; the sign of its price's distance reversed.
+    cut : f64[n*n] an order of the pair is full exactly if its limit is above it.
+    marginal : f64[n*n] limit of the partly filled level of the pair, NaN if none.
+    share : f64[n*n] filled part of that level.
+    iterations : SCP iterations.
+    residual_bps : largest violation of the price rule with exact conservation.
+    step_norm_y, step_norm_alpha : last SCP step: log price; volume over all volume.
+    steps, kinks : work of the exact solver.
+    """
+
+    u: F64
+    overflow: F64
+    cut: F64
+    marginal: F64
+    share: F64
+    iterations: int
+    residual_bps: float
+    step_norm_y: float
+    step_norm_alpha: float
+    steps: int
+    kinks: int
+
+    def full(self, demand: Demand) -> Mask:
+        """Which orders are filled completely, bool[K]."""
+        out: Mask = demand.limit > self.cut[demand.pair]
+        return out
+
+    def partial(self, demand: Demand) -> I64:
+        """Positions of the orders on a partly filled level."""
+        if not self.share.any():
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero(demand.limit == self.marginal[demand.pair])
+
+    def fraction(self, demand: Demand) -> F64:
+        """Filled fraction of every order, f64[K]."""
+        out = self.full(demand).astype(np.float64)
+        some = self.partial(demand)
+        out[some] = self.share[demand.pair[some]]
+        return out
+
+
+@dataclass(slots=True)
+class _Progress:
+    volume: F64
+    iterations: int = 0
+    residual: float = np.inf
+    step_y: float = np.inf
+    step_alpha: float = np.inf
+    steps: int = 0
+    kinks: int = 0
+
+
+def pool_of(market: Market) -> Pool:
+    """Matrices of the pool without the numeraire."""
+    impact = market.impact[1:, 1:]
+    q = len(impact)
+    ridge = max(RIDGE * float(np.trace(impact)) / q, 1e-16)
+    inverse = np.linalg.inv(impact + ridge * np.eye(q))
+    return Pool(market.gap, impact, 0.5 * (inverse + inverse.T), market.band)
+
+
+def solve(
+    market: Market, demand: Demand, kernels: Kernels, start: F64 | None = None
+) -> Equilibrium:
+    """Equilibrium of a market without inventory bounds and minimum fills.
+
+    ``start`` (n,) are prices to begin at, bps. Raises :class:`NotConverged`.
+    """
+    pool, n, cap = pool_of(market), market.n, market.cap
+    u = np.zeros(n) if start is None else start
+    binned, window = None, WINDOW_BPS
+    if len(demand.limit) > DIRECT_ORDERS:
+        sizes, base = kernels.bin_sizes(demand, n * n, cap, BINS)
+        binned = histogram_curve(market, sizes, base)
+        u, _, _ = kernels.balance(pool, binned, u, 1e-3, 60)
+    while True:
+        low, high = _window(n, cap, u if binned else None, window)
+        chosen, above = kernels.split(demand, low, high)
+        levels = levels_in(market, demand, chosen, above)
+        state, progress, last = _solve_levels(pool, levels, cap, kernels, u)
+        u = state.u
+        if binned is None or not _left_window(binned, u, low, high, cap):
+            return _equilibrium(n, levels, high, state, last, progress)
+        window *= 4.0
+
+
+def _window(n: int, cap: float, u: F64 | None, width: float) -> tuple[F64, F64]:
+    least, most = np.nextafter(-cap, 0.0), np.nextafter(cap, 0.0)
+    if u is None:
+        return np.full(n * n, least), np.full(n * n, most)
+    price = (u[None, :] - u[:, None]).ravel()
+    low = np.maximum(price - width, least)
+    return low, np.maximum(np.minimum(price + width, most), low)
+
+
+def _left_window(curve: BinnedCurve, u: F64, low: F64, high: F64, cap: float) -> bool:
+    """Whether the price of a pair with orders left its window."""
+    price = u[curve.receive] - u[curve.pay]
+    low, high = low[curve.pair], high[curve.pair]
+    below = (price < low) & (low > -cap * 0.999)
+    above = (price > high) & (high < cap * 0.999)
+    return bool((curve.has_orders & (below | above)).any())
+
+
+def _solve_levels(
+    pool: Pool, levels: Levels, cap: float, kernels: Kernels, start: F64
+) -> tuple[ActiveState, _Progress, Descent]:
+    u, volume, _ = kernels.balance(pool, level_curve(levels, cap), start, 1e-9, 80)
+    shadow = -(pool.stiffness @ u[1:])
+    price = u[levels.receive] - u[levels.pay]
+    pinned = np.where(np.abs(u[1:]) >= pool.band[1:] - AT_BAND_BPS, np.sign(u[1:]), 0.0)
+    state = ActiveState(
+        u=u.copy(),
+        shadow=shadow,
+        count=full_levels(levels, price, cap),
+        partial=np.zeros(len(price), dtype=bool),
+        pinned=pinned.astype(np.int64),
+    )
+    return _iterate(pool, levels, kernels, state, volume)
+
+
+def _iterate(
+    pool: Pool, levels: Levels, kernels: Kernels, state: ActiveState, volume: F64
+) -> tuple[ActiveState, _Progress, Descent]:
+    n = len(pool.gap)
+    total = float(levels.base.sum() + levels.volume.sum())
+    scale = float(np.abs(pool.impact).max(initial=0.0)) * (np.abs(pool.gap).sum() + total)
+    tolerance = max(RESIDUAL_BPS, _ROUNDING * scale)
+    progress, before = _Progress(volume), None
+    while progress.iterations < ITERATIONS_MAX:
+        terms = _conservation(n, levels, state.u, progress.volume)
+        if before is not None:
+            terms = (0.5 * (terms[0] + before[0]), 0.5 * (terms[1] + before[1]))
+        worse = progress.residual
+        descent = _subproblem(pool, levels, kernels, state, progress, terms, total)
+        if (
+            progress.residual < tolerance
+            and progress.step_y < STEP_Y_MAX
+            and progress.step_alpha < STEP_ALPHA_MAX
+        ):
+            return state, progress, descent
+        before = terms if progress.residual > max(0.5 * worse, tolerance) else None
+    raise NotConverged(f"price rule still off by {progress.residual:.3g} bps")
+
+
+def _conservation(n: int, levels: Levels, u: F64, volume: F64) -> tuple[F64, F64]:
+    """Correction c (n,) in $M and Laplacian L (n, n) in $M per bps at prices u."""
+    out = volume * np.exp((u[levels.pay] - u[levels.receive]) * BPS)
+    correction = grouped_sum(levels.receive, volume - out, n)
+    return correction, laplacian(n, levels.pay, levels.receive, 0.5 * BPS * out)
+
+
+def _subproblem(
+    pool: Pool,
+    levels: Levels,
+    kernels: Kernels,
+    state: ActiveState,
+    progress: _Progress,
+    terms: tuple[F64, F64],
+    total: float,
+) -> Descent:
+    n, u = len(pool.gap), state.u.copy()
+    correction, depth = terms
+    q = n - 1
+    impact = pool.impact @ np.linalg.inv(np.eye(q) + depth[1:, 1:] @ pool.impact)
+    offset = pool.gap + correction - depth @ u
+    shadow = state.shadow
+    state.shadow = shadow - depth[1:, 1:] @ u[1:]
+    state.u[1:] = np.clip(-(impact @ state.shadow), -pool.band[1:], pool.band[1:])
+    descent = kernels.descend(state, levels, 0.5 * (impact + impact.T), offset, pool.band)
+    progress.iterations += 1
+    progress.steps += descent.steps
+    progress.kinks += descent.kinks
+    if not descent.exact:
+        raise NotConverged("the active set search did not end")
+    state.shadow = state.shadow + depth[1:, 1:] @ state.u[1:]
+    volume = levels.filled(state.count) + descent.part
+    out = volume * np.exp((state.u[levels.pay] - state.u[levels.receive]) * BPS)
+    after = pool.gap + net_flow(n, levels.pay, levels.receive, volume, out)
+    rule = pool.impact @ (after[1:] - descent.overflow) + state.u[1:]
+    progress.residual = float(np.abs(rule).max())
+    progress.step_y = float(np.abs(state.u - u).max()) * BPS
+    change = np.abs(volume - progress.volume).max(initial=0.0)
+    progress.step_alpha = float(change) / total if total else 0.0
+    progress.volume = volume
+    return descent
+
+
+def _equilibrium(
+    n: int, levels: Levels, high: F64, state: ActiveState, last: Descent, progress: _Progress
+) -> Equilibrium:
+    cut, marginal = np.full(n * n, np.inf), np.full(n * n, np.nan)
+    share = np.zeros(n * n)
+    limit = np.append(levels.limit, 0.0)
+    some = state.count > levels.first
+    lowest_full = np.nextafter(limit[state.count - 1], -np.inf)
+    cut[levels.pair] = np.where(some, lowest_full, high[levels.pair])
+    held = np.flatnonzero(state.partial)
+    pair, level = levels.pair[held], state.count[held]
+    marginal[pair] = levels.limit[level]
+    share[pair] = last.part[held] / levels.volume[level]
+    return Equilibrium(
+        u=state.u,
+        overflow=np.concatenate(([0.0], last.overflow)),
+        cut=cut,
+        marginal=marginal,
+        share=share,
+        iterations=progress.iterations,
+        residual_bps=progress.residual,
+        step_norm_y=progress.step_y,
+        step_norm_alpha=progress.step_alpha,
+        steps=progress.steps,
+        kinks=progress.kinks,
+    )
