@@ -1,0 +1,1 @@
+"""One Prefect task a stage: read ports, call the core, write ports."""
