@@ -1,0 +1,1 @@
+"""Gateway of one domain: local view, pending intents, SDLs and their proofs."""

@@ -1,0 +1,186 @@
+"""HTTP routes of the gateway: the nine operations of delta's API, and ours under ``/admin``."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from devnet.faults import Fault, fault_routes
+from devnet.gateway.codec import from_base58
+from devnet.gateway.domain import Domain
+from devnet.gateway.jobs import Jobs, ProverSettings
+from devnet.gateway.refusal import Refused
+from devnet.gateway.vaults import vault_json
+
+BODY_BYTES_MAX: Final = 1 << 30
+"""An array of a million verifiables is about 700 MB."""
+
+_ARRAY_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "array", "items": {}}}},
+    }
+}
+_PROVE_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    }
+}
+
+
+def build_app(domain: Domain, jobs: Jobs, prover: ProverSettings, faults: list[Fault]) -> FastAPI:
+    """The gateway's application; its lifespan starts and ends ``jobs``."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(jobs.start)
+        yield
+        await run_in_threadpool(jobs.close)
+
+    app = FastAPI(title="devnet gateway", version="0.1.0", lifespan=lifespan)
+    app.add_exception_handler(Refused, _refused)
+    for routes in (_intents(domain), _vaults(domain), _sdls(domain, jobs), _admin(domain, prover)):
+        app.include_router(routes)
+    app.include_router(fault_routes(faults))
+    return app
+
+
+async def _refused(_: Request, refusal: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(refusal)}, 500)
+
+
+def _not_found(what: str) -> JSONResponse:
+    return JSONResponse({"error": f"{what} not found"}, 404)
+
+
+async def _body(request: Request) -> bytes:
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > BODY_BYTES_MAX:
+        raise Refused("SIZE", f"expected a body of at most {BODY_BYTES_MAX} bytes")
+    return await request.body()
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused("SCHEMA", "expected JSON") from None
+    return value
+
+
+def _applying(apply: Callable[[object], int]) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def route(request: Request) -> JSONResponse:
+        body = await _body(request)
+        count = await run_in_threadpool(lambda: apply(_parsed(body)))
+        return JSONResponse({"applied": count})
+
+    return route
+
+
+def _intents(domain: Domain) -> APIRouter:
+    routes = APIRouter(tags=["intents"])
+    for path, name, apply in (
+        ("/intents/execute", "intentsExecute", domain.execute),
+        ("/intents/submit", "intentsSubmit", domain.submit),
+    ):
+        routes.add_api_route(
+            path,
+            _applying(apply),
+            methods=["POST"],
+            operation_id=name,
+            openapi_extra=_ARRAY_BODY,
+        )
+    return routes
+
+
+def _vaults(domain: Domain) -> APIRouter:
+    routes = APIRouter(tags=["vaults"])
+
+    @routes.get("/vaults/{owner_id}", operation_id="vaultsGet")
+    def vault(owner_id: str) -> JSONResponse:
+        found = domain.vault(from_base58(owner_id, 32, "owner_id"))
+        if found is None:
+            return _not_found("Vault")
+        return JSONResponse(vault_json(found, domain.operator.shard))
+
+    @routes.get("/vaults/{owner_id}/nonce", operation_id="vaultsGetNonce")
+    def nonce(owner_id: str) -> JSONResponse:
+        return JSONResponse(domain.next_nonce(from_base58(owner_id, 32, "owner_id")))
+
+    return routes
+
+
+def _sdls(domain: Domain, jobs: Jobs) -> APIRouter:
+    routes = APIRouter(tags=["sdls"])
+
+    @routes.get("/sdls", operation_id="sdlsGetAll")
+    def listed() -> JSONResponse:
+        return JSONResponse([[name, sdl.state_json] for name, sdl in list(domain.sdls.items())])
+
+    @routes.post("/sdls/submit", operation_id="sdlsSubmit")
+    def submitted() -> JSONResponse:
+        return JSONResponse(domain.submit_sdl())
+
+    @routes.get("/sdls/{sdl_hash}", operation_id="sdlsGet")
+    def state(sdl_hash: str) -> JSONResponse:
+        found = domain.sdl(sdl_hash)
+        return _not_found("SDL") if found is None else JSONResponse(found.state_json)
+
+    @routes.post("/sdls/{sdl_hash}/prove", operation_id="sdlsProve", openapi_extra=_PROVE_BODY)
+    async def proving(sdl_hash: str, request: Request) -> JSONResponse:
+        body = await _body(request)
+        jobs.prove(await run_in_threadpool(domain.start_proving, sdl_hash, body))
+        return JSONResponse("Proving started")
+
+    @routes.post("/sdls/{sdl_hash}/submit_proof", operation_id="sdlsSubmitProof")
+    def submitting(sdl_hash: str) -> JSONResponse:
+        jobs.submit(domain.start_submitting(sdl_hash))
+        return JSONResponse("Proof submitted")
+
+    return routes
+
+
+def _admin(domain: Domain, prover: ProverSettings) -> APIRouter:
+    routes = APIRouter(tags=["admin"])
+
+    @routes.get("/admin/domain")
+    def described() -> JSONResponse:
+        operator = domain.operator
+        pending = sum(len(batch.items) for batch in domain.pending)
+        return JSONResponse(
+            {
+                "network_id": operator.network.hex(),
+                "shard": operator.shard,
+                "operator_key": operator.pub_key.hex(),
+                "pending": pending,
+            }
+        )
+
+    @routes.get("/admin/sdls/{sdl_hash}")
+    def reason(sdl_hash: str) -> JSONResponse:
+        sdl = domain.sdl(sdl_hash)
+        if sdl is None:
+            return _not_found("SDL")
+        return JSONResponse({"sdl_hash": sdl.name, "state": sdl.state_json, "reason": sdl.reason})
+
+    @routes.post("/admin/prover")
+    async def configured(request: Request) -> JSONResponse:
+        settings = _parsed(await _body(request))
+        if not isinstance(settings, dict) or not settings.keys() <= {"delay_s", "failure"}:
+            raise Refused("SCHEMA", "expected delay_s and failure")
+        prover.delay_s = float(settings.get("delay_s", 0.0))
+        prover.failure = str(settings.get("failure", ""))
+        return JSONResponse(asdict(prover))
+
+    @routes.post("/admin/sync")
+    def synced() -> JSONResponse:
+        domain.mark_stale()
+        domain.refresh()
+        return JSONResponse("synced")
+
+    return routes

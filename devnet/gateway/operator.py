@@ -1,0 +1,51 @@
+"""The domain's key: names the pool vault and signs transactions for the settlement layer."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import nacl.signing
+
+from devnet.gateway.codec import VaultKey, from_base58, transaction_message
+from devnet.gateway.refusal import Refused
+
+
+class Operator:
+    """Operator of one shard of one network.
+
+    Parameters
+    ----------
+    seed : 32 bytes of Ed25519 seed.
+    network : network id, 32 bytes.
+    shard : at least 1.
+    """
+
+    def __init__(self, seed: bytes, network: bytes, shard: int) -> None:
+        self._key = nacl.signing.SigningKey(seed)
+        self.network = network
+        self.shard = shard
+        self.pub_key = bytes(self._key.verify_key)
+
+    @property
+    def pool(self) -> VaultKey:
+        """The operator's own vault on its shard."""
+        return hashlib.sha256(self.pub_key).digest(), self.shard
+
+    def sign(self, kind: str, *parts: bytes) -> bytes:
+        """Signature (64 bytes) of an ``sdl`` or ``proof`` transaction."""
+        message = transaction_message(kind, self.network, self.shard, *parts)
+        return self._key.sign(message).signature
+
+
+def read_seed(path: Path) -> bytes:
+    """Seed in a key file: a JSON string of base58.
+
+    Raises
+    ------
+    ValueError
+        Naming the file when it holds anything else.
+    """
+    try:
+        return from_base58(json.loads(path.read_text("ascii")), 32, "keypair")
+    except (ValueError, Refused) as error:
+        raise ValueError(f"keypair {path}: expected a JSON string of base58, 32 bytes") from error

@@ -1,0 +1,23 @@
+"""The one way in which the gateway says no."""
+
+
+class Refused(Exception):
+    """A request that breaks a rule; answered as HTTP 500 with this text.
+
+    Parameters
+    ----------
+    rule : short upper-case name of the rule, e.g. ``NONCE``.
+    detail : what was expected and what stood there.
+    position : place in the posted array, or None when the whole request is meant.
+    """
+
+    def __init__(self, rule: str, detail: str, position: int | None = None) -> None:
+        self.rule = rule
+        self.detail = detail
+        self.position = position
+        place = "" if position is None else f"verifiable {position}: "
+        super().__init__(f"{rule}: {place}{detail}")
+
+    def at(self, position: int) -> "Refused":
+        """Same refusal with the place in the posted array."""
+        return Refused(self.rule, self.detail, position)

@@ -1,0 +1,151 @@
+"""JSON snapshot of a gateway: pending intents and SDLs. The view is read from settlement."""
+
+import base64
+import json
+import os
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from devnet.gateway.codec import VaultKey, debit_payload, mint_payload
+from devnet.gateway.domain import Domain
+from devnet.gateway.execution import Executed
+from devnet.gateway.sdl import Batch, Sdl, Status
+from devnet.gateway.verifiable import Debit, Mint, Signed
+
+VERSION: Final = 1
+
+
+class Snapshot:
+    """File that holds a domain's state between two starts.
+
+    Parameters
+    ----------
+    path : of the file; it is replaced as a whole at each change.
+    domain : whose state is kept.
+    """
+
+    def __init__(self, path: Path, domain: Domain) -> None:
+        self._path = path
+        self._domain = domain
+
+    def attach(self) -> None:
+        """Read the file if there is one, and write it at every change from now on.
+
+        Raises
+        ------
+        ValueError
+            When the file belongs to another network or shard, or is of another version.
+        """
+        if self._path.exists():
+            self._load(json.loads(self._path.read_text("ascii")))
+        self._domain.on_change = self.write
+
+    def write(self) -> None:
+        """Replace the file; the domain's lock is held."""
+        domain = self._domain
+        head = {"version": VERSION, "network": domain.operator.network.hex()}
+        parts = [json.dumps(head | {"shard": domain.operator.shard})[:-1], ', "pending": [']
+        parts.append(",".join(map(_stored, domain.pending)))
+        parts.append('], "sdls": [')
+        parts.append(",".join(map(_sdl_text, domain.sdls.values())))
+        parts.append("]}\n")
+        spare = self._path.with_name(self._path.name + ".part")
+        with spare.open("w", encoding="ascii") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        spare.replace(self._path)
+
+    def _load(self, stored: dict[str, Any]) -> None:
+        domain = self._domain
+        expected = (VERSION, domain.operator.network.hex(), domain.operator.shard)
+        if (stored["version"], stored["network"], stored["shard"]) != expected:
+            raise ValueError(f"state file {self._path}: of another version, network or shard")
+        network = domain.operator.network
+        domain.pending = [_batch(network, rows) for rows in stored["pending"]]
+        for row in stored["sdls"]:
+            batches = tuple(_batch(network, rows) for rows in row["batches"])
+            sdl = Sdl(bytes.fromhex(row["digest"]), batches, Status(row["status"]), row["reason"])
+            sdl.envelope = base64.b64decode(row["envelope"])
+            domain.sdls[sdl.name] = sdl
+
+
+def _stored(batch: Batch) -> str:
+    if not batch.stored:
+        batch.stored = json.dumps([_item_json(item) for item in batch.items])
+    return batch.stored
+
+
+def _sdl_text(sdl: Sdl) -> str:
+    head = {
+        "digest": sdl.digest.hex(),
+        "status": sdl.status.value,
+        "reason": sdl.reason,
+        "envelope": base64.b64encode(sdl.envelope).decode("ascii"),
+    }
+    return f'{json.dumps(head)[:-1]}, "batches": [{",".join(map(_stored, sdl.batches))}]}}'
+
+
+def _key_json(key: VaultKey) -> list[object]:
+    return [key[0].hex(), key[1]]
+
+
+def _key(value: Sequence[Any]) -> VaultKey:
+    return bytes.fromhex(value[0]), int(value[1])
+
+
+def _amounts_json(rows: Sequence[tuple[VaultKey, int]]) -> list[object]:
+    return [[*_key_json(key), amount] for key, amount in rows]
+
+
+def _amounts(rows: Sequence[Sequence[Any]]) -> tuple[tuple[VaultKey, int], ...]:
+    return tuple((_key(row), int(row[2])) for row in rows)
+
+
+def _item_json(item: Executed) -> dict[str, object]:
+    message = item.verifiable
+    signed = {
+        "pub_key": message.signed.pub_key.hex(),
+        "signature": message.signed.signature.hex(),
+        "nonce": message.nonce,
+        "executed": item.amounts,
+    }
+    if isinstance(message, Debit):
+        return signed | {
+            "debited": _key_json(message.debited),
+            "credited": _key_json(message.credited),
+            "allowances": _amounts_json(message.allowances),
+            "auxiliary": message.auxiliary.hex(),
+        }
+    return signed | {
+        "mint": _key_json(message.mint),
+        "metadata": message.metadata,
+        "credits": _amounts_json(message.credits),
+        "auxiliary": message.auxiliary.hex(),
+    }
+
+
+def _batch(network: bytes, rows: Sequence[dict[str, Any]]) -> Batch:
+    return Batch([_item(network, row) for row in rows])
+
+
+def _item(network: bytes, row: dict[str, Any]) -> Executed:
+    nonce, auxiliary = row["nonce"], bytes.fromhex(row["auxiliary"])
+    if "mint" in row:
+        metadata = None if row["metadata"] is None else (row["metadata"][0], row["metadata"][1])
+        mint, credits = _key(row["mint"]), _amounts(row["credits"])
+        payload = mint_payload(network, mint, nonce, metadata, credits, auxiliary)
+        signed = _signed(row, payload)
+        return Executed(Mint(signed, mint, nonce, metadata, credits, auxiliary), ())
+    debited, credited = _key(row["debited"]), _key(row["credited"])
+    allowances = _amounts(row["allowances"])
+    payload = debit_payload(network, debited, credited, nonce, allowances, auxiliary)
+    debit = Debit(_signed(row, payload), debited, credited, nonce, allowances, auxiliary)
+    return Executed(debit, tuple(row["executed"]))
+
+
+def _signed(row: dict[str, Any], payload: bytes) -> Signed:
+    pub_key, signature = bytes.fromhex(row["pub_key"]), bytes.fromhex(row["signature"])
+    return Signed(payload, sha256(payload).digest(), pub_key, signature)

@@ -1,0 +1,225 @@
+"""Verifiables of the HTTP body: strict reading into plain values."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from devnet.gateway.codec import (
+    I64_MAX,
+    U64_MAX,
+    VaultKey,
+    debit_payload,
+    from_base58,
+    mint_payload,
+    parse_address,
+)
+from devnet.gateway.refusal import Refused
+
+AUXILIARY_BYTES_MAX: Final = 1_024
+ALLOWANCES_MAX: Final = 16
+CREDITS_MAX: Final = 4_096
+NAME_BYTES_MAX: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Signed bytes and who signed them.
+
+    Attributes
+    ----------
+    payload, digest : the signed bytes and their SHA-256 (the order id).
+    pub_key, signature : 32 and 64 bytes, Ed25519.
+    """
+
+    payload: bytes
+    digest: bytes
+    pub_key: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Debit:
+    """A DebitAllowance.
+
+    Attributes
+    ----------
+    debited, credited : the two vaults.
+    nonce : new nonce of the debited vault.
+    allowances : (token, most that may be debited) strictly increasing by token.
+    auxiliary : signed free bytes.
+    """
+
+    signed: Signed
+    debited: VaultKey
+    credited: VaultKey
+    nonce: int
+    allowances: tuple[tuple[VaultKey, int], ...]
+    auxiliary: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """A FungibleTokenMint.
+
+    Attributes
+    ----------
+    mint : vault of the mint, which names the token.
+    nonce : new nonce of that vault.
+    metadata : (name, symbol) of a Create, None for IncreaseSupply.
+    credits : (vault, base units) in the signed order.
+    auxiliary : signed free bytes.
+    """
+
+    signed: Signed
+    mint: VaultKey
+    nonce: int
+    metadata: tuple[str, str] | None
+    credits: tuple[tuple[VaultKey, int], ...]
+    auxiliary: bytes
+
+
+Verifiable = Debit | Mint
+
+
+class Reader:
+    """Reads verifiables of one network; keeps the addresses that it has already decoded."""
+
+    def __init__(self, network: bytes) -> None:
+        self._network = network
+        self._addresses: dict[str, VaultKey] = {}
+
+    def read(self, item: object) -> Verifiable:
+        """One externally tagged verifiable; raises ``Refused`` (``SCHEMA`` and kin)."""
+        kind, signed = single(item, "verifiable")
+        if kind == "DebitAllowance":
+            return self._debit(signed)
+        if kind == "FungibleTokenMint":
+            return self._mint(signed)
+        if kind == "NftMint":
+            raise Refused("VERIFIABLE_KIND", "NftMint has no bytes in codec devnet-v1")
+        raise Refused("VERIFIABLE_KIND", "expected DebitAllowance, FungibleTokenMint or NftMint")
+
+    def address(self, text: object, field: str) -> VaultKey:
+        """Vault named by an address."""
+        if not isinstance(text, str):
+            raise Refused("SCHEMA", f'{field}: expected "<owner base58>,<shard>"')
+        key = self._addresses.get(text)
+        if key is None:
+            key = self._addresses[text] = parse_address(text, field)
+        return key
+
+    def _debit(self, signed: object) -> Debit:
+        content, auxiliary, pub_key, signature = _container(signed)
+        fields = exact(content, ("credited", "debited_shard", "new_nonce", "allowances"))
+        credited = self.address(fields[0], "credited")
+        debited = hashlib.sha256(pub_key).digest(), shard(fields[1], "debited_shard")
+        nonce = u64(fields[2], "new_nonce")
+        allowances = self._allowances(fields[3])
+        payload = debit_payload(self._network, debited, credited, nonce, allowances, auxiliary)
+        proof = Signed(payload, hashlib.sha256(payload).digest(), pub_key, signature)
+        return Debit(proof, debited, credited, nonce, allowances, auxiliary)
+
+    def _allowances(self, value: object) -> tuple[tuple[VaultKey, int], ...]:
+        if not isinstance(value, dict) or not 1 <= len(value) <= ALLOWANCES_MAX:
+            raise Refused("SCHEMA", f"allowances: expected 1 to {ALLOWANCES_MAX} tokens")
+        rows = []
+        for token, amount in value.items():
+            kind, number = single(amount, "allowances")
+            if kind != "Fungible":
+                raise Refused("ALLOWANCE_KIND", "expected Fungible, codec devnet-v1 has no other")
+            rows.append((self.address(token, "allowances"), u64(number, "allowances")))
+        rows.sort()
+        if len({token for token, _ in rows}) != len(rows):
+            raise Refused("SCHEMA", "allowances: a token stands twice")
+        return tuple(rows)
+
+    def _mint(self, signed: object) -> Mint:
+        content, auxiliary, pub_key, signature = _container(signed)
+        fields = exact(content, ("new_nonce", "shard", "operation"))
+        nonce = u64(fields[0], "new_nonce")
+        mint = hashlib.sha256(pub_key).digest(), shard(fields[1], "shard")
+        operation, value = single(fields[2], "operation")
+        if operation == "Create":
+            texts, credited = exact(value, ("metadata", "credited"))
+            metadata: tuple[str, str] | None = _metadata(texts)
+        elif operation == "IncreaseSupply":
+            metadata, (credited,) = None, exact(value, ("credited",))
+        else:
+            raise Refused("SCHEMA", "operation: expected Create or IncreaseSupply")
+        credits = self._credits(credited)
+        payload = mint_payload(self._network, mint, nonce, metadata, credits, auxiliary)
+        proof = Signed(payload, hashlib.sha256(payload).digest(), pub_key, signature)
+        return Mint(proof, mint, nonce, metadata, credits, auxiliary)
+
+    def _credits(self, value: object) -> tuple[tuple[VaultKey, int], ...]:
+        if not isinstance(value, list) or not 1 <= len(value) <= CREDITS_MAX:
+            raise Refused("SCHEMA", f"credited: expected 1 to {CREDITS_MAX} credits")
+        pairs = [exact(row, ("address", "amount")) for row in value]
+        return tuple(
+            (self.address(address, "credited"), u64(amount, "credited", I64_MAX))
+            for address, amount in pairs
+        )
+
+
+def _metadata(value: object) -> tuple[str, str]:
+    name, symbol = exact(value, ("name", "symbol"))
+    for text, field in ((name, "name"), (symbol, "symbol")):
+        if not isinstance(text, str) or not 1 <= len(text.encode()) <= NAME_BYTES_MAX:
+            raise Refused("SCHEMA", f"{field}: expected 1 to {NAME_BYTES_MAX} bytes of text")
+    return str(name), str(symbol)
+
+
+def _container(signed: object) -> tuple[object, bytes, bytes, bytes]:
+    """(content, auxiliary, public key, signature) of a signed message."""
+    payload, signature = exact(signed, ("payload", "signature"))
+    auxiliary, content = exact(payload, ("auxiliary", "content"))
+    kind, value = single(signature, "signature")
+    if kind != "Ed25519":
+        raise Refused("SIGNATURE_KIND", "expected Ed25519, the devnet verifies no other")
+    pub_key, raw = exact(value, ("pub_key", "signature"))
+    return (
+        content,
+        _auxiliary(auxiliary),
+        from_base58(pub_key, 32, "pub_key"),
+        from_base58(raw, 64, "signature"),
+    )
+
+
+def _auxiliary(value: object) -> bytes:
+    if not isinstance(value, list) or len(value) > AUXILIARY_BYTES_MAX:
+        raise Refused("SCHEMA", f"auxiliary: expected at most {AUXILIARY_BYTES_MAX} byte values")
+    if value and (set(map(type, value)) != {int} or min(value) < 0 or max(value) > 255):
+        raise Refused("SCHEMA", "auxiliary: expected byte values 0 to 255")
+    return bytes(value)
+
+
+def single(value: object, field: str) -> tuple[str, object]:
+    """Key and value of an externally tagged object."""
+    if isinstance(value, dict) and len(value) == 1:
+        for key, inner in value.items():
+            return str(key), inner
+    raise Refused("SCHEMA", f"{field}: expected an object of exactly one key")
+
+
+def exact(value: object, names: tuple[str, ...]) -> list[object]:
+    """Values of an object that has exactly these keys, in the order of ``names``."""
+    if isinstance(value, dict) and len(value) == len(names):
+        try:
+            return [value[name] for name in names]
+        except KeyError:
+            pass
+    raise Refused("SCHEMA", f"expected exactly the keys {', '.join(names)}")
+
+
+def u64(value: object, field: str, largest: int = U64_MAX) -> int:
+    """An unsigned integer of at most ``largest``."""
+    if type(value) is int and 0 <= value <= largest:
+        return value
+    raise Refused("SCHEMA", f"{field}: expected an integer of 0 to {largest}")
+
+
+def shard(value: object, field: str) -> int:
+    """A shard, at least 1."""
+    if u64(value, field) == 0:
+        raise Refused("SHARD", f"{field}: expected at least 1")
+    return u64(value, field)

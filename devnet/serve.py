@@ -1,0 +1,76 @@
+"""Start of a devnet program: options that both have, socket, logs, graceful end."""
+
+import argparse
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+
+from devnet.faults import AsgiApp, parse_fault
+
+HOST: Final = "127.0.0.1"
+LEVELS: Final = ("error", "warn", "info", "debug", "trace")
+_UVICORN_LEVEL: Final = {"warn": "WARNING", "trace": "DEBUG"}
+
+
+def option_parser(program: str, port: int, purpose: str) -> argparse.ArgumentParser:
+    """Parser with the options of both programs."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=purpose)
+    parser.add_argument("--port", type=int, default=port, help="0 takes a free one")
+    parser.add_argument("--network", default="convexfx-devnet", help="name of the network")
+    parser.add_argument("--state-file", type=Path, help="JSON snapshot that a restart reads")
+    parser.add_argument("--log-level", choices=LEVELS, default="info")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=parse_fault,
+        metavar="KIND:METHOD PATH",
+        help="fault to inject once, e.g. 'lost_answer:POST /sdls/submit'",
+    )
+    return parser
+
+
+def serve(name: str, app: AsgiApp, port: int, log_level: str) -> int:
+    """Serve ``app`` on 127.0.0.1 until SIGINT or SIGTERM; returns the exit status.
+
+    The first line on standard output is ``devnet <name> listening on http://127.0.0.1:<port>``.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        print(f"devnet {name}: port {port} cannot be used: {error.strerror}", file=sys.stderr)
+        return 2
+    config = uvicorn.Config(
+        app,
+        log_config=_log_config(log_level),
+        access_log=log_level in ("debug", "trace"),
+        timeout_graceful_shutdown=10,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    port = listener.getsockname()[1]
+    print(f"devnet {name} listening on http://{HOST}:{port}", flush=True)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def _log_config(level: str) -> dict[str, Any]:
+    logger = {"handlers": ["lines"], "level": _UVICORN_LEVEL.get(level, level.upper())}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": "pythonjsonlogger.json.JsonFormatter",
+                "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            }
+        },
+        "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "loggers": {"uvicorn": logger, "devnet": logger},
+    }
