@@ -1,0 +1,48 @@
+"""Clocks: the system's, and one that a test turns by hand."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> datetime:
+        """Now, UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class ManualClock:
+    """A clock that moves only when it is told to; sleeping moves it.
+
+    Parameters
+    ----------
+    start : first moment, with a timezone.
+    """
+
+    def __init__(self, start: datetime = datetime(2024, 1, 2, 12, tzinfo=UTC)) -> None:
+        if start.tzinfo is None:
+            raise ValueError("start needs a timezone")
+        self._now = start.astimezone(UTC)
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        """The moment it stands at, UTC."""
+        with self._lock:
+            return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Move by so many seconds without waiting."""
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Move by so many seconds; a clock never goes back."""
+        if seconds < 0:
+            raise ValueError(f"seconds: expected at least 0, found {seconds}")
+        with self._lock:
+            self._now += timedelta(seconds=seconds)
