@@ -1,0 +1,1 @@
+"""Settlement layer: final vaults, domain agreements, delta epochs, SDLs with their proofs."""
