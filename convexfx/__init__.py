@@ -1,0 +1,1 @@
+"""What people touch: commands, HTTP API, page, wallet, local stack."""

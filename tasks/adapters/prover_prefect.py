@@ -1,0 +1,61 @@
+"""Proofs made by the flow ``prove`` on another work pool, so that they show, queue and retry in the same UI."""
+
+from dataclasses import asdict
+from typing import Final
+
+import httpx
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+
+from convexfx_core.canonical import json_bytes
+from convexfx_core.errors import PeerUnreachable
+from tasks.adapters.prover_local import stored_proof
+from tasks.objects import proof_prefix
+from tasks.ports import ProofJob, ProofResult, Store
+
+DEPLOYMENT: Final = "prove/prove"
+ATTEMPTS_MAX: Final = 20
+
+
+class PrefectProver:
+    """Asks for proofs by running the deployment ``prove/prove``.
+
+    Parameters
+    ----------
+    store : where requests and proofs stand; the proof object is the truth, not the run's state.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def request(self, job: ProofJob) -> None:
+        """Write the request and make sure that a run for it is under way or done.
+
+        A run that ended without a proof is followed by another one.
+        """
+        key = proof_prefix(job.job_id, job.mode) + "request.json"
+        self._store.put_new(key, json_bytes(asdict(job)))
+        for attempt in range(ATTEMPTS_MAX):
+            run = self._run(job, attempt)
+            if not run.state or not run.state.is_final() or run.state.is_completed():
+                return
+        raise PeerUnreachable("prove", f"a proof within {ATTEMPTS_MAX} runs", job.job_id)
+
+    def _run(self, job: ProofJob, attempt: int) -> FlowRun:
+        try:
+            return run_deployment(
+                DEPLOYMENT,
+                parameters={"job": asdict(job)},
+                flow_run_name=f"epoch-{job.epoch:08d}-{job.mode}-{attempt}",
+                timeout=0,
+                idempotency_key=f"{job.job_id}-{job.mode}-{attempt}",
+            )
+        except (httpx.TransportError, ObjectNotFound) as error:
+            raise PeerUnreachable(
+                "Prefect", f"a server with the deployment {DEPLOYMENT}", str(error)
+            ) from None
+
+    def result(self, job: ProofJob) -> ProofResult | None:
+        """The stored proof of the job, or ``None`` while it is not there."""
+        return stored_proof(self._store, job)

@@ -1,0 +1,137 @@
+"""The seal: candidates become the orders object and the manifest of the next epoch.
+
+Order of writes (``docs/spec.md`` section 9): parameters, vaults, orders, then the conditional
+manifest; messages are deleted only after it.
+"""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any
+
+from convexfx_core.book import Batch, admit
+from convexfx_core.errors import CommitConflict
+from convexfx_core.params import params_hash, params_to_bytes
+from convexfx_core.reference import (
+    Reference,
+    check_deviation,
+    check_fresh,
+    reference_from_bytes,
+    reference_from_quotes,
+    reference_hash,
+    reference_to_bytes,
+)
+from convexfx_core.schema import write_orders
+from convexfx_core.sealed_orders import SealedOrders
+from convexfx_core.state import Opening
+from tasks.chain import Head, fees_accrued, manifest_of
+from tasks.context import Context
+from tasks.objects import Ref, epoch_key, params_key, put_json, put_object, sha256_hex
+from tasks.ports import Quotes
+from tasks.stage import code_version
+from tasks.vaults import read_pool, read_vaults
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An epoch that could be sealed: its opening, quotes, candidates and what admission says."""
+
+    head: Head
+    opening: Opening
+    quotes: Quotes
+    candidates: SealedOrders
+    batch: Batch
+
+
+def draft_epoch(ctx: Context, head: Head, candidates: SealedOrders) -> Draft:
+    """Read vaults and prices for the next epoch and admit the candidates to it.
+
+    Raises
+    ------
+    ConfigurationError
+        ``PRICE_STALE`` or ``PRICE_DEVIATES``: nothing is sealed with such prices.
+    """
+    registry, fees = ctx.domain.registry, fees_accrued(head, len(ctx.domain.registry))
+    owners = sorted({row.tobytes() for row in candidates.rows["owner"]})
+    quotes, reference = reference_prices(ctx, head)
+    opening = Opening(
+        network_id=ctx.domain.network_id,
+        shard=ctx.domain.pool.shard,
+        epoch=head.epoch + 1,
+        params=ctx.params,
+        registry=registry,
+        reference=reference,
+        pool=read_pool(ctx.gateway, ctx.domain.pool.owner, registry, fees),
+        vaults=read_vaults(ctx.gateway, owners, registry),
+    )
+    return Draft(head, opening, quotes, candidates, admit(candidates, opening))
+
+
+def reference_prices(ctx: Context, head: Head) -> tuple[Quotes, Reference]:
+    """Quotes for the next epoch, fresh and near those of the last one."""
+    now = ctx.clock.now()
+    quotes = ctx.prices.at(now, head.epoch + 1)
+    as_of_s = int(quotes.as_of.timestamp())
+    check_fresh(as_of_s, int(now.timestamp()), ctx.staleness_s)
+    reference = reference_from_quotes(quotes.prices, as_of_s, ctx.params, ctx.domain.registry)
+    previous = manifest_of(ctx.store, head.epoch) if head.epoch else None
+    if previous is not None:
+        section = bytes.fromhex(previous[1]["reference"]["section"])
+        check_deviation(reference_from_bytes(section), reference, ctx.deviation_bps)
+    return quotes, reference
+
+
+def commit_seal(ctx: Context, draft: Draft) -> tuple[Ref, dict[str, Any]]:
+    """Write the epoch's objects and its manifest; when the race is lost, the winner's manifest."""
+    opening, epoch = draft.opening, draft.opening.epoch
+    write_params(ctx)
+    vaults = opening.vaults.to_bytes()
+    vaults_ref = put_object(ctx.store, epoch_key(epoch, f"vaults/{sha256_hex(vaults)}.bin"), vaults)
+    orders = write_orders(draft.candidates)
+    orders_ref = put_object(ctx.store, epoch_key(epoch, f"orders/{sha256_hex(orders)}.parquet"), orders)
+    manifest = manifest_json(ctx, draft, vaults_ref, orders_ref)
+    try:
+        put_json(ctx.store, epoch_key(epoch, "manifest.json"), manifest)
+    except CommitConflict:
+        pass
+    sealed = manifest_of(ctx.store, epoch)
+    if sealed is None:
+        raise CommitConflict(epoch_key(epoch, "manifest.json"), "a manifest", "nothing")
+    return sealed
+
+
+def write_params(ctx: Context) -> None:
+    """Commit the parameters and the registry under their hash."""
+    value = {
+        "params": b64encode(params_to_bytes(ctx.params)).decode(),
+        "registry": b64encode(ctx.domain.registry.to_bytes()).decode(),
+    }
+    put_json(ctx.store, params_key(params_hash(ctx.params, ctx.domain.registry).hex()), value)
+
+
+def manifest_json(ctx: Context, draft: Draft, vaults: Ref, orders: Ref) -> dict[str, Any]:
+    """Manifest of an epoch (``docs/spec.md`` section 9)."""
+    opening, quotes = draft.opening, draft.quotes
+    return {
+        "version": 1,
+        "epoch": opening.epoch,
+        "parent": draft.head.outcome_sha256,
+        "network": ctx.network,
+        "network_id": opening.network_id.hex(),
+        "shard": opening.shard,
+        "params_hash": params_hash(opening.params, opening.registry).hex(),
+        "program_hash": ctx.program_hash.hex(),
+        "pool": opening.pool.to_bytes().hex(),
+        "vaults": vaults,
+        "orders": orders,
+        "candidates": len(draft.candidates),
+        "admitted": len(draft.batch.orders),
+        "reference": {
+            "source": quotes.source,
+            "published": quotes.published.isoformat(),
+            "as_of": quotes.as_of.isoformat(),
+            "prices": {name: str(price) for name, price in sorted(quotes.prices.items())},
+            "hash": reference_hash(opening.reference).hex(),
+            "section": reference_to_bytes(opening.reference).hex(),
+        },
+        "code": code_version(),
+    }

@@ -1,0 +1,42 @@
+"""Read vaults from the gateway into the tables of the core."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from convexfx_core.assets import Registry
+from convexfx_core.identity import base58_encode
+from convexfx_core.state import PoolState, VaultTable
+from tasks.ports import Gateway
+
+READERS: Final = 8
+"""Requests in flight; the gateway answers one vault at a time."""
+
+
+def holdings(vault: dict[str, Any] | None, registry: Registry) -> tuple[int, ...]:
+    """Balances of a vault in registry order, base units; zeros for no vault."""
+    data = (vault or {}).get("data") or {}
+    fungibles = data.get("TokenHoldings", {}).get("fungibles", {}) if isinstance(data, dict) else {}
+    return tuple(int(fungibles.get(str(asset.token), 0)) for asset in registry.assets)
+
+
+def read_vault(gateway: Gateway, owner: bytes, registry: Registry) -> tuple[int, tuple[int, ...]]:
+    """Nonce of the last message and n balances of one vault."""
+    name = base58_encode(owner)
+    return gateway.next_nonce(name) - 1, holdings(gateway.vault(name), registry)
+
+
+def read_pool(
+    gateway: Gateway, owner: bytes, registry: Registry, fees: tuple[int, ...]
+) -> PoolState:
+    """The pool's vault, with the fees that the chain of epochs says it holds."""
+    nonce, balances = read_vault(gateway, owner, registry)
+    return PoolState(owner, nonce, balances, fees)
+
+
+def read_vaults(gateway: Gateway, owners: Sequence[bytes], registry: Registry) -> VaultTable:
+    """Vaults of distinct owners, in parallel."""
+    with ThreadPoolExecutor(READERS) as pool:
+        found = pool.map(lambda owner: read_vault(gateway, owner, registry), owners)
+        rows = [(owner, *state) for owner, state in zip(owners, found, strict=True)]
+    return VaultTable.from_rows(rows, len(registry))
