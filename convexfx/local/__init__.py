@@ -1,0 +1,1 @@
+"""The local stack: starts, checks and stops the processes that one machine needs."""

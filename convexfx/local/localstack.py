@@ -1,0 +1,177 @@
+"""S3 and SQS on this machine: LocalStack in its own environment, without Docker or account."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from convexfx.local.logs import PYTHON_LEVEL
+from convexfx.local.service import HOST, PROBE_TIMEOUT_S, Port, Service
+from convexfx_core.errors import PeerUnreachable
+
+REQUIREMENTS: Final = (
+    "localstack-core[base-runtime]==4.9.2",
+    "cbor2<5.9",
+    "pyopenssl<26",
+    "localstack-twisted<26",
+)
+"""The last version that needs no token and runs on 3.11; it pins boto3, so it stands alone."""
+VENV: Final = Path(".venv-localstack")
+PORT: Final = 4566
+REGION: Final = "us-east-1"
+LOOPBACK_MAIN: Final = """
+import functools, runpy
+from twisted.internet import endpoints
+endpoints.TCP4ServerEndpoint = functools.partial(
+    endpoints.TCP4ServerEndpoint, interface="127.0.0.1")
+runpy.run_module("localstack.runtime.main", run_name="__main__", alter_sys=True)
+"""
+"""Its server ignores the host of GATEWAY_LISTEN and would listen on every interface."""
+
+
+def existing_endpoint(env: Mapping[str, str] | None = None) -> str | None:
+    """``AWS_ENDPOINT_URL`` if something healthy answers there, else ``None``."""
+    url = (os.environ if env is None else env).get("AWS_ENDPOINT_URL", "")
+    return url if url and healthy(url) else None
+
+
+def healthy(url: str) -> bool:
+    """Whether an object store answers at ``url``: LocalStack's health page, or any S3 answer."""
+    try:
+        with httpx.Client(timeout=PROBE_TIMEOUT_S, trust_env=False) as client:
+            if client.get(f"{url.rstrip('/')}/_localstack/health").status_code == 200:
+                return True
+            return client.get(url).status_code < 500
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+
+
+def wanted_port(env: Mapping[str, str] | None = None) -> int:
+    """Port of a loopback ``AWS_ENDPOINT_URL`` where nothing answers yet, else LocalStack's own."""
+    parts = urlsplit((os.environ if env is None else env).get("AWS_ENDPOINT_URL", ""))
+    if parts.hostname in (HOST, "localhost") and parts.port:
+        return parts.port
+    return PORT
+
+
+def aws_environment(url: str) -> dict[str, str]:
+    """Variables that point boto3, s3fs and Prefect's blocks to a local endpoint."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def use_local_aws(url: str) -> None:
+    """Point this process, and what it starts from now on, to a local endpoint."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    os.environ.update(aws_environment(url))
+
+
+def localstack_service(
+    folder: Path,
+    *,
+    port: int = PORT,
+    option: str = "AWS_ENDPOINT_URL",
+    level: str = "info",
+    venv: Path = VENV,
+) -> Service:
+    """LocalStack as a service; its environment must be installed.
+
+    Parameters
+    ----------
+    folder : state folder; its files lie in ``localstack/`` there, its objects in memory only.
+    option : what changes the port, for the error when it is taken.
+    level : one of the five log levels; a line a request comes with ``debug``.
+    """
+    here = f"{HOST}:{port}"
+    quiet = {"info": "warn", "debug": "info"}.get(level, level)
+    return Service(
+        name="localstack",
+        argv=(str(venv.absolute() / "bin" / "python"), "-c", LOOPBACK_MAIN),
+        env={
+            "SERVICES": "s3,sqs,kms",
+            "GATEWAY_LISTEN": here,
+            "LOCALSTACK_HOST": here,
+            "SQS_ENDPOINT_STRATEGY": "path",
+            "FILESYSTEM_ROOT": str(folder.absolute() / "localstack"),
+            "OVERRIDE_IN_DOCKER": "0",
+            "DNS_ADDRESS": "0",
+            "DISABLE_EVENTS": "1",
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "EAGER_SERVICE_LOADING": "0",
+            "LS_LOG": PYTHON_LEVEL[quiet].lower(),
+            "PYTHONPATH": "",
+            "PYTHONWARNINGS": "",
+            "AWS_ENDPOINT_URL": "",
+            "AWS_PROFILE": "",
+        },
+        ready=f"http://{here}/_localstack/health",
+        ports=(Port(port, option),),
+        grace_s=1.0,
+        url=f"http://{here}",
+    )
+
+
+def install_localstack(venv: Path = VENV) -> bool:
+    """Build LocalStack's environment unless it is there; whether anything was done.
+
+    Safe when several processes ask at once: one builds, the others wait.
+
+    Raises
+    ------
+    PeerUnreachable
+        The packages cannot be had.
+    """
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    stamp = venv / ".ready"
+    wanted = "\n".join(REQUIREMENTS)
+    with venv.with_name(f"{venv.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return False
+        shutil.rmtree(venv, ignore_errors=True)
+        for command in _install_commands(venv):
+            _run(command)
+        stamp.write_text(wanted)
+    return True
+
+
+def _install_commands(venv: Path) -> list[list[str]]:
+    python = str(venv / "bin" / "python")
+    uv = find_uv()
+    if uv:
+        return [
+            [uv, "venv", "-q", "--python", sys.executable, str(venv)],
+            [uv, "pip", "install", "-q", "--python", python, *REQUIREMENTS],
+        ]
+    return [
+        [sys.executable, "-m", "venv", str(venv)],
+        [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *REQUIREMENTS],
+    ]
+
+
+def find_uv() -> str | None:
+    """Path of uv: beside this Python, or on the search path."""
+    beside = Path(sys.executable).parent / "uv"
+    return str(beside) if beside.is_file() else shutil.which("uv")
+
+
+def _run(command: list[str]) -> None:
+    env = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    if done.returncode:
+        said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
+        raise PeerUnreachable("package index", f"to install {REQUIREMENTS[0]}", said)
