@@ -183,11 +183,13 @@ def transaction_items(items: Sequence[Executed]) -> list[dict[str, object]]:
 
 
 def aggregated_diffs(items: Sequence[Executed]) -> list[dict[str, object]]:
-    """Net difference of each touched vault by token, and its nonce where it was debited."""
+    """Net difference of each changed vault by token, and its nonce where it was debited."""
     nonces: dict[VaultKey, int] = {}
     changes: dict[VaultKey, dict[VaultKey, int]] = {}
 
     def move(vault: VaultKey, token: VaultKey, amount: int) -> None:
+        if amount == 0:
+            return
         tokens = changes.setdefault(vault, {})
         tokens[token] = tokens.get(token, 0) + amount
 
