@@ -79,12 +79,16 @@ def from_base58(text: object, size: int, field: str) -> bytes:
     """
     if isinstance(text, str) and text.isalnum() and text.isascii():
         try:
-            raw = base58.b58decode(text)
-        except ValueError:
+            raw = base58.b58decode_int(text).to_bytes(size, "big")
+        except (ValueError, OverflowError):
             raw = b""
-        if len(raw) == size:
+        if raw and _leading(raw, 0) == _leading(text.encode("ascii"), ord("1")):
             return raw
     raise Refused("SCHEMA", f"{field}: expected base58 of {size} bytes")
+
+
+def _leading(raw: bytes, value: int) -> int:
+    return len(raw) - len(raw.lstrip(bytes((value,))))
 
 
 def base58_text(raw: bytes) -> str:

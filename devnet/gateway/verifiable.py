@@ -82,11 +82,12 @@ Verifiable = Debit | Mint
 
 
 class Reader:
-    """Reads verifiables of one network; keeps the addresses that it has already decoded."""
+    """Reads verifiables of one network; keeps what base58 it has already decoded."""
 
     def __init__(self, network: bytes) -> None:
         self._network = network
         self._addresses: dict[str, VaultKey] = {}
+        self._signers: dict[str, tuple[bytes, bytes]] = {}
 
     def read(self, item: object) -> Verifiable:
         """One externally tagged verifiable; raises ``Refused`` (``SCHEMA`` and kin)."""
@@ -108,11 +109,30 @@ class Reader:
             key = self._addresses[text] = parse_address(text, field)
         return key
 
+    def _container(self, signed: object) -> tuple[object, bytes, bytes, bytes, bytes]:
+        """(content, auxiliary, public key, signature, owner) of a signed message."""
+        payload, signature = exact(signed, ("payload", "signature"))
+        auxiliary, content = exact(payload, ("auxiliary", "content"))
+        kind, value = single(signature, "signature")
+        if kind != "Ed25519":
+            raise Refused("SIGNATURE_KIND", "expected Ed25519, the devnet verifies no other")
+        key_text, raw = exact(value, ("pub_key", "signature"))
+        pub_key, owner = self._signer(key_text)
+        return content, _auxiliary(auxiliary), pub_key, from_base58(raw, 64, "signature"), owner
+
+    def _signer(self, text: object) -> tuple[bytes, bytes]:
+        """(public key, owner) of base58 text."""
+        known = self._signers.get(text) if isinstance(text, str) else None
+        if known is None:
+            pub_key = from_base58(text, 32, "pub_key")
+            known = self._signers[str(text)] = pub_key, hashlib.sha256(pub_key).digest()
+        return known
+
     def _debit(self, signed: object) -> Debit:
-        content, auxiliary, pub_key, signature = _container(signed)
+        content, auxiliary, pub_key, signature, owner = self._container(signed)
         fields = exact(content, ("credited", "debited_shard", "new_nonce", "allowances"))
         credited = self.address(fields[0], "credited")
-        debited = hashlib.sha256(pub_key).digest(), shard(fields[1], "debited_shard")
+        debited = owner, shard(fields[1], "debited_shard")
         nonce = u64(fields[2], "new_nonce")
         allowances = self._allowances(fields[3])
         payload = debit_payload(self._network, debited, credited, nonce, allowances, auxiliary)
@@ -134,10 +154,10 @@ class Reader:
         return tuple(rows)
 
     def _mint(self, signed: object) -> Mint:
-        content, auxiliary, pub_key, signature = _container(signed)
+        content, auxiliary, pub_key, signature, owner = self._container(signed)
         fields = exact(content, ("new_nonce", "shard", "operation"))
         nonce = u64(fields[0], "new_nonce")
-        mint = hashlib.sha256(pub_key).digest(), shard(fields[1], "shard")
+        mint = owner, shard(fields[1], "shard")
         operation, value = single(fields[2], "operation")
         if operation == "Create":
             texts, credited = exact(value, ("metadata", "credited"))
@@ -167,22 +187,6 @@ def _metadata(value: object) -> tuple[str, str]:
         if not isinstance(text, str) or not 1 <= len(text.encode()) <= NAME_BYTES_MAX:
             raise Refused("SCHEMA", f"{field}: expected 1 to {NAME_BYTES_MAX} bytes of text")
     return str(name), str(symbol)
-
-
-def _container(signed: object) -> tuple[object, bytes, bytes, bytes]:
-    """(content, auxiliary, public key, signature) of a signed message."""
-    payload, signature = exact(signed, ("payload", "signature"))
-    auxiliary, content = exact(payload, ("auxiliary", "content"))
-    kind, value = single(signature, "signature")
-    if kind != "Ed25519":
-        raise Refused("SIGNATURE_KIND", "expected Ed25519, the devnet verifies no other")
-    pub_key, raw = exact(value, ("pub_key", "signature"))
-    return (
-        content,
-        _auxiliary(auxiliary),
-        from_base58(pub_key, 32, "pub_key"),
-        from_base58(raw, 64, "signature"),
-    )
 
 
 def _auxiliary(value: object) -> bytes:
