@@ -96,8 +96,7 @@ class _Search:
         scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
         right = (wanted - shadow @ through) * scale
         multiplier = np.linalg.solve(matrix * scale[:, None] * scale, right) * scale
-        total: F64 = shadow + pins @ multiplier
-        return total, multiplier
+        return np.asarray(shadow + pins @ multiplier, dtype=np.float64), multiplier
 
     def shift(self, pair: int, up: int) -> None:
         """Empty (``up`` = -1) the last full level of a pair, or fill (+1) the next one."""

@@ -205,7 +205,7 @@ def level_curve(levels: Levels, cap: float) -> KnotCurve:
     y[end[some] - 1] = levels.prefix[last] - levels.prefix[first]
     y += np.repeat(levels.base, knots)
     span = 8.0 * cap + 8.0 * HALF_LEVEL_BPS
-    key: F64 = np.repeat(rank, knots) * span - x
+    key = np.asarray(np.repeat(rank, knots) * span - x, dtype=np.float64)
     return _segments(levels, rank, knots, begin, key, span, x, y)
 
 

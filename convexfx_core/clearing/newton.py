@@ -8,7 +8,7 @@ import numpy as np
 from convexfx_core.clearing.curves import Curve
 from convexfx_core.clearing.problem import BPS, F64, I64, Mask, grouped_sum
 
-AT_BAND_BPS: Final = 1e-12
+AT_BAND_BPS: Final = 1e-11
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,40 @@
 """From an integer case to an integer proposal: the ladder ndas, qp, refuse."""
 
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from convexfx_core.case import ClearingCase
 from convexfx_core.clearing.kernels import KernelChoice, load
-from convexfx_core.clearing.problem import Problem, pose
-from convexfx_core.clearing.rounding import rates_of, round_fills, round_overflow, round_prices
+from convexfx_core.clearing.min_fill import (
+    ROUNDS_MAX,
+    Rejections,
+    below_minimum,
+    below_minimum_rationed,
+    unjustified,
+)
+from convexfx_core.clearing.problem import F64, U64, Demand, Market, Problem, pose
+from convexfx_core.clearing.ration import Rationed, ration
+from convexfx_core.clearing.rounding import (
+    Rates,
+    rates_of,
+    round_fills,
+    round_overflow,
+    round_prices,
+)
 from convexfx_core.clearing.scp import Equilibrium, NotConverged, solve
 from convexfx_core.errors import ClearingCode, ClearingRefused
-from convexfx_core.proposal import Proposal
+from convexfx_core.proposal import Proposal, Ration, RejectKind
 
 SolverChoice: TypeAlias = Literal["auto", "ndas", "qp"]
+
+
+class Solver(Protocol):
+    """One rung of the ladder."""
+
+    def __call__(self, market: Market, demand: Demand, start: F64 | None) -> Equilibrium:
+        """Equilibrium without bounds and minimum fills; raises ``NotConverged``."""
 
 
 def propose(
@@ -32,28 +54,78 @@ def propose(
         When no rung of the ladder finds an answer; the reasons of all rungs stand in it.
     """
     problem, chosen = pose(case), load(kernels)
+
+    def ndas(market: Market, demand: Demand, start: F64 | None) -> Equilibrium:
+        return solve(market, demand, chosen, start)
+
     try:
-        found = solve(problem.market, problem.demand, chosen)
+        return _clear(problem, ndas, f"ndas-{chosen.name}")
     except NotConverged as failure:
         raise ClearingRefused(
             ClearingCode.NOT_CONVERGED, "clearing", "a solver that converges", failure.reason
         ) from failure
-    return _integers(problem, found, f"ndas-{chosen.name}")
 
 
-def _integers(problem: Problem, found: Equilibrium, name: str) -> Proposal:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Integers of one equilibrium."""
+
+    prices: tuple[int, ...]
+    overflow: tuple[int, ...]
+    rates: Rates
+    demanded: U64
+    rationed: Rationed | None
+
+    @property
+    def paid(self) -> U64:
+        return self.rationed.paid if self.rationed else self.demanded
+
+
+def _clear(posed: Problem, solver: Solver, name: str) -> Proposal:
+    """Solve, reject, reinstate until every rejection is justified and nothing else is needed."""
+    rejections = Rejections(np.zeros(len(posed.case.orders), dtype=np.uint8))
+    start: F64 | None = None
+    for _ in range(ROUNDS_MAX):
+        dead = rejections.dead
+        problem = replace(posed, demand=posed.demand.without(dead)) if dead.any() else posed
+        found = solver(problem.market, problem.demand, start)
+        start = found.u
+        short = below_minimum(problem, found)
+        if len(short):
+            rejections.reject(short, RejectKind.MIN_FILL)
+            continue
+        answer = _integers(problem, found)
+        short = below_minimum_rationed(problem, answer.paid)
+        if len(short):
+            rejections.reject(short, RejectKind.RATION_MIN_FILL)
+            continue
+        back = unjustified(problem, answer.rates, answer.demanded, answer.rationed, rejections)
+        if back is None:
+            return _proposal(found, answer, rejections, name)
+        rejections.reinstate(back)
+    raise NotConverged(f"minimum fills did not settle in {ROUNDS_MAX} rounds")
+
+
+def _integers(problem: Problem, found: Equilibrium) -> _Answer:
     case = problem.case
     overflow = round_overflow(case, found.overflow)
     prices = round_prices(case, found.u, overflow)
     used = np.flatnonzero(np.bincount(problem.demand.pair, minlength=problem.market.n**2))
-    paid = round_fills(problem, found, prices, rates_of(case, prices, used))
+    rates = rates_of(case, prices, used)
+    demanded = round_fills(problem, found, prices, rates)
+    return _Answer(prices, overflow, rates, demanded, ration(problem, prices, rates, demanded))
+
+
+def _proposal(found: Equilibrium, answer: _Answer, rejections: Rejections, name: str) -> Proposal:
+    rejected = np.flatnonzero(rejections.kind)
+    rationed = answer.rationed
     return Proposal(
-        prices=prices,
-        paid=paid,
-        overflow=overflow,
-        ration=None,
-        rejected=np.zeros(0, dtype=np.int64),
-        reject_kinds=np.zeros(0, dtype=np.uint8),
+        prices=answer.prices,
+        paid=answer.paid,
+        overflow=answer.overflow,
+        ration=Ration(rationed.omega, answer.demanded) if rationed else None,
+        rejected=rejected.astype(np.int64),
+        reject_kinds=rejections.kind[rejected],
         iterations=found.iterations,
         step_norm_y=found.step_norm_y,
         step_norm_alpha=found.step_norm_alpha,

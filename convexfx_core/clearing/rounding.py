@@ -38,11 +38,12 @@ class Rates:
     Attributes
     ----------
     shift : i64[n*n] S.
-    net : u64[n*n] net rates at scale 2^S.
+    gross, net : u64[n*n] rates R and Rn at scale 2^S.
     least : u64[n*n] smallest payment that receives something, base units.
     """
 
     shift: I64
+    gross: U64
     net: U64
     least: U64
 
@@ -80,14 +81,15 @@ def rates_of(case: ClearingCase, prices: tuple[int, ...], pairs: I64) -> Rates:
     """Rates of the directed pairs ``pairs`` at integer prices."""
     n, pbar, fees = case.params.n, case.reference.pbar, case.params.fee_ppm
     shift = np.zeros(n * n, dtype=np.int64)
-    net, least = np.zeros(n * n, dtype=np.uint64), np.zeros(n * n, dtype=np.uint64)
+    gross, net, least = (np.zeros(n * n, dtype=np.uint64) for _ in range(3))
     for pair in pairs.tolist():
         i, j = divmod(pair, n)
         s = rate_shift(pbar[i], pbar[j])
-        rate = net_rate(gross_rate(prices[i], prices[j], s), fees[i][j])
-        shift[pair], net[pair] = s, rate
-        least[pair] = min(ceil_div(1 << s, rate), LIMIT_UNREACHABLE)
-    return Rates(shift, net, least)
+        rate = gross_rate(prices[i], prices[j], s)
+        kept = net_rate(rate, fees[i][j])
+        shift[pair], gross[pair], net[pair] = s, rate, kept
+        least[pair] = min(ceil_div(1 << s, kept), LIMIT_UNREACHABLE)
+    return Rates(shift, gross, net, least)
 
 
 def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], rates: Rates) -> U64:
@@ -118,17 +120,23 @@ def _near(problem: Problem, found: Equilibrium, prices: tuple[int, ...]) -> I64:
     return np.flatnonzero(np.abs(limit - price[pair]) <= width[pair])
 
 
-def _against_limit(problem: Problem, rates: Rates, near: I64) -> tuple[Mask, Mask]:
-    """Of the orders ``near``: over their limit; in the money by more than the laws' slack."""
-    rows, pair = problem.case.orders[near], problem.demand.pair[near]
+def least_rates(problem: Problem, rates: Rates, chosen: I64) -> U64:
+    """Least net rates that the limits of the orders ``chosen`` accept; 0 for a market order."""
+    rows, pair = problem.case.orders[chosen], problem.demand.pair[chosen]
     distance = rows["limit_e"].astype(np.int64) - rates.shift[pair]
     by = np.clip(distance, 0, 63).astype(np.uint64)
-    mantissa = rows["limit_m"]
-    limit = mantissa >> by
+    mantissa = rows["limit_m"].astype(np.uint64)
+    limit: U64 = mantissa >> by
     limit += ((limit << by) != mantissa).astype(np.uint64)
     limit[distance < 0] = LIMIT_UNREACHABLE
     limit[mantissa == 0] = 0
-    net = rates.net[pair]
+    return limit
+
+
+def _against_limit(problem: Problem, rates: Rates, near: I64) -> tuple[Mask, Mask]:
+    """Of the orders ``near``: over their limit; in the money by more than the laws' slack."""
+    rows, pair = problem.case.orders[near], problem.demand.pair[near]
+    limit, net = least_rates(problem, rates, near), rates.net[pair]
     over = net < limit
     slack = limit >> np.uint64(LIMIT_SLACK_SHIFT)
     must = ~over & (net - np.minimum(limit, net) > slack)
@@ -148,8 +156,11 @@ def _fill_levels(
         size = float(demand.size[level].sum()) * float(problem.quantum[pay])
         total = round(float(found.share[pair]) * size / grain) * grain
         level = canonical(case, level[open_[level]])
-        budget = case.orders["budget"][level]
-        paid[level] = share_level(total, budget, int(rates.least[pair]), grain)
+        rows = case.orders[level]
+        part = share_level(total, rows["budget"], int(rates.least[pair]), grain)
+        least = np.minimum(-(-rows["min_fill"] // grain) * grain, rows["budget"])
+        short = (part > 0) & (part < rows["min_fill"])
+        paid[level] = np.where(short, least, part)
 
 
 def canonical(case: ClearingCase, chosen: I64) -> I64:
@@ -177,8 +188,8 @@ def share_level(total: int, budget: U64, least: int, grain: int) -> U64:
     offered = float(budget.astype(np.float64).sum())
     ratio = min(1.0, total / offered)
     unit = np.uint64(grain)
-    out = np.floor(budget.astype(np.float64) * (ratio / grain)).astype(np.uint64) * unit
-    out = np.minimum(out, budget)
+    whole = np.floor(budget.astype(np.float64) * (ratio / grain)).astype(np.uint64)
+    out: U64 = np.minimum(whole * unit, budget)
     out[out < least] = 0
     start = np.uint64(ceil_div(max(least, 1), grain) * grain)
     step = np.minimum(np.where(out > 0, unit, start), budget - out)

@@ -158,17 +158,30 @@ def _solve_levels(
     pool: Pool, levels: Levels, cap: float, kernels: Kernels, start: F64
 ) -> tuple[ActiveState, _Progress, Descent]:
     u, volume, _ = kernels.balance(pool, level_curve(levels, cap), start, 1e-9, 80)
-    shadow = -(pool.stiffness @ u[1:])
+    u, shadow = _reachable(pool, u)
     price = u[levels.receive] - u[levels.pay]
     pinned = np.where(np.abs(u[1:]) >= pool.band[1:] - AT_BAND_BPS, np.sign(u[1:]), 0.0)
     state = ActiveState(
-        u=u.copy(),
+        u=u,
         shadow=shadow,
         count=full_levels(levels, price, cap),
         partial=np.zeros(len(price), dtype=bool),
         pinned=pinned.astype(np.int64),
     )
     return _iterate(pool, levels, kernels, state, volume)
+
+
+def _reachable(pool: Pool, u: F64) -> tuple[F64, F64]:
+    """The prices nearest to u that some inventory gives, and that shadow inventory.
+
+    Two corrections remove the ridge of the stiffness wherever the impact is not singular.
+    """
+    shadow = -(pool.stiffness @ u[1:])
+    for _ in range(2):
+        shadow = shadow - pool.stiffness @ (u[1:] + pool.impact @ shadow)
+    near = np.zeros(len(u))
+    near[1:] = np.clip(-(pool.impact @ shadow), -pool.band[1:], pool.band[1:])
+    return near, shadow
 
 
 def _iterate(
@@ -216,10 +229,11 @@ def _subproblem(
     q = n - 1
     impact = pool.impact @ np.linalg.inv(np.eye(q) + depth[1:, 1:] @ pool.impact)
     offset = pool.gap + correction - depth @ u
-    shadow = state.shadow
-    state.shadow = shadow - depth[1:, 1:] @ u[1:]
-    state.u[1:] = np.clip(-(impact @ state.shadow), -pool.band[1:], pool.band[1:])
-    descent = kernels.descend(state, levels, 0.5 * (impact + impact.T), offset, pool.band)
+    state.shadow = state.shadow - depth[1:, 1:] @ u[1:]
+    try:
+        descent = kernels.descend(state, levels, 0.5 * (impact + impact.T), offset, pool.band)
+    except np.linalg.LinAlgError as error:
+        raise NotConverged("the active set became singular") from error
     progress.iterations += 1
     progress.steps += descent.steps
     progress.kinks += descent.kinks

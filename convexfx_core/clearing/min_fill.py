@@ -1,0 +1,156 @@
+"""Minimum fills: reject and solve again, then give back what was rejected without need.
+
+An order that would be filled below its minimum is rejected; so is one that rationing pushes below
+it. At the final prices every rejection must be justified in integers: with its minimum on top, the
+price would leave the order's limit (kind 1), or a bound would break and its share would be too
+small (kind 2). The least justified one is reinstated. Source: ``docs/spec.md`` section Clearing.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexfx_core.clearing.flows import Flows, flows_of
+from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem, grouped_sum
+from convexfx_core.clearing.ration import ONE, Rationed, bounds, rounding_slack
+from convexfx_core.clearing.rounding import Rates, least_rates
+from convexfx_core.clearing.scp import Equilibrium
+from convexfx_core.proposal import RejectKind
+
+U8: TypeAlias = NDArray[np.uint8]
+ROUNDS_MAX: Final = 400
+REINSTATED_MAX: Final = 2
+"""An order that is rejected again after so many returns stays out, and the laws decide."""
+_TIE: Final = 1e-12
+
+
+@dataclass(slots=True)
+class Rejections:
+    """Who is out, by position.
+
+    Attributes
+    ----------
+    kind : u8[K] 0 or a :class:`RejectKind`.
+    returned : positions and how often they were reinstated.
+    """
+
+    kind: U8
+    returned: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def dead(self) -> Mask:
+        """Orders that take no part, bool[K]."""
+        out: Mask = self.kind > 0
+        return out
+
+    def reject(self, positions: I64, kind: RejectKind) -> None:
+        """Leave orders out."""
+        self.kind[positions] = kind
+
+    def reinstate(self, position: int) -> None:
+        """Let an order take part again."""
+        self.kind[position] = 0
+        self.returned[position] = self.returned.get(position, 0) + 1
+
+
+def below_minimum(problem: Problem, found: Equilibrium) -> I64:
+    """Positions on partly filled levels whose share is positive and below their minimum."""
+    some = found.partial(problem.demand)
+    rows = problem.case.orders[some]
+    share = found.share[problem.demand.pair[some]] * rows["budget"].astype(np.float64)
+    short = (share > 0.0) & (share < rows["min_fill"].astype(np.float64) * (1.0 - 1e-12))
+    out: I64 = some[short]
+    return out
+
+
+def below_minimum_rationed(problem: Problem, paid: U64) -> I64:
+    """The order of each directed pair that is furthest below its minimum after rationing."""
+    least = problem.case.orders["min_fill"]
+    short = np.flatnonzero((paid > 0) & (paid < least))
+    if not len(short):
+        return short
+    asked = least[short] / problem.case.orders["budget"][short].astype(np.float64)
+    pair = problem.demand.pair[short]
+    order = np.lexsort((_rank(problem, short), -asked, pair))
+    first = np.ones(len(short), dtype=bool)
+    first[1:] = pair[order][1:] != pair[order][:-1]
+    out: I64 = short[order[first]]
+    return out
+
+
+def _rank(problem: Problem, chosen: I64) -> I64:
+    """A number that does not depend on the sequence of the orders: the budget, then the limit."""
+    rows = problem.case.orders[chosen]
+    order = np.lexsort((rows["limit_m"], rows["limit_e"], rows["nonce"], rows["budget"]))
+    rank = np.empty(len(chosen), dtype=np.int64)
+    rank[order] = np.arange(len(chosen))
+    return rank
+
+
+def unjustified(
+    problem: Problem,
+    rates: Rates,
+    demanded: U64,
+    rationed: Rationed | None,
+    rejections: Rejections,
+) -> int | None:
+    """The rejected order with the least reason to be out, or None if all are justified."""
+    out = np.flatnonzero(rejections.dead)
+    if not len(out):
+        return None
+    excess = np.full(len(out), -np.inf)
+    by_price = rejections.kind[out] == RejectKind.MIN_FILL
+    excess[by_price] = _price_excess(problem, rates, out[by_price])
+    by_ration = ~by_price
+    if by_ration.any():
+        excess[by_ration] = _ration_excess(problem, rates, demanded, rationed, out[by_ration])
+    spent = [rejections.returned.get(k, 0) >= REINSTATED_MAX for k in out.tolist()]
+    excess[np.array(spent)] = -np.inf
+    worst = int(np.lexsort((_rank(problem, out), -excess))[0])
+    return int(out[worst]) if excess[worst] > 0.0 else None
+
+
+def _price_excess(problem: Problem, rates: Rates, chosen: I64) -> F64:
+    """How far each price would stay inside the order's limit with its minimum filled on top."""
+    market, n = problem.market, problem.market.n
+    pair = problem.demand.pair[chosen]
+    pay, receive = pair // n, pair % n
+    own = np.diag(market.impact)
+    kappa = own[pay] + own[receive] - 2.0 * market.impact[pay, receive]
+    value = problem.case.orders["min_fill"][chosen] * (market.unit_value / problem.quantum)[pay]
+    net = rates.net[pair].astype(np.float64)
+    limit = least_rates(problem, rates, chosen).astype(np.float64)
+    out: F64 = (net - limit) / np.maximum(limit, 1.0) - kappa * value * BPS - _TIE
+    return out
+
+
+def _ration_excess(
+    problem: Problem, rates: Rates, demanded: U64, rationed: Rationed | None, chosen: I64
+) -> F64:
+    """Positive where the order's minimum fits beside the fills, or its share would reach it."""
+    n, orders = problem.market.n, problem.case.orders
+    pair = problem.demand.pair[chosen]
+    cut = rationed.cut if rationed else np.zeros(n * n, dtype=np.int64)
+    paid = rationed.paid if rationed else demanded
+    least = orders["min_fill"][chosen].astype(np.float64)
+    budget = orders["budget"][chosen].astype(np.float64)
+    flow = flows_of(n, problem.demand.pair, paid, rates.gross, rates.shift)
+    wanted = flows_of(n, problem.demand.pair, demanded, rates.gross, rates.shift)
+    up, down = _room(problem, flow, rounding_slack(problem, rates, demanded, wanted))
+    rate = rates.gross[pair] * np.exp2(-rates.shift[pair].astype(np.float64))
+    fits = (least <= up[pair // n]) & (least * rate <= down[pair % n])
+    volume = grouped_sum(problem.demand.pair, demanded.astype(np.float64), n * n)[pair]
+    share = budget * (1.0 - cut[pair] / ONE) * (volume / (volume + budget))
+    out: F64 = np.where(fits, 1.0, share / least - 1.0)
+    return out
+
+
+def _room(problem: Problem, flow: Flows, slack: tuple[int, ...]) -> tuple[F64, F64]:
+    """How much each inventory could still rise and fall inside its bounds, base units."""
+    low, high = bounds(problem)
+    after = flow.after(problem.case)
+    up = [float(b - q - s) for b, q, s in zip(high, after, slack, strict=True)]
+    down = [float(q - a - s) for a, q, s in zip(low, after, slack, strict=True)]
+    return np.array(up), np.array(down)
