@@ -17,7 +17,6 @@ from typing import Any
 from infra.terraform.expectations import (
     MismatchError,
     attributes,
-    check_conditional_put,
     check_inbox,
     check_redrive,
     check_rights,
@@ -29,6 +28,7 @@ from infra.terraform.runner import Terraform, TerraformError
 from infra.terraform.stand_in import REGION, Account, stand_in
 
 LOCK_DAYS = 30
+NO_POLICY = '{"Statement": []}'
 VISIBILITY_S = 120
 
 
@@ -42,8 +42,8 @@ def read_policies(account: Account, outputs: Mapping[str, Any]) -> Policies:
         inbox_arn=inbox["QueueArn"],
         dead_letter_arn=dead["QueueArn"],
         bucket=json.loads(account.s3.get_bucket_policy(Bucket=bucket)["Policy"]),
-        inbox=json.loads(inbox["Policy"]),
-        dead_letters=json.loads(dead["Policy"]),
+        inbox=json.loads(inbox.get("Policy", NO_POLICY)),
+        dead_letters=json.loads(dead.get("Policy", NO_POLICY)),
         wallet=_identity_policy(account, outputs["wallet_policy_arn"]),
         sealer=_identity_policy(account, outputs["sealer_policy_arn"]),
     )
@@ -92,9 +92,7 @@ def run(terraform: Terraform, account: Account) -> None:
     # Only the bucket: it alone differs, and the provider waits half a minute for each queue.
     only = (*local, "-target=module.storage")
     _timed("apply, local, without object lock", lambda: terraform.apply(*only))
-    bucket = str(outputs["bucket"])
-    _timed("bucket without lock", lambda: check_storage(account.s3, bucket, 0))
-    _timed("conditional put", lambda: check_conditional_put(account.s3, bucket))
+    _timed("bucket without lock", lambda: check_storage(account.s3, str(outputs["bucket"]), 0))
     _timed("destroy", lambda: terraform.destroy(*local))
     _timed("nothing left", lambda: check_gone(account))
 

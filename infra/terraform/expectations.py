@@ -57,19 +57,6 @@ def _retention(s3: "S3Client", bucket: str) -> tuple[str | None, int | None] | N
     return retention.get("Mode"), retention.get("Days")
 
 
-def check_conditional_put(s3: "S3Client", bucket: str) -> None:
-    """A second create of one key is refused with 412 and leaves the first content."""
-    key = "epochs/00000000/check.json"
-    s3.put_object(Bucket=bucket, Key=key, Body=b"1", IfNoneMatch="*")
-    try:
-        s3.put_object(Bucket=bucket, Key=key, Body=b"2", IfNoneMatch="*")
-    except ClientError as error:
-        expect("second create", 412, error.response["ResponseMetadata"]["HTTPStatusCode"])
-    else:
-        raise MismatchError("second create", 412, 200)
-    expect("content", b"1", s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-
-
 def attributes(sqs: "SQSClient", queue: str) -> dict[str, str]:
     """All attributes of the queue of that name."""
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]

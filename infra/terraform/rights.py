@@ -7,6 +7,18 @@ from infra.terraform.policy import Document, Request, is_allowed
 
 ADMINISTRATOR: Document = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 CREATE, REPLACE = "s3:if-none-match", "s3:if-match"
+TAKING = (
+    "CancelMessageMoveTask", "ChangeMessageVisibility", "DeleteMessage", "DeleteQueue",
+    "PurgeQueue", "ReceiveMessage", "SetQueueAttributes", "StartMessageMoveTask",
+)  # fmt: skip
+SEALING = (
+    "ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl",
+    "ReceiveMessage", "SendMessage",
+)  # fmt: skip
+CHAIN = (
+    "epochs/00000001/outcome.json", "state/00000001.parquet", "proofs/ab/attested/proof.bin",
+    "rejects/ab.json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,7 @@ def _wallet(p: Policies) -> list[Right]:
     ]
     never = [
         (f"calls {action} on {arn.rsplit(':', 1)[1]}", _call(f"sqs:{action}", arn))
-        for action in ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "PurgeQueue")
+        for action in TAKING
         for arn in (p.inbox_arn, p.dead_letter_arn)
     ]
     return [
@@ -107,9 +119,17 @@ def _wallet(p: Policies) -> list[Right]:
 
 
 def _sealer_queue(p: Policies) -> list[Right]:
-    own = ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "SendMessage")
-    may = [(f"calls {a} on the inbox", _call(f"sqs:{a}", p.inbox_arn)) for a in own]
-    may.append(("copies poison", _call("sqs:SendMessage", p.dead_letter_arn)))
+    copying = ("GetQueueAttributes", "GetQueueUrl", "SendMessage")
+    may = [
+        *(
+            (f"calls {action} on the inbox", _call(f"sqs:{action}", p.inbox_arn))
+            for action in SEALING
+        ),
+        *(
+            (f"calls {a} on the dead letters", _call(f"sqs:{a}", p.dead_letter_arn))
+            for a in copying
+        ),
+    ]
     may_not = [
         ("purges the inbox", _call("sqs:PurgeQueue", p.inbox_arn)),
         ("receives dead letters", _call("sqs:ReceiveMessage", p.dead_letter_arn)),
@@ -120,34 +140,38 @@ def _sealer_queue(p: Policies) -> list[Right]:
 
 
 def _sealer_objects(p: Policies) -> list[Right]:
-    manifest, state = "epochs/00000001/manifest.json", "state/00000001.parquet"
-    created = (manifest, state, "proofs/ab/attested/proof.bin", "rejects/ab.json")
+    reading = ("GetObject", "GetObjectVersion", "AbortMultipartUpload", "ListMultipartUploadParts")
+    outcome = f"{p.bucket_arn}/{CHAIN[0]}"
     may = [
-        *((f"creates {key}", _put(p, key, CREATE)) for key in created),
-        ("uploads a part", _put(p, state, whole=False)),
+        *((f"creates {key}", _put(p, key, CREATE)) for key in CHAIN),
+        *((f"calls {action}", _call(f"s3:{action}", outcome)) for action in reading),
+        ("uploads a part", _put(p, CHAIN[1], whole=False)),
         ("creates the head", _put(p, "state/HEAD", CREATE)),
         ("moves the head", _put(p, "state/HEAD", REPLACE)),
         ("keeps a task's result", _put(p, "results/ab")),
-        ("reads a manifest", _call("s3:GetObject", f"{p.bucket_arn}/{manifest}")),
         ("lists the bucket", _call("s3:ListBucket", p.bucket_arn)),
+        ("asks where the bucket is", _call("s3:GetBucketLocation", p.bucket_arn)),
     ]
     may_not = [
-        *((f"puts {key} unconditionally", _put(p, key)) for key in created),
-        *((f"replaces {key}", _put(p, key, REPLACE)) for key in created),
+        *((f"puts {key} unconditionally", _put(p, key)) for key in CHAIN),
+        *((f"replaces {key}", _put(p, key, REPLACE)) for key in CHAIN),
         ("overwrites the head blindly", _put(p, "state/HEAD")),
-        ("deletes a manifest", _call("s3:DeleteObject", f"{p.bucket_arn}/{manifest}")),
-        ("reads in the clear", _call("s3:GetObject", f"{p.bucket_arn}/{manifest}", secure=False)),
+        ("deletes an outcome", _call("s3:DeleteObject", outcome)),
+        ("deletes a bundle", _call("s3:DeleteObject", f"{p.bucket_arn}/inbox/ab.parquet")),
+        ("reads in the clear", _call("s3:GetObject", outcome, secure=False)),
+        ("lists in the clear", _call("s3:ListBucket", p.bucket_arn, secure=False)),
     ]
     return [*_rows("sealer", True, may), *_rows("sealer", False, may_not)]
 
 
 def _administrator(p: Policies) -> list[Right]:
-    outcome = f"{p.bucket_arn}/epochs/00000001/outcome.json"
     may = [("deletes a bundle", _call("s3:DeleteObject", f"{p.bucket_arn}/inbox/ab.parquet"))]
     may_not = [
-        ("overwrites an outcome", _put(p, "epochs/00000001/outcome.json")),
-        ("hides an outcome", _call("s3:DeleteObject", outcome)),
-        ("deletes a version of it", _call("s3:DeleteObjectVersion", outcome)),
-        ("deletes the head", _call("s3:DeleteObject", f"{p.bucket_arn}/state/HEAD")),
+        ("overwrites an outcome", _put(p, CHAIN[0])),
+        *(
+            (f"calls {action} on {key}", _call(f"s3:{action}", f"{p.bucket_arn}/{key}"))
+            for action in ("DeleteObject", "DeleteObjectVersion")
+            for key in CHAIN
+        ),
     ]
     return [*_rows("administrator", True, may), *_rows("administrator", False, may_not)]
