@@ -13,9 +13,8 @@ from convexfx_core.errors import CodecError
 from convexfx_core.identity import OwnerId
 from convexfx_core.params import Params
 from convexfx_core.reference import Reference
+from convexfx_core.row_order import WORDS_DTYPE, find_keys, words_before
 
-OWNER_WORDS_DTYPE: Final = np.dtype(">u8")
-"""An owner is four of these; they compare as its bytes do."""
 _U64_MAX: Final = (1 << 64) - 1
 _OWNER_BYTES: Final = 32
 
@@ -27,7 +26,7 @@ def vault_dtype(n: int) -> np.dtype[np.void]:
 
 def owner_words(owners: Sequence[bytes]) -> NDArray[np.uint64]:
     """V owners of 32 bytes as big-endian words, V x 4."""
-    return np.frombuffer(b"".join(owners), dtype=OWNER_WORDS_DTYPE).reshape(len(owners), 4)
+    return np.frombuffer(b"".join(owners), dtype=WORDS_DTYPE).reshape(len(owners), 4)
 
 
 def domain_bytes(network_id: bytes, shard: int, epoch: int) -> bytes:
@@ -105,7 +104,7 @@ class VaultTable:
     def __post_init__(self) -> None:
         """Refuse shapes and sequences that are no table, with ``CodecError``."""
         count = len(self.owners)
-        if self.owners.shape != (count, 4) or self.owners.dtype != OWNER_WORDS_DTYPE:
+        if self.owners.shape != (count, 4) or self.owners.dtype != WORDS_DTYPE:
             raise CodecError("vaults.owners", "V x 4 big-endian words", self.owners.shape)
         if self.nonces.shape != (count,) or self.balances.shape[:1] != (count,):
             raise CodecError("vaults", f"{count} nonces and balances", self.nonces.shape)
@@ -156,20 +155,7 @@ class VaultTable:
 
     def find(self, owners: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Position of each of K owners (K x 4 words), -1 for an owner without a vault."""
-        if not len(self):
-            return np.full(len(owners), -1, dtype=np.int64)
-        table = np.ascontiguousarray(self.owners).view("S32").ravel()
-        wanted = np.ascontiguousarray(owners).view("S32").ravel()
-        at = np.minimum(np.searchsorted(table, wanted), len(self) - 1)
-        return np.where((self.owners[at] == owners).all(axis=1), at, -1).astype(np.int64)
-
-
-def words_before(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Whether each owner of ``left`` stands strictly before that of ``right`` (K x 4 words)."""
-    before = np.zeros(len(left), dtype=np.bool_)
-    for word in (3, 2, 1, 0):
-        before = (left[:, word] < right[:, word]) | ((left[:, word] == right[:, word]) & before)
-    return before
+        return find_keys(self.owners, owners)
 
 
 @dataclass(frozen=True, slots=True)
