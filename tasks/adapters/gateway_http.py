@@ -1,0 +1,317 @@
+"""delta's gateway and settlement layer over HTTP.
+
+Only reads are tried again. A call that changes something is sent once, on a connection of its own:
+a refused connection is ``PeerUnreachable`` (nothing took effect), every later loss is
+``CommitUnknown``, an answer of 500 is ``GatewayError`` with the body as it came.
+"""
+
+import json
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from convexfx_core.errors import AgreementError, CommitUnknown, GatewayError, PeerUnreachable
+from tasks.ports import Agreement, Json, SdlPhase, SdlState
+
+T = TypeVar("T")
+
+CONNECT_S: Final = 5.0
+READ_S: Final = 30.0
+CHANGE_S: Final = 300.0
+"""A hundred thousand signatures are checked before ``/intents/submit`` answers."""
+READ_PAUSES_S: Final = (0.1, 0.4, 1.0)
+"""Waits before a read that was not answered is tried again."""
+PARALLEL_READS: Final = 32
+UNAVAILABLE: Final = frozenset({502, 503, 504})
+BODY_SHOWN: Final = 500
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Certificates that count; read once, it takes 20 ms."""
+    return httpx.create_ssl_context()
+
+
+class Peer:
+    """One HTTP service.
+
+    Parameters
+    ----------
+    name, url : what it is called in errors, and its base URL.
+    pauses_s : waits before the second, third ... attempt of a read.
+    read_s, change_s : seconds that a read and a change may take.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        pauses_s: Sequence[float] = READ_PAUSES_S,
+        read_s: float = READ_S,
+        change_s: float = CHANGE_S,
+    ) -> None:
+        self.name = name
+        self.url = url.rstrip("/")
+        self._pauses_s = pauses_s
+        limits = httpx.Limits(
+            max_connections=PARALLEL_READS, max_keepalive_connections=PARALLEL_READS
+        )
+        self._reads = httpx.Client(
+            timeout=httpx.Timeout(read_s, connect=CONNECT_S), limits=limits, verify=_trust()
+        )
+        self._changes = httpx.Client(
+            timeout=httpx.Timeout(change_s, connect=CONNECT_S),
+            limits=httpx.Limits(max_keepalive_connections=0),
+            verify=_trust(),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._reads.close()
+        self._changes.close()
+
+    def read(self, operation: str, path: str) -> Any:
+        """JSON of a GET; ``None`` for 404. Tried again where no answer came, or 502 to 504."""
+        for pause in self._pauses_s:
+            try:
+                answer = self._reads.get(self.url + path)
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code not in UNAVAILABLE:
+                return self._json(operation, answer)
+            time.sleep(pause)
+        try:
+            return self._json(operation, self._reads.get(self.url + path))
+        except httpx.TransportError as error:
+            raise self._unreachable(operation, error) from None
+
+    def change(
+        self, operation: str, path: str, body: bytes, content_type: str = "application/json"
+    ) -> Any:
+        """JSON of a POST that is sent exactly once.
+
+        Raises
+        ------
+        PeerUnreachable
+            No connection: the call took no effect.
+        CommitUnknown
+            The answer was lost.
+        GatewayError
+            The peer answered with an error.
+        """
+        headers = {"Content-Type": content_type}
+        try:
+            answer = self._changes.post(self.url + path, content=body, headers=headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise self._unreachable(operation, error) from None
+        except httpx.TransportError as error:
+            seen = _named(error)
+            raise CommitUnknown(f"{self.name} {operation}", "an answer", seen) from None
+        return self._json(operation, answer)
+
+    def _unreachable(self, operation: str, error: Exception) -> PeerUnreachable:
+        peer = f"{self.name} {operation}"
+        return PeerUnreachable(peer, f"an answer at {self.url}", _named(error))
+
+    def _json(self, operation: str, answer: httpx.Response) -> Any:
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if answer.status_code != httpx.codes.OK:
+            raise GatewayError(operation, "status 200", _shown(answer))
+        try:
+            return json.loads(answer.content)
+        except ValueError:
+            raise GatewayError(operation, "JSON", _shown(answer)) from None
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _shown(answer: httpx.Response) -> str:
+    return f"{answer.status_code} {answer.text[:BODY_SHOWN]}"
+
+
+def _expect(operation: str, value: Any, kind: type[T], what: str) -> T:
+    """``value`` when the peer kept to the type; else ``GatewayError``."""
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise GatewayError(operation, what, json.dumps(value)[:BODY_SHOWN])
+
+
+class HttpSettlement:
+    """What the settlement layer lets everybody read, and the registration of an agreement.
+
+    Parameters
+    ----------
+    url : base URL; ``options`` are those of :class:`Peer`.
+    """
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self._peer = Peer("settlement layer", url, **options)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._peer.close()
+
+    def agreement(self, shard: int) -> Agreement | None:
+        """Domain agreement of a shard, active or waiting, or ``None``."""
+        found = self._peer.read("agreement", f"/agreements/{shard}")
+        return None if found is None else parse_agreement(found)
+
+    def register_agreement(self, body: Json) -> Agreement:
+        """Submit a signed agreement (``docs/spec.md`` section 8); sending it again is harmless.
+
+        Raises
+        ------
+        AgreementError
+            The settlement layer refuses it; the observed text is its reason.
+        """
+        try:
+            answer = self._peer.change("agreement", "/agreements", json.dumps(body).encode())
+        except GatewayError as error:
+            raise AgreementError("agreement", "one that is accepted", error.observed) from None
+        return parse_agreement(answer)
+
+    def delta_epoch(self) -> int:
+        """Current delta epoch."""
+        answer = _expect("epoch", self._peer.read("epoch", "/epoch"), dict, "an object")
+        return _expect("epoch", answer.get("epoch"), int, "an integer")
+
+    def shard(self, shard: int) -> Json:
+        """``{pool, last_epoch, fees_accrued, ...}`` of a shard."""
+        return _expect("shard", self._peer.read("shard", f"/shards/{shard}"), dict, "an object")
+
+    def sdl(self, sdl_hash: str) -> Json | None:
+        """Record of an SDL with the code and message of its failure, or ``None``."""
+        found = self._peer.read("sdl", f"/sdls/{sdl_hash}")
+        return None if found is None else _expect("sdl", found, dict, "an object")
+
+    def vault(self, owner: str, shard: int) -> Json | None:
+        """Final vault of a base58 owner, with its nonce, or ``None``."""
+        found = self._peer.read("vault", f"/vaults/{owner}/{shard}")
+        return None if found is None else _expect("vault", found, dict, "an object")
+
+    def supply(self) -> dict[str, Json]:
+        """``{supply, held}`` in base units by token address."""
+        return _expect("supply", self._peer.read("supply", "/supply"), dict, "an object")
+
+
+class HttpGateway:
+    """A ``Gateway`` (``tasks.ports``) over HTTP.
+
+    Parameters
+    ----------
+    gateway, settlement : base URLs; ``options`` are those of :class:`Peer`.
+    """
+
+    def __init__(self, gateway: str, settlement: str, **options: Any) -> None:
+        self._peer = Peer("gateway", gateway, **options)
+        self.settlement = HttpSettlement(settlement, **options)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._peer.close()
+        self.settlement.close()
+
+    def execute(self, verifiables: Sequence[Json]) -> None:
+        """Apply verifiables in full, in order."""
+        self._peer.change("intentsExecute", "/intents/execute", _array(verifiables))
+
+    def submit(self, verifiables_with_diffs: Sequence[Json]) -> None:
+        """Apply verifiables with their executed diffs, in order, all or none."""
+        self._peer.change("intentsSubmit", "/intents/submit", _array(verifiables_with_diffs))
+
+    def vault(self, owner: str) -> Json | None:
+        """Vault of a base58 owner on the gateway's shard, or ``None``."""
+        found = self._peer.read("vaultsGet", f"/vaults/{owner}")
+        return None if found is None else _expect("vaultsGet", found, dict, "a vault")
+
+    def next_nonce(self, owner: str) -> int:
+        """Next nonce of an owner's vault."""
+        found = self._peer.read("vaultsGetNonce", f"/vaults/{owner}/nonce")
+        return _expect("vaultsGetNonce", found, int, "an integer")
+
+    def sdls(self) -> dict[str, SdlState]:
+        """Every SDL of the gateway by its base58 hash."""
+        pairs = _expect("sdlsGetAll", self._peer.read("sdlsGetAll", "/sdls"), list, "pairs")
+        try:
+            return {str(name): parse_sdl_state(state) for name, state in pairs}
+        except (TypeError, ValueError):
+            raise GatewayError("sdlsGetAll", "pairs of hash and state", str(pairs)) from None
+
+    def submit_sdl(self) -> str | None:
+        """Bundle everything pending into an SDL; its hash, or ``None`` when nothing is pending."""
+        made = self._peer.change("sdlsSubmit", "/sdls/submit", b"")
+        return None if made is None else _expect("sdlsSubmit", made, str, "a hash or null")
+
+    def sdl(self, sdl_hash: str) -> SdlState | None:
+        """State of an SDL, or ``None`` where the gateway knows none."""
+        found = self._peer.read("sdlsGet", f"/sdls/{sdl_hash}")
+        return None if found is None else parse_sdl_state(found)
+
+    def prove(self, sdl_hash: str, body: bytes) -> None:
+        """Start proving; ``body`` is the proof envelope or the law's input, may be empty."""
+        path = f"/sdls/{sdl_hash}/prove"
+        self._peer.change("sdlsProve", path, body, "application/octet-stream")
+
+    def submit_proof(self, sdl_hash: str) -> None:
+        """Send the proof of a proven SDL to the settlement layer."""
+        self._peer.change("sdlsSubmitProof", f"/sdls/{sdl_hash}/submit_proof", b"")
+
+    def agreement(self, shard: int) -> Agreement | None:
+        """Domain agreement of a shard at the settlement layer, or ``None``."""
+        return self.settlement.agreement(shard)
+
+    def delta_epoch(self) -> int:
+        """Current epoch of the settlement layer (not one of ours)."""
+        return self.settlement.delta_epoch()
+
+
+def _array(rows: Sequence[Json]) -> bytes:
+    return json.dumps(list(rows), separators=(",", ":")).encode("ascii")
+
+
+def parse_sdl_state(value: Any) -> SdlState:
+    """``SdlState`` of its JSON: a string, or ``{"ProvingFailed": "<message>"}``.
+
+    Raises
+    ------
+    GatewayError
+        Any other value: a state that this client does not know.
+    """
+    if isinstance(value, Mapping) and list(value) == [SdlPhase.PROVING_FAILED.value]:
+        return SdlState(SdlPhase.PROVING_FAILED, str(value[SdlPhase.PROVING_FAILED.value]))
+    untagged = [phase for phase in SdlPhase if phase is not SdlPhase.PROVING_FAILED]
+    if isinstance(value, str) and value in untagged:
+        return SdlState(SdlPhase(value))
+    expected = f"one of {', '.join(untagged)} or a tagged ProvingFailed"
+    raise GatewayError("SdlState", expected, json.dumps(value)[:BODY_SHOWN])
+
+
+_AGREEMENT: Final[Mapping[str, type]] = {
+    "shard": int,
+    "operator": str,
+    "program_hash": str,
+    "attestor_key": str,
+    "params_hash": str,
+    "fee": int,
+    "network": str,
+    "active_from": int,
+}
+
+
+def parse_agreement(value: Any) -> Agreement:
+    """Agreement of the settlement layer's JSON; ``GatewayError`` for another shape."""
+    body = _expect("agreement", value, dict, "an object")
+    fields: dict[str, Any] = {
+        name: _expect("agreement", body.get(name), kind, f"{name} as {kind.__name__}")
+        for name, kind in _AGREEMENT.items()
+    }
+    modes = _expect("agreement", body.get("allowed_modes"), list, "allowed_modes as a list")
+    return Agreement(allowed_modes=tuple(map(str, modes)), **fields)
