@@ -31,6 +31,6 @@ resource "aws_iam_policy" "wallet" {
 
 resource "aws_iam_policy" "sealer" {
   name        = "${var.inbox_queue}-sealer"
-  description = "Receives orders, writes the chain of epochs; can delete no object."
+  description = "Receives orders, writes the chain of epochs; can delete no object of it."
   policy      = templatefile("${path.root}/policies/sealer.json", local.arns)
 }

@@ -96,12 +96,15 @@ def _wallet(p: Policies) -> list[Right]:
         ("sends", _call("sqs:SendMessage", p.inbox_arn)),
         ("looks up the queue", _call("sqs:GetQueueUrl", p.inbox_arn)),
         ("puts a bundle", _put(p, "inbox/ab.parquet")),
+        # After a 412 it compares; who knows the name, a SHA-256, knows the content already.
+        ("reads a bundle", _call("s3:GetObject", bundle)),
     ]
     may_not = [
         ("sends in the clear", _call("sqs:SendMessage", p.inbox_arn, secure=False)),
         ("puts a bundle in the clear", _call("s3:PutObject", bundle, secure=False)),
         ("sends to the dead letters", _call("sqs:SendMessage", p.dead_letter_arn)),
-        ("reads a bundle", _call("s3:GetObject", bundle)),
+        ("deletes a bundle", _call("s3:DeleteObject", bundle)),
+        ("reads an outcome", _call("s3:GetObject", f"{p.bucket_arn}/{CHAIN[0]}")),
         ("lists the bucket", _call("s3:ListBucket", p.bucket_arn)),
         ("puts a manifest", _put(p, "epochs/00000001/manifest.json", CREATE)),
         ("puts the head", _put(p, "state/HEAD", REPLACE)),
@@ -149,6 +152,7 @@ def _sealer_objects(p: Policies) -> list[Right]:
         ("creates the head", _put(p, "state/HEAD", CREATE)),
         ("moves the head", _put(p, "state/HEAD", REPLACE)),
         ("keeps a task's result", _put(p, "results/ab")),
+        ("clears its self-test", _call("s3:DeleteObject", f"{p.bucket_arn}/selftest/ab")),
         ("lists the bucket", _call("s3:ListBucket", p.bucket_arn)),
         ("asks where the bucket is", _call("s3:GetBucketLocation", p.bucket_arn)),
     ]
