@@ -111,7 +111,7 @@ def localstack_service(
             "DNS_ADDRESS": "0",
             "DISABLE_EVENTS": "1",
             "SKIP_SSL_CERT_DOWNLOAD": "1",
-            "EAGER_SERVICE_LOADING": "0",
+            "EAGER_SERVICE_LOADING": "1",
             "LS_LOG": PYTHON_LEVEL[quiet].lower(),
             "PYTHONPATH": "",
             "PYTHONWARNINGS": "",

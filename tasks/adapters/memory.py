@@ -16,6 +16,8 @@ from tasks.ports import Clock, Depth, Message, Versioned
 VISIBILITY_S: Final = 30.0
 RECEIVES_MAX: Final = 5
 """Deliveries after which a message goes to the dead letters by itself."""
+NO_EFFECT: Final = (Fault.LOSE_REQUEST, Fault.UNSENT, Fault.BUSY)
+"""Faults of a call that did not reach the queue."""
 
 
 def content_tag(body: bytes) -> str:
@@ -165,7 +167,7 @@ class MemoryInbox:
         """Delete deliveries; a handle of an older delivery deletes nothing and is returned."""
         fault = self._call("delete", raises=False)
         wanted = tuple(handles)
-        if fault in (Fault.LOSE_REQUEST, Fault.UNSENT):
+        if fault in NO_EFFECT:
             return wanted
         with self._lock:
             current = {held.handle: held.id for held in self._held.values() if held.handle}
@@ -181,7 +183,7 @@ class MemoryInbox:
         wanted = set(handles)
         with self._lock:
             for held in self._held.values():
-                if held.handle in wanted and fault is None:
+                if held.handle in wanted and fault not in NO_EFFECT:
                     held.visible_at = 0.0
         crash_after(fault, "release")
 
@@ -215,7 +217,7 @@ class MemoryInbox:
 
     def _call(self, operation: str, *, raises: bool = True) -> Fault | None:
         fault = self.faults.take(operation)
-        if raises and fault in (Fault.LOSE_REQUEST, Fault.UNSENT, Fault.BUSY):
+        if raises and fault in NO_EFFECT:
             raise PeerUnreachable("inbox", f"an answer to {operation}", "no answer")
         return fault
 

@@ -201,8 +201,8 @@ class SqsInbox:
             return [], [int(entry["Id"]) for entry in named]
         failed = answer.get("Failed", [])
         return (
-            [int(entry["Id"]) for entry in failed if entry.get("SenderFault")],
-            [int(entry["Id"]) for entry in failed if not entry.get("SenderFault")],
+            [int(entry["Id"]) for entry in failed if _hopeless(entry)],
+            [int(entry["Id"]) for entry in failed if not _hopeless(entry)],
         )
 
     def _parallel(self, work: Callable[[Sequence[str]], T], batches: list[list[str]]) -> list[T]:
@@ -253,6 +253,10 @@ class SqsInbox:
 def _message(item: dict[str, Any]) -> Message:
     count = int(item.get("Attributes", {}).get("ApproximateReceiveCount", 1))
     return Message(item["MessageId"], item["ReceiptHandle"], item["Body"], count)
+
+
+def _hopeless(entry: dict[str, Any]) -> bool:
+    return bool(entry.get("SenderFault")) or entry.get("Code") == "ReceiptHandleIsInvalid"
 
 
 def _printable(reason: str) -> str:
