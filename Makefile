@@ -45,7 +45,7 @@ sim: env ## crash simulation: sealers and flows killed at every step
 	@CONVEXFX_LONG=1 $(BIN)/python -m pytest tests/sim -n 2
 
 tf: env ## terraform: fmt, validate, apply on a local AWS stand-in
-	@$(BIN)/python -m pytest -q tests/integration/test_terraform.py
+	@$(BIN)/python -m infra.terraform.check
 
 wheel: env ## build the wheel
 	@$(BIN)/python -m build -q --wheel --outdir dist .
