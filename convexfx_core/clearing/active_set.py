@@ -150,7 +150,7 @@ class _Search:
         )
         time = np.full(len(along), _BEYOND)
         np.divide(self.level[state.count - up] - price, along, out=time, where=meets)
-        return np.maximum(time, 0.0)
+        return np.asarray(np.maximum(time, 0.0), dtype=np.float64)
 
     def _band_time(self, move: F64, parallel: float) -> tuple[float, int]:
         """Step length at which the first free asset meets its band, and the asset."""

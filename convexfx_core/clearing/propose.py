@@ -1,12 +1,13 @@
 """From an integer case to an integer proposal: the ladder ndas, qp, refuse."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeAlias
+from functools import partial
+from typing import Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from convexfx_core.case import ClearingCase
-from convexfx_core.clearing.kernels import KernelChoice, load
+from convexfx_core.clearing.kernels import KernelChoice, Kernels, load
 from convexfx_core.clearing.min_fill import (
     ROUNDS_MAX,
     Rejections,
@@ -15,6 +16,7 @@ from convexfx_core.clearing.min_fill import (
     unjustified,
 )
 from convexfx_core.clearing.problem import F64, U64, Demand, Market, Problem, pose
+from convexfx_core.clearing.qp import BACKENDS, solve_by_qp
 from convexfx_core.clearing.ration import Rationed, ration
 from convexfx_core.clearing.rounding import (
     Rates,
@@ -53,17 +55,34 @@ def propose(
     ClearingRefused
         When no rung of the ladder finds an answer; the reasons of all rungs stand in it.
     """
-    problem, chosen = pose(case), load(kernels)
+    problem, chosen, reasons = pose(case), load(kernels), []
+    for name, rung in _LADDER.items():
+        if solver not in ("auto", name):
+            continue
+        try:
+            return _clear(problem, partial(rung, kernels=chosen), f"{name}-{chosen.name}")
+        except NotConverged as failure:
+            reasons.append(f"{name}: {failure.reason}")
+    raise ClearingRefused(
+        ClearingCode.NOT_CONVERGED, "clearing", "a solver that converges", "; ".join(reasons)
+    )
 
-    def ndas(market: Market, demand: Demand, start: F64 | None) -> Equilibrium:
-        return solve(market, demand, chosen, start)
 
-    try:
-        return _clear(problem, ndas, f"ndas-{chosen.name}")
-    except NotConverged as failure:
-        raise ClearingRefused(
-            ClearingCode.NOT_CONVERGED, "clearing", "a solver that converges", failure.reason
-        ) from failure
+def _ndas(market: Market, demand: Demand, start: F64 | None, *, kernels: Kernels) -> Equilibrium:
+    return solve(market, demand, kernels, start)
+
+
+def _qp(market: Market, demand: Demand, start: F64 | None, *, kernels: Kernels) -> Equilibrium:
+    reasons = []
+    for backend in BACKENDS:
+        try:
+            return solve_by_qp(market, demand, kernels, start, backend)
+        except NotConverged as failure:
+            reasons.append(failure.reason)
+    raise NotConverged("; ".join(reasons))
+
+
+_LADDER: Final = {"ndas": _ndas, "qp": _qp}
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,7 @@ def _settle(
     case, n = problem.case, problem.market.n
     pair = problem.demand.pair
     pairs = dual.pay * n + dual.receive
+    length, before = 1.0, [0] * n
     for _ in range(INTEGER_STEPS_MAX):
         cut = cuts(problem, prices, pairs, omega)
         paid = _paid(rates, pair, demanded, cut)
@@ -249,7 +250,9 @@ def _settle(
         miss = _misses(box, flow.after(case), omega)
         if not any(miss):
             return Rationed(tuple(omega), paid, cut)
-        omega = _nudged(dual, omega, miss)
+        flipped = any(a * b < 0 for a, b in zip(miss, before, strict=True))
+        length, before = length * 0.5 if flipped else min(1.0, length * 1.5), miss
+        omega = _nudged(dual, omega, miss, length)
     raise ClearingRefused(
         ClearingCode.RATION_FAILED, "inventory bounds", "a cut that meets them", omega
     )
@@ -272,13 +275,14 @@ def _misses(box: _Box, after: list[int], omega: list[int]) -> list[int]:
     return out
 
 
-def _nudged(dual: _Dual, omega: list[int], miss: list[int]) -> list[int]:
+def _nudged(dual: _Dual, omega: list[int], miss: list[int], length: float) -> list[int]:
+    """Omega after a Newton step of a given length; shorter steps find a gap between jumps."""
     now = np.array(omega, dtype=np.float64) / ONE
     want = np.array(miss, dtype=np.float64) * dual.unit
     active = np.flatnonzero((np.array(omega) != 0) | (want != 0.0))
     curvature = dual.curvature(now, want != 0.0)[np.ix_(active, active)]
     ridge = 1e-9 * max(float(np.diag(curvature).max(initial=0.0)), 1e-300) * np.eye(len(active))
-    step = np.linalg.solve(curvature + ridge, want[active]) * ONE
+    step = np.linalg.solve(curvature + ridge, want[active]) * (length * ONE)
     out = list(omega)
     for k, raw in zip(active.tolist(), step.tolist(), strict=True):
         move = round(min(max(raw, -ONE), ONE))

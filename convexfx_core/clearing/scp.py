@@ -92,7 +92,9 @@ class Equilibrium:
 
 
 @dataclass(slots=True)
-class _Progress:
+class Progress:
+    """Counters and residuals of the outer loop; see :class:`Equilibrium`."""
+
     volume: F64
     iterations: int = 0
     residual: float = np.inf
@@ -126,20 +128,23 @@ def solve(
         binned = histogram_curve(market, sizes, base)
         u, _, _ = kernels.balance(pool, binned, u, 1e-3, 60)
     while True:
-        low, high = _window(n, cap, u if binned else None, window)
+        low, high = _window(n, cap, u, window) if binned else whole_window(n, cap)
         chosen, above = kernels.split(demand, low, high)
         levels = levels_in(market, demand, chosen, above)
         state, progress, last = _solve_levels(pool, levels, cap, kernels, u)
         u = state.u
         if binned is None or not _left_window(binned, u, low, high, cap):
-            return _equilibrium(n, levels, high, state, last, progress)
+            return equilibrium(n, levels, high, state, last, progress)
         window *= 4.0
 
 
-def _window(n: int, cap: float, u: F64 | None, width: float) -> tuple[F64, F64]:
+def whole_window(n: int, cap: float) -> tuple[F64, F64]:
+    """Window (f64[n*n] low and high, bps) of every limit that can matter inside the bands."""
+    return np.full(n * n, np.nextafter(-cap, 0.0)), np.full(n * n, np.nextafter(cap, 0.0))
+
+
+def _window(n: int, cap: float, u: F64, width: float) -> tuple[F64, F64]:
     least, most = np.nextafter(-cap, 0.0), np.nextafter(cap, 0.0)
-    if u is None:
-        return np.full(n * n, least), np.full(n * n, most)
     price = (u[None, :] - u[:, None]).ravel()
     low = np.maximum(price - width, least)
     return low, np.maximum(np.minimum(price + width, most), low)
@@ -156,9 +161,9 @@ def _left_window(curve: BinnedCurve, u: F64, low: F64, high: F64, cap: float) ->
 
 def _solve_levels(
     pool: Pool, levels: Levels, cap: float, kernels: Kernels, start: F64
-) -> tuple[ActiveState, _Progress, Descent]:
+) -> tuple[ActiveState, Progress, Descent]:
     u, volume, _ = kernels.balance(pool, level_curve(levels, cap), start, 1e-9, 80)
-    u, shadow = _reachable(pool, u)
+    u, shadow = reachable(pool, u)
     price = u[levels.receive] - u[levels.pay]
     pinned = np.where(np.abs(u[1:]) >= pool.band[1:] - AT_BAND_BPS, np.sign(u[1:]), 0.0)
     state = ActiveState(
@@ -168,10 +173,10 @@ def _solve_levels(
         partial=np.zeros(len(price), dtype=bool),
         pinned=pinned.astype(np.int64),
     )
-    return _iterate(pool, levels, kernels, state, volume)
+    return iterate(pool, levels, kernels, state, volume)
 
 
-def _reachable(pool: Pool, u: F64) -> tuple[F64, F64]:
+def reachable(pool: Pool, u: F64) -> tuple[F64, F64]:
     """The prices nearest to u that some inventory gives, and that shadow inventory.
 
     Two corrections remove the ridge of the stiffness wherever the impact is not singular.
@@ -184,16 +189,21 @@ def _reachable(pool: Pool, u: F64) -> tuple[F64, F64]:
     return near, shadow
 
 
-def _iterate(
+def iterate(
     pool: Pool, levels: Levels, kernels: Kernels, state: ActiveState, volume: F64
-) -> tuple[ActiveState, _Progress, Descent]:
+) -> tuple[ActiveState, Progress, Descent]:
+    """SCP steps from a state and pair volumes f64[P] until conservation is exact.
+
+    Damped (the average of two linearisations) where a step does not halve the residual. Raises
+    :class:`NotConverged`.
+    """
     n = len(pool.gap)
     total = float(levels.base.sum() + levels.volume.sum())
     scale = float(np.abs(pool.impact).max(initial=0.0)) * (np.abs(pool.gap).sum() + total)
     tolerance = max(RESIDUAL_BPS, _ROUNDING * scale)
-    progress, before = _Progress(volume), None
+    progress, before = Progress(volume), None
     while progress.iterations < ITERATIONS_MAX:
-        terms = _conservation(n, levels, state.u, progress.volume)
+        terms = conservation(n, levels, state.u, progress.volume)
         if before is not None:
             terms = (0.5 * (terms[0] + before[0]), 0.5 * (terms[1] + before[1]))
         worse = progress.residual
@@ -208,11 +218,21 @@ def _iterate(
     raise NotConverged(f"price rule still off by {progress.residual:.3g} bps")
 
 
-def _conservation(n: int, levels: Levels, u: F64, volume: F64) -> tuple[F64, F64]:
+def conservation(n: int, levels: Levels, u: F64, volume: F64) -> tuple[F64, F64]:
     """Correction c (n,) in $M and Laplacian L (n, n) in $M per bps at prices u."""
     out = volume * np.exp((u[levels.pay] - u[levels.receive]) * BPS)
     correction = grouped_sum(levels.receive, volume - out, n)
     return correction, laplacian(n, levels.pay, levels.receive, 0.5 * BPS * out)
+
+
+def step_impact(pool: Pool, terms: tuple[F64, F64], u: F64) -> tuple[F64, F64]:
+    """Impact (q, q) and offset (n,) of the subproblem at prices u.
+
+    The price rule with conservation linearised is u' = -impact (offset + fills - overflow).
+    """
+    correction, depth = terms
+    impact = pool.impact @ np.linalg.inv(np.eye(len(u) - 1) + depth[1:, 1:] @ pool.impact)
+    return 0.5 * (impact + impact.T), pool.gap + correction - depth @ u
 
 
 def _subproblem(
@@ -220,18 +240,16 @@ def _subproblem(
     levels: Levels,
     kernels: Kernels,
     state: ActiveState,
-    progress: _Progress,
+    progress: Progress,
     terms: tuple[F64, F64],
     total: float,
 ) -> Descent:
     n, u = len(pool.gap), state.u.copy()
-    correction, depth = terms
-    q = n - 1
-    impact = pool.impact @ np.linalg.inv(np.eye(q) + depth[1:, 1:] @ pool.impact)
-    offset = pool.gap + correction - depth @ u
+    depth = terms[1]
+    impact, offset = step_impact(pool, terms, u)
     state.shadow = state.shadow - depth[1:, 1:] @ u[1:]
     try:
-        descent = kernels.descend(state, levels, 0.5 * (impact + impact.T), offset, pool.band)
+        descent = kernels.descend(state, levels, impact, offset, pool.band)
     except np.linalg.LinAlgError as error:
         raise NotConverged("the active set became singular") from error
     progress.iterations += 1
@@ -252,9 +270,10 @@ def _subproblem(
     return descent
 
 
-def _equilibrium(
-    n: int, levels: Levels, high: F64, state: ActiveState, last: Descent, progress: _Progress
+def equilibrium(
+    n: int, levels: Levels, high: F64, state: ActiveState, last: Descent, progress: Progress
 ) -> Equilibrium:
+    """Cuts of every directed pair at the final state; ``high`` is the window's upper end."""
     cut, marginal = np.full(n * n, np.inf), np.full(n * n, np.nan)
     share = np.zeros(n * n)
     limit = np.append(levels.limit, 0.0)

@@ -185,10 +185,10 @@ class Oracle:
         return out
 
     def rejections(self, paid: _Flows) -> None:
-        """L11: with its minimum on top, the order leaves its limit, or a bound and its share."""
+        """L11: with its minimum on top, the order leaves its limit, or does not fit."""
         g = self.p.risk
         for k, kind in self.rejected.items():
-            i, j, budget, least = self.rows[k]
+            i, j, _, least = self.rows[k]
             shift, rate, net, limit = self.rates[k]
             if kind == 1:
                 kappa = g[i][i] + g[j][j] - 2 * g[i][j]
@@ -197,12 +197,8 @@ class Oracle:
                     self.fail(11, k, "its minimum fits inside its limit")
                 continue
             room = self.room(paid, i, high=True), self.room(paid, j, high=False)
-            fits = least <= room[0] and (least * rate) >> shift <= room[1]
-            beside = sum(self.demanded[m] for m, row in enumerate(self.rows) if row[:2] == (i, j))
-            omega = self.proposal.ration.omega if self.proposal.ration else [0] * self.n
-            share = (budget * ((1 << 40) - self.cut(i, j, omega))) >> 40
-            if fits or share * beside // (beside + budget) >= least:
-                self.fail(11, k, f"fits {fits}, share of {budget} for {least}")
+            if least <= room[0] and (least * rate) >> shift <= room[1]:
+                self.fail(11, k, "its minimum fits beside the fills")
 
     def room(self, paid: _Flows, i: int, *, high: bool) -> int:
         held = self.case.inventory[i]
