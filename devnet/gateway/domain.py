@@ -40,6 +40,7 @@ class Domain:
 
     Attributes
     ----------
+    stale : whether the view must be read again before its next use (:meth:`refresh`).
     on_change : called after each change, with the lock held (the snapshot).
     """
 
@@ -59,7 +60,7 @@ class Domain:
         self._rules = rules
         self._threads = threads
         self._view: dict[VaultKey, Vault] = {}
-        self._stale = True
+        self.stale = True
         self._seen: set[bytes] = set()
         self._outside_changes = 0
 
@@ -92,7 +93,6 @@ class Domain:
 
     def vault(self, owner: bytes) -> Vault | None:
         """Vault of ``owner`` on the domain's shard as the local view has it."""
-        self.refresh()
         return self._view.get((owner, self.operator.shard))
 
     def next_nonce(self, owner: bytes) -> int:
@@ -179,7 +179,7 @@ class Domain:
 
     def refresh(self) -> None:
         """Read the final vaults again if the view may be out of date."""
-        if self._stale:
+        if self.stale:
             with self.lock:
                 self._refresh()
 
@@ -195,17 +195,17 @@ class Domain:
     def mark_stale(self) -> None:
         """Have the view rebuilt before its next use."""
         with self.lock:
-            self._stale = True
+            self.stale = True
 
     def _end(self, sdl: Sdl, status: Status, reason: str) -> None:
         sdl.status, sdl.reason = status, reason
         self._seen -= {item.verifiable.signed.digest for item in sdl.items}
         sdl.batches = ()
         if status is not Status.APPLIED:
-            self._stale = True
+            self.stale = True
 
     def _refresh(self) -> None:
-        if not self._stale:
+        if not self.stale:
             return
         state = _ask(self.settlement.state)
         self._view, applied, self._outside_changes = read_view(state)
@@ -214,7 +214,7 @@ class Domain:
             if sdl.status.in_flight and sdl.name not in applied and not self._replay(sdl.items):
                 self._end(sdl, Status.FAILED, "VIEW: no longer applies to the final vaults")
         self.pending = [batch for batch in self.pending if self._replay(batch.items)]
-        self._stale = False
+        self.stale = False
         self.on_change()
 
     def _replay(self, items: Sequence[Executed]) -> bool:

@@ -284,3 +284,24 @@ def test_the_settlement_side_is_read(script: Script) -> None:
     paths = [path for _, path, _, _ in script.requests]
     assert paths == ["/shards/1", "/sdls/h", "/vaults/o/1", "/supply"]
     settlement.close()
+
+
+def test_many_vaults_are_read_at_once(script: Script, gateway: HttpGateway) -> None:
+    script.will([[2, None], [1, {"shard": 1}]])
+    assert gateway.vaults(["o", "p"]) == [(2, None), (1, {"shard": 1})]
+    assert script.requests == [("POST", "/admin/vaults", b'["o", "p"]', "")]
+
+
+def test_many_vaults_of_a_gateway_that_knows_only_single_ones(
+    script: Script, gateway: HttpGateway
+) -> None:
+    script.will((404, b""), 3, {"shard": 1})
+    assert gateway.vaults(["o"]) == [(3, {"shard": 1})]
+    paths = [path for _, path, _, _ in script.requests]
+    assert paths == ["/admin/vaults", "/vaults/o/nonce", "/vaults/o"]
+
+
+def test_a_missing_vault_row_is_an_error(script: Script, gateway: HttpGateway) -> None:
+    script.will([[2, None]])
+    with pytest.raises(GatewayError, match="2 vaults"):
+        gateway.vaults(["o", "p"])
