@@ -158,7 +158,8 @@ def _many_vaults(domain: Domain, owners: object) -> list[object]:
     if not isinstance(owners, list):
         raise Refused("SCHEMA", "expected an array of owners")
     domain.refresh()
-    shard, rows = domain.operator.shard, []
+    shard = domain.operator.shard
+    rows: list[object] = []
     for text in owners:
         owner = from_base58(text, 32, "owner_id")
         vault = domain.vault(owner)
