@@ -26,6 +26,8 @@ HASH_BYTES: Final = 32
 PUBLIC_KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
 ADDRESS_BYTES: Final = 40
+VERIFY_ROWS: Final = 1 << 16
+"""Rows whose messages are laid out beside their signatures at a time, to bound memory."""
 U64_MAX: Final = (1 << 64) - 1
 _BASE58: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]+", re.ASCII)
 _SHARD: Final = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
@@ -116,21 +118,34 @@ def verify_many(items: Iterable[tuple[bytes, bytes, bytes]]) -> NDArray[np.bool_
 
 
 def verify_rows(
-    payloads: NDArray[np.uint8], pub_keys: NDArray[np.uint8], signatures: NDArray[np.uint8]
+    payloads: NDArray[np.uint8],
+    pub_keys: NDArray[np.uint8],
+    signatures: NDArray[np.uint8],
+    rows: NDArray[np.int64] | None = None,
 ) -> NDArray[np.bool_]:
-    """Verify fixed-width rows: u8[K, L] messages, u8[K, 32] keys, u8[K, 64] signatures -> bool[K].
+    """Verify fixed-width rows: u8[K, L] messages, u8[K, 32] keys, u8[K, 64] signatures.
 
-    A plain loop over libsodium; spreading it over threads is the caller's business.
+    A plain loop over libsodium, which lets other threads run; using threads is the caller's
+    business. ``rows`` selects R rows by position; the answer is bool[R], by default bool[K].
     """
-    count, width = payloads.shape
+    count = len(payloads)
     if pub_keys.shape != (count, PUBLIC_KEY_BYTES) or signatures.shape != (count, SIGNATURE_BYTES):
         raise CodecError("signature columns", f"{count} rows of 32 and 64 bytes", pub_keys.shape)
-    signed = np.concatenate([signatures, payloads], axis=1).tobytes()
-    keys, step = pub_keys.tobytes(), width + SIGNATURE_BYTES
-    valid = np.zeros(count, dtype=np.bool_)
-    for i in range(count):
+    chosen = np.arange(count) if rows is None else rows
+    parts = [chosen[i : i + VERIFY_ROWS] for i in range(0, len(chosen), VERIFY_ROWS)]
+    verdicts = [_verify_part(payloads[p], pub_keys[p], signatures[p]) for p in parts]
+    return np.concatenate([np.zeros(0, dtype=np.bool_), *verdicts])
+
+
+def _verify_part(
+    payloads: NDArray[np.uint8], pub_keys: NDArray[np.uint8], signatures: NDArray[np.uint8]
+) -> NDArray[np.bool_]:
+    signed = np.concatenate([signatures, payloads], axis=1)
+    keys, messages, step = pub_keys.tobytes(), signed.tobytes(), signed.shape[1]
+    valid = np.zeros(len(payloads), dtype=np.bool_)
+    for i in range(len(payloads)):
         try:
-            crypto_sign_open(signed[i * step : (i + 1) * step], keys[32 * i : 32 * i + 32])
+            crypto_sign_open(messages[i * step : (i + 1) * step], keys[32 * i : 32 * i + 32])
         except BadSignatureError:
             continue
         valid[i] = True
