@@ -1,5 +1,7 @@
 """Which implementation does the heavy lifting: numpy alone, or numba with the same results."""
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -75,4 +77,7 @@ class NumpyKernels:
 
 def load(choice: KernelChoice) -> Kernels:
     """Kernels by name; ``auto`` is numba where it is installed, else numpy."""
-    return NumpyKernels()
+    if choice == "numpy" or (choice == "auto" and find_spec("numba") is None):
+        return NumpyKernels()
+    compiled: Kernels = import_module("convexfx_core.clearing.kernels_numba").NumbaKernels()
+    return compiled

@@ -1,0 +1,85 @@
+"""The kernels compiled by numba; same algorithm and order of operations as the numpy ones."""
+
+from typing import Final
+
+import numpy as np
+
+from convexfx_core.clearing import numba_active_set, numba_newton
+from convexfx_core.clearing.active_set import ActiveState, Descent
+from convexfx_core.clearing.curves import BinnedCurve, Curve, KnotCurve, Levels
+from convexfx_core.clearing.newton import Pool
+from convexfx_core.clearing.numba_jit import compiled
+from convexfx_core.clearing.problem import F64, I64, Demand
+
+_NOTHING: Final = np.zeros(0)
+
+
+@compiled
+def _bin_sizes(
+    pair: I64, limit: F64, size: F64, pairs: int, cap: float, bins: int
+) -> tuple[F64, F64]:
+    table, base = np.zeros((pairs, bins)), np.zeros(pairs)
+    scale = bins / (2.0 * cap)
+    for k in range(len(limit)):
+        place = (limit[k] + cap) * scale
+        if place >= bins:
+            base[pair[k]] += size[k]
+        elif place >= 0.0:
+            table[pair[k], int(place)] += size[k]
+    return table, base
+
+
+@compiled
+def _split(pair: I64, limit: F64, size: F64, low: F64, high: F64) -> tuple[I64, F64]:
+    chosen, above, m = np.empty(len(limit), np.int64), np.zeros(len(low)), 0
+    for k in range(len(limit)):
+        p = pair[k]
+        if limit[k] > high[p]:
+            above[p] += size[k]
+        elif limit[k] >= low[p]:
+            chosen[m] = k
+            m += 1
+    return chosen[:m].copy(), above
+
+
+class NumbaKernels:
+    """Machine code by numba; see :class:`convexfx_core.clearing.kernels.Kernels`."""
+
+    name = "numba"
+
+    def bin_sizes(self, demand: Demand, pairs: int, cap: float, bins: int) -> tuple[F64, F64]:
+        """See :class:`convexfx_core.clearing.kernels.Kernels`."""
+        table, base = _bin_sizes(demand.pair, demand.limit, demand.size, pairs, cap, bins)
+        return table, base
+
+    def split(self, demand: Demand, low: F64, high: F64) -> tuple[I64, F64]:
+        """See :class:`convexfx_core.clearing.kernels.Kernels`."""
+        chosen, above = _split(demand.pair, demand.limit, demand.size, low, high)
+        return chosen, above
+
+    def balance(
+        self, pool: Pool, curve: Curve, start: F64, tolerance_bps: float, steps_max: int
+    ) -> tuple[F64, F64, int]:
+        """See :func:`convexfx_core.clearing.newton.balance`."""
+        bins = (_NOTHING, np.zeros((0, 1)), 0.0)
+        knots = (_NOTHING, 0.0, _NOTHING, _NOTHING, _NOTHING)
+        if isinstance(curve, BinnedCurve):
+            bins = (curve.base, curve.above, curve.cap)
+        elif isinstance(curve, KnotCurve):
+            knots = (curve.key, curve.span, curve.x, curve.y, curve.slope)
+        u, volume, steps = numba_newton.balance(
+            pool.gap, np.ascontiguousarray(pool.impact), pool.stiffness, pool.band, start,
+            curve.pay, curve.receive, bins, knots, tolerance_bps, steps_max,
+        )  # fmt: skip
+        return u, volume, steps
+
+    def descend(
+        self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
+    ) -> Descent:
+        """See :func:`convexfx_core.clearing.active_set.descend`."""
+        part, overflow, steps, kinks, exact = numba_active_set.descend(
+            state.u, state.shadow, offset, levels.filled(state.count), impact, band,
+            levels.pay, levels.receive, levels.level, levels.volume, levels.first, levels.last,
+            state.count, state.partial, state.pinned,
+        )  # fmt: skip
+        return Descent(part, overflow, steps, kinks, exact)

@@ -1,0 +1,252 @@
+"""Compiled twin of ``active_set.py``: same algorithm, loops instead of arrays."""
+
+import numpy as np
+
+from convexfx_core.clearing.active_set import PARALLEL, SIGN_TOLERANCE, STEPS_MAX, STILL_BPS
+from convexfx_core.clearing.numba_jit import compiled
+from convexfx_core.clearing.problem import F64, I64, Mask
+
+
+@compiled
+def _manifold(
+    net: F64,
+    impact: F64,
+    band: F64,
+    pay: I64,
+    receive: I64,
+    level: F64,
+    count: I64,
+    pairs: I64,
+    assets: I64,
+    pinned: I64,
+) -> tuple[F64, F64]:
+    held, q = len(pairs), len(impact)
+    m = held + len(assets)
+    shadow = net[1:].copy()
+    if m == 0:
+        return shadow, np.zeros(0)
+    pins, wanted = np.zeros((q, m)), np.zeros(m)
+    for c in range(held):
+        i, j = pay[pairs[c]] - 1, receive[pairs[c]] - 1
+        if i >= 0:
+            pins[i, c] = 1.0
+        if j >= 0:
+            pins[j, c] = -1.0
+        wanted[c] = level[count[pairs[c]]]
+    for c in range(held, m):
+        asset = assets[c - held]
+        pins[asset, c] = pinned[asset]
+        wanted[c] = -band[asset + 1]
+    through = impact @ pins
+    matrix = pins.T @ through
+    scale = np.empty(m)
+    for c in range(m):
+        scale[c] = 1.0 / np.sqrt(max(matrix[c, c], 1e-300))
+    right = (wanted - shadow @ through) * scale
+    for c in range(m):
+        matrix[c, :] *= scale[c]
+        matrix[:, c] *= scale[c]
+    multiplier = np.linalg.solve(matrix, right) * scale
+    return shadow + pins @ multiplier, multiplier
+
+
+@compiled
+def _shift(pair: int, up: int, count: I64, net: F64, volume: F64, pay: I64, receive: I64) -> None:
+    if up < 0:
+        count[pair] -= 1
+    size = up * volume[count[pair]]
+    if up > 0:
+        count[pair] += 1
+    net[pay[pair]] += size
+    net[receive[pair]] -= size
+
+
+@compiled
+def _kink_times(
+    u: F64,
+    along: F64,
+    parallel: float,
+    pay: I64,
+    receive: I64,
+    level: F64,
+    first: I64,
+    last: I64,
+    count: I64,
+    partial: Mask,
+) -> F64:
+    time = np.full(len(along), 3.0)
+    for p in range(len(along)):
+        if partial[p]:
+            continue
+        price = u[receive[p]] - u[pay[p]]
+        if along[p] > parallel and count[p] > first[p]:
+            time[p] = max((level[count[p] - 1] - price) / along[p], 0.0)
+        elif along[p] < -parallel and count[p] < last[p]:
+            time[p] = max((level[count[p]] - price) / along[p], 0.0)
+    return time
+
+
+@compiled
+def _walk(
+    u: F64,
+    shadow: F64,
+    goal: F64,
+    net: F64,
+    impact: F64,
+    band: F64,
+    pay: I64,
+    receive: I64,
+    level: F64,
+    volume: F64,
+    first: I64,
+    last: I64,
+    count: I64,
+    partial: Mask,
+    pinned: I64,
+) -> tuple[bool, int]:
+    """Exact line search; see ``_Search.walk`` of the numpy version. Changes the state in place."""
+    q, kinks = len(impact), 0
+    target, change = -(impact @ goal), goal - shadow
+    move = np.zeros(q + 1)
+    move[1:] = target - u[1:]
+    largest = np.abs(move).max()
+    if largest <= STILL_BPS:
+        return False, 0
+    parallel = PARALLEL * largest
+    curvature = -np.dot(move[1:], change)
+    along = move[receive] - move[pay]
+    kink = _kink_times(u, along, parallel, pay, receive, level, first, last, count, partial)
+    band_time, asset = 3.0, -1
+    for i in range(q):
+        if pinned[i] == 0 and abs(move[i + 1]) > parallel:
+            edge = band[i + 1] if move[i + 1] > 0 else -band[i + 1]
+            time = (edge - u[i + 1]) / move[i + 1]
+            if time < band_time:
+                band_time, asset = time, i
+    band_time = max(band_time, 0.0)
+    time, jump, pin, at_band = 0.0, 0.0, -1, False
+    while True:
+        next_kink, pair = 3.0, -1
+        for p in range(len(kink)):
+            if kink[p] < next_kink:
+                next_kink, pair = kink[p], p
+        inside = 1.0 - jump / curvature
+        if inside <= next_kink and inside <= band_time:
+            time = max(inside, time)
+            break
+        if band_time <= next_kink:
+            time, at_band = band_time, True
+            break
+        time, speed = next_kink, along[pair]
+        at = count[pair] - 1 if speed > 0 else count[pair]
+        jump += volume[at] * abs(speed)
+        kinks += 1
+        if curvature * (time - 1.0) + jump >= 0:
+            pin = pair
+            break
+        _shift(pair, -1 if speed > 0 else 1, count, net, volume, pay, receive)
+        price = u[receive[pair]] - u[pay[pair]]
+        kink[pair] = 3.0
+        if speed > 0 and count[pair] > first[pair]:
+            kink[pair] = max(time, (level[count[pair] - 1] - price) / speed)
+        elif speed < 0 and count[pair] < last[pair]:
+            kink[pair] = max(time, (level[count[pair]] - price) / speed)
+    u += time * move
+    shadow += time * change
+    if pin >= 0:
+        if along[pin] > 0:
+            _shift(pin, -1, count, net, volume, pay, receive)
+        partial[pin] = True
+        return True, kinks
+    if at_band:
+        pinned[asset] = 1 if move[asset + 1] > 0 else -1
+        u[asset + 1] = pinned[asset] * band[asset + 1]
+        return True, kinks
+    if time < 1.0 - 1e-9:
+        return True, kinks
+    u[1:] = target
+    return jump > 0, kinks
+
+
+@compiled
+def _release(
+    pairs: I64,
+    assets: I64,
+    multiplier: F64,
+    net: F64,
+    pay: I64,
+    receive: I64,
+    volume: F64,
+    count: I64,
+    partial: Mask,
+    pinned: I64,
+) -> bool:
+    held, worst, choice = len(pairs), SIGN_TOLERANCE, -1
+    for c in range(held):
+        below = -multiplier[c] / volume[count[pairs[c]]]
+        if below > worst:
+            worst, choice = below, c
+    for c in range(held):
+        above = multiplier[c] / volume[count[pairs[c]]] - 1.0
+        if above > worst:
+            worst, choice = above, c + held
+    for c in range(len(assets)):
+        if -multiplier[held + c] > worst:
+            worst, choice = -multiplier[held + c], c + 2 * held
+    if choice < 0:
+        return False
+    if choice < held:
+        partial[pairs[choice]] = False
+    elif choice < 2 * held:
+        partial[pairs[choice - held]] = False
+        _shift(pairs[choice - held], 1, count, net, volume, pay, receive)
+    else:
+        pinned[assets[choice - 2 * held]] = 0
+    return True
+
+
+@compiled
+def descend(
+    u: F64,
+    shadow: F64,
+    offset: F64,
+    filled: F64,
+    impact: F64,
+    band: F64,
+    pay: I64,
+    receive: I64,
+    level: F64,
+    volume: F64,
+    first: I64,
+    last: I64,
+    count: I64,
+    partial: Mask,
+    pinned: I64,
+) -> tuple[F64, F64, int, int, bool]:
+    """Fields of ``Descent``; u, shadow, count, partial and pinned are changed in place."""
+    part, overflow, kinks, net = np.zeros(len(pay)), np.zeros(len(impact)), 0, offset.copy()
+    for p in range(len(pay)):
+        net[pay[p]] += filled[p]
+        net[receive[p]] -= filled[p]
+    for step in range(1, STEPS_MAX + 1):
+        pairs, assets = np.flatnonzero(partial), np.flatnonzero(pinned)
+        goal, multiplier = _manifold(
+            net, impact, band, pay, receive, level, count, pairs, assets, pinned
+        )
+        moved, crossed = _walk(
+            u, shadow, goal, net, impact, band, pay, receive, level, volume,
+            first, last, count, partial, pinned,
+        )  # fmt: skip
+        kinks += crossed
+        if moved:
+            continue
+        if _release(pairs, assets, multiplier, net, pay, receive, volume, count, partial, pinned):
+            continue
+        shadow[:] = goal
+        held = len(pairs)
+        for c in range(held):
+            part[pairs[c]] = min(max(multiplier[c], 0.0), volume[count[pairs[c]]])
+        for c in range(len(assets)):
+            overflow[assets[c]] = -multiplier[held + c] * pinned[assets[c]]
+        return part, overflow, step, kinks, True
+    return part, overflow, STEPS_MAX, kinks, False
