@@ -1,4 +1,18 @@
-"""Admission: which of an epoch's candidates are its batch, and why each other one is not."""
+"""Admission: which of an epoch's candidates are its batch, and why each other one is not.
+
+The rules for a vault's orders over time:
+
+1. Equal order ids are one order: the copy that was sealed first.
+2. What its row, its expiry or its vault's nonce rules out is rejected
+   (:mod:`convexfx_core.admission`).
+3. For one (vault, nonce) a cancel wins, even over a carried order; otherwise the first sealed,
+   then the lowest order id. The others are rejected: ``CANCELLED`` or ``NONCE_TAKEN``.
+4. A vault's orders are taken in nonce order up to the first gap (``NONCE_GAP``) or the first order
+   whose budget no longer fits the balance before the epoch (``INSUFFICIENT_BALANCE``); that one
+   and everything behind it (``BEHIND_PARKED``) is parked.
+
+Everything is columnar; ``tests/unit`` holds the same rules one order at a time.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,14 +21,19 @@ from typing import Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from convexfx_core.admission import ACCEPTED, row_rejects
 from convexfx_core.errors import ParkCode, RejectCode
+from convexfx_core.order_row import KIND_CANCEL
+from convexfx_core.row_order import canonical_order, find_keys, key_words, same_as_previous
 from convexfx_core.sealed_orders import SealedOrders
-from convexfx_core.state import Opening
+from convexfx_core.state import Opening, VaultTable
 
 Code = TypeVar("Code", bound=StrEnum)
 
 REJECT_CODES: Final = tuple(RejectCode)
 PARK_CODES: Final = tuple(ParkCode)
+_LOW_BITS: Final = 31
+"""Budgets are summed in two halves, so that 2^24 of them stay inside 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +50,10 @@ class LeftOut(Generic[Code]):
     orders: SealedOrders
     codes: NDArray[np.uint8]
     names: tuple[Code, ...]
+
+    def __len__(self) -> int:
+        """Number of orders."""
+        return len(self.orders)
 
     def code(self, position: int) -> Code:
         """Reason of one order."""
@@ -70,4 +93,128 @@ def admit(candidates: SealedOrders, opening: Opening) -> Batch:
     Batch
         The same for every sequence of the candidates.
     """
-    raise NotImplementedError
+    order = canonical_order(candidates.rows["owner"], candidates.rows["nonce"])
+    order = _rank_ties(candidates, order, by_id=True)
+    fresh = ~same_as_previous(key_words(candidates.order_ids[order]))
+    duplicates = len(order) - int(fresh.sum())
+    order = order[fresh]
+    rows, sealed = candidates.rows[order], candidates.sealed_epoch[order]
+    vault = find_keys(opening.vaults.owners, rows["owner"])
+    codes = row_rejects(rows, sealed, vault, opening)
+    lawful = np.flatnonzero(codes == ACCEPTED)
+    order[lawful] = _rank_ties(candidates, order[lawful], by_id=False)
+    codes[lawful] = _lost(candidates.rows[order[lawful]])
+    lawful = lawful[codes[lawful] == ACCEPTED]
+    parked = _park(candidates.rows[order[lawful]], vault[lawful], opening.vaults)
+    waits = parked != ACCEPTED
+    out = np.flatnonzero(codes != ACCEPTED)
+    return Batch(
+        epoch=opening.epoch,
+        orders=candidates.take(order[lawful[~waits]]),
+        parked=LeftOut(candidates.take(order[lawful[waits]]), parked[waits], PARK_CODES),
+        rejected=LeftOut(candidates.take(order[out]), codes[out], REJECT_CODES),
+        duplicates=duplicates,
+    )
+
+
+def _rank_ties(
+    candidates: SealedOrders, order: NDArray[np.int64], *, by_id: bool
+) -> NDArray[np.int64]:
+    """``order`` with the candidates of one (vault, nonce) ranked among themselves.
+
+    ``by_id``: equal ids side by side, the first sealed copy in front. Otherwise: cancels in front,
+    then the first sealed, then the lowest id.
+    """
+    group, tied = _tie_groups(candidates.rows[order])
+    at = order[tied]
+    if not len(at):
+        return order
+    words = [word.astype(np.uint64) for word in key_words(candidates.order_ids[at]).T[::-1]]
+    sealed = candidates.sealed_epoch[at]
+    if by_id:
+        signatures = np.ascontiguousarray(candidates.signatures[at]).view(">u8")
+        copies = [word.astype(np.uint64) for word in signatures.T[::-1]]
+        keys = (*copies, sealed, *words, group[tied])
+    else:
+        keys = (*words, sealed, candidates.rows["kind"][at] != KIND_CANCEL, group[tied])
+    ranked = order.copy()
+    ranked[tied] = at[np.lexsort(keys)]
+    return ranked
+
+
+def _tie_groups(rows: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Group number of each row's (owner, nonce), and whether its group has other rows."""
+    repeats = same_as_previous(rows["owner"])
+    repeats[1:] &= rows["nonce"][1:] == rows["nonce"][:-1]
+    tied = repeats.copy()
+    tied[:-1] |= repeats[1:]
+    return np.cumsum(~repeats), tied
+
+
+def _lost(rows: NDArray[np.void]) -> NDArray[np.uint8]:
+    """Reject code of the rows that do not stand first in their (vault, nonce), u8[K]."""
+    codes = np.full(len(rows), ACCEPTED, dtype=np.uint8)
+    group, _ = _tie_groups(rows)
+    wins = np.ones(len(rows), dtype=np.bool_)
+    wins[1:] = group[1:] != group[:-1]
+    cancels = rows["kind"] == KIND_CANCEL
+    cancelled = cancels[np.flatnonzero(wins)[group - 1]] & ~cancels
+    codes[~wins] = REJECT_CODES.index(RejectCode.NONCE_TAKEN)
+    codes[~wins & cancelled] = REJECT_CODES.index(RejectCode.CANCELLED)
+    return codes
+
+
+def _park(
+    rows: NDArray[np.void], vault: NDArray[np.int64], vaults: VaultTable
+) -> NDArray[np.uint8]:
+    """Park code of each winner in canonical order, ``ACCEPTED`` where it joins the batch, u8[K]."""
+    count = len(rows)
+    codes = np.full(count, ACCEPTED, dtype=np.uint8)
+    if not count:
+        return codes
+    starts = np.flatnonzero(~same_as_previous(rows["owner"]))
+    sizes = np.diff(starts, append=count)
+    place = np.arange(count) - np.repeat(starts, sizes)
+    known = vault >= 0
+    nonces = np.where(known, _pick(vaults.nonces, vault), 0).astype(np.uint64)
+    gap = rows["nonce"] - nonces != place.astype(np.uint64) + np.uint64(1)
+    short = ~known | _overdrawn(rows, vault, vaults)
+    stops = np.where(gap | short, place, count)
+    stop = np.repeat(np.minimum.reduceat(stops, starts), sizes)
+    codes[place > stop] = PARK_CODES.index(ParkCode.BEHIND_PARKED)
+    first = place == stop
+    codes[first & short] = PARK_CODES.index(ParkCode.INSUFFICIENT_BALANCE)
+    codes[first & gap] = PARK_CODES.index(ParkCode.NONCE_GAP)
+    return codes
+
+
+def _overdrawn(
+    rows: NDArray[np.void], vault: NDArray[np.int64], vaults: VaultTable
+) -> NDArray[np.bool_]:
+    """Whether the running budgets of a vault and asset exceed the balance at each row."""
+    key = vault * vaults.n + rows["pay"]
+    by_asset = np.argsort(key, kind="stable")
+    key, budget = key[by_asset], rows["budget"][by_asset]
+    starts = np.flatnonzero(np.diff(key, prepend=key[0] - 1))
+    sizes = np.diff(starts, append=len(key))
+    low = _running(budget & np.uint64((1 << _LOW_BITS) - 1), starts, sizes)
+    high = _running(budget >> np.uint64(_LOW_BITS), starts, sizes) + (low >> np.uint64(_LOW_BITS))
+    low &= np.uint64((1 << _LOW_BITS) - 1)
+    flat = np.maximum(key, 0)
+    balance = vaults.balances.reshape(-1)[flat] if len(vaults) else np.zeros_like(low)
+    room_high = balance >> np.uint64(_LOW_BITS)
+    room_low = balance & np.uint64((1 << _LOW_BITS) - 1)
+    over = np.empty(len(key), dtype=np.bool_)
+    over[by_asset] = (high > room_high) | ((high == room_high) & (low > room_low))
+    return over
+
+
+def _running(
+    values: NDArray[np.uint64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    total = np.cumsum(values, dtype=np.uint64)
+    return total - np.repeat(total[starts] - values[starts], sizes)
+
+
+def _pick(column: NDArray[np.uint64], index: NDArray[np.int64]) -> NDArray[np.uint64]:
+    return column[np.maximum(index, 0)] if len(column) else np.zeros(len(index), dtype=np.uint64)

@@ -7,8 +7,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.case import ORDER_DTYPE
 from convexfx_core.errors import CodecError
+from convexfx_core.order_columns import OrderColumns
+from convexfx_core.order_row import ORDER_DTYPE
 
 PAYLOAD_BYTES: Final = 272
 """Signed payload with one allowance and 72 bytes of terms: what every order and cancel has."""
@@ -56,6 +57,18 @@ class SealedOrders:
     def __len__(self) -> int:
         """Number of orders."""
         return len(self.rows)
+
+    @classmethod
+    def sealed(cls, columns: OrderColumns, epoch: int) -> Self:
+        """Newly received orders that ``epoch`` seals."""
+        return cls(
+            columns.rows,
+            columns.order_ids,
+            np.full(len(columns), epoch, dtype=np.uint64),
+            columns.payloads,
+            columns.pub_keys,
+            columns.signatures,
+        )
 
     @classmethod
     def empty(cls) -> Self:
