@@ -93,7 +93,7 @@ class _Search:
         through = self.impact @ pins
         matrix = pins.T @ through
         wanted = np.concatenate((self.level[state.count[pairs]], -self.band[assets]))
-        scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+        scale = 1.0 / np.sqrt(np.maximum(matrix.diagonal(), 1e-300))
         right = (wanted - shadow @ through) * scale
         multiplier = np.linalg.solve(matrix * scale[:, None] * scale, right) * scale
         return np.asarray(shadow + pins @ multiplier, dtype=np.float64), multiplier

@@ -6,11 +6,12 @@ from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from convexfx_core.clearing import active_set, newton
-from convexfx_core.clearing.active_set import ActiveState, Descent
+from convexfx_core.clearing import newton, subproblem
+from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import Curve, Levels
 from convexfx_core.clearing.newton import Pool
 from convexfx_core.clearing.problem import F64, I64, Demand, grouped_sum
+from convexfx_core.clearing.subproblem import Step, Terms
 
 KernelChoice: TypeAlias = Literal["auto", "numpy", "numba"]
 
@@ -33,10 +34,10 @@ class Kernels(Protocol):
     ) -> tuple[F64, F64, int]:
         """See :func:`convexfx_core.clearing.newton.balance`."""
 
-    def descend(
-        self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
-    ) -> Descent:
-        """See :func:`convexfx_core.clearing.active_set.descend`."""
+    def advance(
+        self, pool: Pool, levels: Levels, state: ActiveState, volume: F64, damping: Terms | None
+    ) -> Step:
+        """See :func:`convexfx_core.clearing.subproblem.advance`."""
 
 
 class NumpyKernels:
@@ -68,11 +69,11 @@ class NumpyKernels:
         """See :class:`Kernels`."""
         return newton.balance(pool, curve, start, tolerance_bps, steps_max)
 
-    def descend(
-        self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
-    ) -> Descent:
+    def advance(
+        self, pool: Pool, levels: Levels, state: ActiveState, volume: F64, damping: Terms | None
+    ) -> Step:
         """See :class:`Kernels`."""
-        return active_set.descend(state, levels, impact, offset, band)
+        return subproblem.advance(pool, levels, state, volume, damping)
 
 
 def load(choice: KernelChoice) -> Kernels:

@@ -4,14 +4,16 @@ from typing import Final
 
 import numpy as np
 
-from convexfx_core.clearing import numba_active_set, numba_newton
-from convexfx_core.clearing.active_set import ActiveState, Descent
+from convexfx_core.clearing import numba_newton, numba_subproblem
+from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import BinnedCurve, Curve, KnotCurve, Levels
 from convexfx_core.clearing.newton import Pool
 from convexfx_core.clearing.numba_jit import compiled
 from convexfx_core.clearing.problem import F64, I64, Demand
+from convexfx_core.clearing.subproblem import Step, Terms
 
 _NOTHING: Final = np.zeros(0)
+_NO_DEPTH: Final = np.zeros((0, 0))
 
 
 @compiled
@@ -73,13 +75,19 @@ class NumbaKernels:
         )  # fmt: skip
         return u, volume, steps
 
-    def descend(
-        self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
-    ) -> Descent:
-        """See :func:`convexfx_core.clearing.active_set.descend`."""
-        part, overflow, steps, kinks, exact = numba_active_set.descend(
-            state.u, state.shadow, offset, levels.filled(state.count), impact, band,
-            levels.pay, levels.receive, levels.level, levels.volume, levels.first, levels.last,
-            state.count, state.partial, state.pinned,
+    def advance(
+        self, pool: Pool, levels: Levels, state: ActiveState, volume: F64, damping: Terms | None
+    ) -> Step:
+        """See :func:`convexfx_core.clearing.subproblem.advance`."""
+        before = (damping.correction, damping.depth) if damping else (_NOTHING, _NO_DEPTH)
+        correction, depth, filled, part, overflow, residual, steps, kinks, exact = (
+            numba_subproblem.advance(
+                pool.gap, np.ascontiguousarray(pool.impact), pool.band,
+                (levels.pay, levels.receive, levels.base, levels.prefix),
+                (levels.level, levels.volume, levels.first, levels.last),
+                state.u, state.shadow, (state.count, state.partial, state.pinned),
+                volume, before,
+            )
         )  # fmt: skip
-        return Descent(part, overflow, steps, kinks, exact)
+        terms = Terms(correction, depth)
+        return Step(terms, filled, part, overflow, residual, steps, kinks, exact)

@@ -33,8 +33,10 @@ def laplacian(n: int, pay: I64, receive: I64, weight: F64) -> F64:
     """Graph Laplacian (n, n) of undirected weights on directed pairs."""
     edges = grouped_sum(pay * n + receive, weight, n * n).reshape(n, n)
     edges = edges + edges.T
-    out: F64 = np.diag(edges.sum(axis=1)) - edges
-    return out
+    degree = edges.sum(axis=1)
+    np.negative(edges, out=edges)
+    edges.ravel()[:: n + 1] += degree
+    return edges
 
 
 def net_flow(n: int, pay: I64, receive: I64, paid: F64, received: F64) -> F64:

@@ -20,14 +20,13 @@ from convexfx_core.clearing.problem import F64, I64, Demand, Market, grouped_sum
 from convexfx_core.clearing.scp import (
     Equilibrium,
     NotConverged,
-    conservation,
     equilibrium,
     iterate,
     pool_of,
     reachable,
-    step_impact,
     whole_window,
 )
+from convexfx_core.clearing.subproblem import conservation, step_impact
 
 Backend: TypeAlias = Literal["piqp", "cvxpy"]
 BACKENDS: Final[tuple[Backend, ...]] = ("piqp", "cvxpy")

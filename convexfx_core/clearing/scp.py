@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from convexfx_core.clearing.active_set import ActiveState, Descent
+from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import (
     BINS,
     BinnedCurve,
@@ -21,8 +21,9 @@ from convexfx_core.clearing.curves import (
     levels_in,
 )
 from convexfx_core.clearing.kernels import Kernels
-from convexfx_core.clearing.newton import AT_BAND_BPS, Pool, laplacian, net_flow
-from convexfx_core.clearing.problem import BPS, F64, I64, Demand, Market, Mask, grouped_sum
+from convexfx_core.clearing.newton import AT_BAND_BPS, Pool
+from convexfx_core.clearing.problem import BPS, F64, I64, Demand, Market, Mask
+from convexfx_core.clearing.subproblem import Step
 
 ITERATIONS_MAX: Final = 20
 RESIDUAL_BPS: Final = 1e-9
@@ -31,6 +32,11 @@ STEP_ALPHA_MAX: Final = 1e-6
 DIRECT_ORDERS: Final = 30_000
 """Up to here every order becomes a level; above, a histogram finds the window first."""
 WINDOW_BPS: Final = 0.25
+NEWTON_BPS: Final = 1e-2
+NEWTON_STEPS: Final = 5
+"""Newton only has to come near: the exact search does the rest in fewer, cheaper steps."""
+BINNED_BPS: Final = 1e-3
+BINNED_STEPS: Final = 60
 RIDGE: Final = 1e-10
 _ROUNDING: Final = 64 * float(np.finfo(np.float64).eps)
 
@@ -95,13 +101,27 @@ class Equilibrium:
 class Progress:
     """Counters and residuals of the outer loop; see :class:`Equilibrium`."""
 
-    volume: F64
     iterations: int = 0
     residual: float = np.inf
     step_y: float = np.inf
     step_alpha: float = np.inf
     steps: int = 0
     kinks: int = 0
+
+    def add(self, step: Step, moved_bps: float, volume: F64, total: float) -> None:
+        """Count a step that moved prices by ``moved_bps`` and started at pair volumes f64[P]."""
+        self.iterations += 1
+        self.steps += step.steps
+        self.kinks += step.kinks
+        self.residual = step.residual_bps
+        self.step_y = moved_bps * BPS
+        change = float(np.abs(step.volume - volume).max(initial=0.0))
+        self.step_alpha = change / total if total else 0.0
+
+    def settled(self, tolerance_bps: float) -> bool:
+        """Whether the last step ends the loop."""
+        small = self.step_y < STEP_Y_MAX and self.step_alpha < STEP_ALPHA_MAX
+        return small and self.residual < tolerance_bps
 
 
 def pool_of(market: Market) -> Pool:
@@ -126,7 +146,7 @@ def solve(
     if len(demand.limit) > DIRECT_ORDERS:
         sizes, base = kernels.bin_sizes(demand, n * n, cap, BINS)
         binned = histogram_curve(market, sizes, base)
-        u, _, _ = kernels.balance(pool, binned, u, 1e-3, 60)
+        u, _, _ = kernels.balance(pool, binned, u, BINNED_BPS, BINNED_STEPS)
     while True:
         low, high = _window(n, cap, u, window) if binned else whole_window(n, cap)
         chosen, above = kernels.split(demand, low, high)
@@ -161,8 +181,9 @@ def _left_window(curve: BinnedCurve, u: F64, low: F64, high: F64, cap: float) ->
 
 def _solve_levels(
     pool: Pool, levels: Levels, cap: float, kernels: Kernels, start: F64
-) -> tuple[ActiveState, Progress, Descent]:
-    u, volume, _ = kernels.balance(pool, level_curve(levels, cap), start, 1e-9, 80)
+) -> tuple[ActiveState, Progress, Step]:
+    curve = level_curve(levels, cap)
+    u, volume, _ = kernels.balance(pool, curve, start, NEWTON_BPS, NEWTON_STEPS)
     u, shadow = reachable(pool, u)
     price = u[levels.receive] - u[levels.pay]
     pinned = np.where(np.abs(u[1:]) >= pool.band[1:] - AT_BAND_BPS, np.sign(u[1:]), 0.0)
@@ -191,87 +212,35 @@ def reachable(pool: Pool, u: F64) -> tuple[F64, F64]:
 
 def iterate(
     pool: Pool, levels: Levels, kernels: Kernels, state: ActiveState, volume: F64
-) -> tuple[ActiveState, Progress, Descent]:
+) -> tuple[ActiveState, Progress, Step]:
     """SCP steps from a state and pair volumes f64[P] until conservation is exact.
 
     Damped (the average of two linearisations) where a step does not halve the residual. Raises
     :class:`NotConverged`.
     """
-    n = len(pool.gap)
     total = float(levels.base.sum() + levels.volume.sum())
     scale = float(np.abs(pool.impact).max(initial=0.0)) * (np.abs(pool.gap).sum() + total)
     tolerance = max(RESIDUAL_BPS, _ROUNDING * scale)
-    progress, before = Progress(volume), None
+    progress, damping, worse = Progress(), None, np.inf
     while progress.iterations < ITERATIONS_MAX:
-        terms = conservation(n, levels, state.u, progress.volume)
-        if before is not None:
-            terms = (0.5 * (terms[0] + before[0]), 0.5 * (terms[1] + before[1]))
-        worse = progress.residual
-        descent = _subproblem(pool, levels, kernels, state, progress, terms, total)
-        if (
-            progress.residual < tolerance
-            and progress.step_y < STEP_Y_MAX
-            and progress.step_alpha < STEP_ALPHA_MAX
-        ):
-            return state, progress, descent
-        before = terms if progress.residual > max(0.5 * worse, tolerance) else None
+        u = state.u.copy()
+        try:
+            step = kernels.advance(pool, levels, state, volume, damping)
+        except np.linalg.LinAlgError as error:
+            raise NotConverged("the active set became singular") from error
+        if not step.exact:
+            raise NotConverged("the active set search did not end")
+        progress.add(step, float(np.abs(state.u - u).max()), volume, total)
+        volume = step.volume
+        if progress.settled(tolerance):
+            return state, progress, step
+        damping = step.terms if step.residual_bps > max(0.5 * worse, tolerance) else None
+        worse = step.residual_bps
     raise NotConverged(f"price rule still off by {progress.residual:.3g} bps")
 
 
-def conservation(n: int, levels: Levels, u: F64, volume: F64) -> tuple[F64, F64]:
-    """Correction c (n,) in $M and Laplacian L (n, n) in $M per bps at prices u."""
-    out = volume * np.exp((u[levels.pay] - u[levels.receive]) * BPS)
-    correction = grouped_sum(levels.receive, volume - out, n)
-    return correction, laplacian(n, levels.pay, levels.receive, 0.5 * BPS * out)
-
-
-def step_impact(pool: Pool, terms: tuple[F64, F64], u: F64) -> tuple[F64, F64]:
-    """Impact (q, q) and offset (n,) of the subproblem at prices u.
-
-    The price rule with conservation linearised is u' = -impact (offset + fills - overflow).
-    """
-    correction, depth = terms
-    impact = pool.impact @ np.linalg.inv(np.eye(len(u) - 1) + depth[1:, 1:] @ pool.impact)
-    return 0.5 * (impact + impact.T), pool.gap + correction - depth @ u
-
-
-def _subproblem(
-    pool: Pool,
-    levels: Levels,
-    kernels: Kernels,
-    state: ActiveState,
-    progress: Progress,
-    terms: tuple[F64, F64],
-    total: float,
-) -> Descent:
-    n, u = len(pool.gap), state.u.copy()
-    depth = terms[1]
-    impact, offset = step_impact(pool, terms, u)
-    state.shadow = state.shadow - depth[1:, 1:] @ u[1:]
-    try:
-        descent = kernels.descend(state, levels, impact, offset, pool.band)
-    except np.linalg.LinAlgError as error:
-        raise NotConverged("the active set became singular") from error
-    progress.iterations += 1
-    progress.steps += descent.steps
-    progress.kinks += descent.kinks
-    if not descent.exact:
-        raise NotConverged("the active set search did not end")
-    state.shadow = state.shadow + depth[1:, 1:] @ state.u[1:]
-    volume = levels.filled(state.count) + descent.part
-    out = volume * np.exp((state.u[levels.pay] - state.u[levels.receive]) * BPS)
-    after = pool.gap + net_flow(n, levels.pay, levels.receive, volume, out)
-    rule = pool.impact @ (after[1:] - descent.overflow) + state.u[1:]
-    progress.residual = float(np.abs(rule).max())
-    progress.step_y = float(np.abs(state.u - u).max()) * BPS
-    change = np.abs(volume - progress.volume).max(initial=0.0)
-    progress.step_alpha = float(change) / total if total else 0.0
-    progress.volume = volume
-    return descent
-
-
 def equilibrium(
-    n: int, levels: Levels, high: F64, state: ActiveState, last: Descent, progress: Progress
+    n: int, levels: Levels, high: F64, state: ActiveState, last: Step, progress: Progress
 ) -> Equilibrium:
     """Cuts of every directed pair at the final state; ``high`` is the window's upper end."""
     cut, marginal = np.full(n * n, np.inf), np.full(n * n, np.nan)
