@@ -13,7 +13,8 @@ from convexfx.local.processes import send, spawn
 from convexfx.local.service import Service
 from convexfx_core.errors import PeerUnreachable
 
-PUMP_WAIT_S: Final = 2.0
+PUMP_WAIT_S: Final = 0.5
+"""A grandchild may hold the pipe open for longer than we want to wait for last words."""
 
 
 class Child:
@@ -67,6 +68,10 @@ class Child:
         """Exit code of the process, ``None`` while it lives."""
         return self.process.poll() if self.process else None
 
+    def running(self) -> bool:
+        """Whether the process was started and lives."""
+        return self.process is not None and self.process.poll() is None
+
     def check_ready(self) -> bool:
         """Whether it is ready now.
 
@@ -94,11 +99,11 @@ class Child:
         """The end of its log."""
         if self.ended() is not None and self._pump is not None:
             self._pump.join(PUMP_WAIT_S)
-        return self.log.tail() or "it wrote nothing"
+        return self.log.last_words() or "it wrote nothing"
 
     def ask_to_stop(self) -> None:
         """SIGTERM to the process itself; its own children are its own affair."""
-        if self.process and self.ended() is None:
+        if self.running():
             send([self.pid], signal.SIGTERM)
 
     def wait_stopped(self, seconds: float) -> bool:

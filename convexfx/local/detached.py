@@ -118,4 +118,4 @@ def _failure(
     if not said:
         lines = console.read_text(errors="replace").split("\n")
         said = next((line for line in reversed(lines) if line.strip()), "nothing")
-    return PeerUnreachable("stack", f"to come up (log: {console})", said)
+    return PeerUnreachable("stack", f"to come up (log: {console}); {said}")

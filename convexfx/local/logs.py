@@ -23,7 +23,7 @@ PYTHON_LEVEL: Final = {
 LOG_BYTES_MAX: Final = 64 * 1024 * 1024
 """A log that grows beyond this is moved to ``<name>.1`` and begun again."""
 LINE_CHARACTERS_MAX: Final = 16_000
-TAIL_LINES: Final = 5
+TAIL_LINES: Final = 40
 
 _WORD = re.compile(r"\b(" + "|".join(LEVEL_OF_WORD) + r")\b")
 _RECORD_FIELDS = frozenset(
@@ -65,12 +65,13 @@ class LineLog:
             return
         self._write(_parsed(line) or self._plain(line))
 
-    def tail(self) -> str:
-        """The last few messages, for an error text."""
+    def last_words(self) -> str:
+        """The last error among the last lines, or the last line; for an error text."""
         with self._lock:
-            self._file.flush()
-        kept = self.path.read_text(encoding="utf-8").splitlines()[-TAIL_LINES:]
-        return " | ".join(str(json.loads(line)["message"]) for line in kept)
+            kept = self.path.read_text(encoding="utf-8").splitlines()[-TAIL_LINES:]
+        entries = [json.loads(line) for line in kept]
+        errors = [entry for entry in entries if entry["level"] == "error"]
+        return str((errors or entries)[-1]["message"]) if entries else ""
 
     def close(self) -> None:
         """Finish the file; later lines are dropped."""

@@ -189,7 +189,7 @@ class Stack:
             child.ask_to_stop()
         for child in children:
             deadline = begun + child.service.grace_s
-            while child.ended() is None and time.monotonic() < deadline:
+            while child.running() and time.monotonic() < deadline:
                 if self._interrupts.hurry:
                     deadline = min(deadline, time.monotonic() + HURRIED_GRACE_S)
                 time.sleep(POLL_S / 2)

@@ -1,6 +1,7 @@
 """S3 and SQS adapters on LocalStack: the suite of the memory ones, and what a network adds."""
 
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -15,7 +16,7 @@ from tasks.ports import Depth, Inbox, PutResult
 from tests.conformance import InboxConformance, StoreConformance, Wait
 from tests.stack_fixtures import AwsNames
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.stack
 
 
 def purge(bucket: str) -> None:
@@ -28,8 +29,9 @@ def purge(bucket: str) -> None:
 
 @pytest.fixture(scope="module")
 def bucket(localstack: str) -> str:
-    provision("conformance", "conformance")
-    return "conformance"
+    name = f"conformance-{uuid.uuid4().hex[:12]}"
+    provision(name, name)
+    return name
 
 
 class TestS3Store(StoreConformance):
