@@ -1,8 +1,9 @@
 """The epoch: seven stages, resumable from any of them.
 
 A stage takes references and returns one; its result is cached under the epoch, its inputs and the
-code, so a retried run, or a new run of the same epoch, executes only what is missing. What a law or
-the clearing refuses aborts the epoch: it gets an outcome with the reason, its orders live on.
+code, so a retried run, or a new run of the same epoch, executes only what is missing. What the
+clearing, a law or the network refuses aborts the epoch: it gets an outcome with the reason, and its
+orders live on.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed, State
 
+from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
 from tasks.clear import clear
 from tasks.collect import collect
 from tasks.prove import prove
@@ -18,16 +20,24 @@ from tasks.state_diffs import state_diffs
 from tasks.submit import submit
 from tasks.validate import validate
 
+REFUSALS = (ClearingRefused, LawViolated, ExecutionError)
+
 
 @flow(name="epoch", retries=0, persist_result=True, result_serializer="json", log_prints=False)
-def epoch() -> State[Any] | dict[str, Any]:
+def epoch() -> State[Any]:
     """Run the next epoch, or finish the one that is sealed and has no outcome."""
     sealed = collect()
     if sealed is None:
         return Completed(message="No admissible orders: nothing sealed, no epoch number used")
-    cleared = clear(sealed)
-    checked = validate(sealed, cleared)
-    diffs = state_diffs(sealed, checked)
-    proof = prove(sealed, diffs)
-    submitted = submit(sealed, diffs, proof)
-    return settle(sealed, checked, submitted)
+    try:
+        cleared = clear(sealed)
+        checked = validate(sealed, cleared)
+        diffs = state_diffs(sealed, checked)
+        proof = prove(sealed, diffs)
+        submitted = submit(sealed, checked, diffs, proof)
+    except REFUSALS as refusal:
+        outcome = settle(sealed, {"refused": refusal.line()})
+    else:
+        stages = {"clear": cleared, "validate": checked, "state_diffs": diffs, "prove": proof}
+        outcome = settle(sealed, stages | {"submit": submitted})
+    return Completed(message=f"Epoch {outcome['epoch']} {outcome['status']}", data=outcome)

@@ -47,6 +47,7 @@ class Context:
 
 
 _chosen: ContextVar[Context | None] = ContextVar("convexfx_context", default=None)
+_prover: ContextVar[Prover | None] = ContextVar("convexfx_prover", default=None)
 
 
 @contextmanager
@@ -69,3 +70,25 @@ def _from_settings() -> Context:
 def current() -> Context:
     """The context of this process, or the one of :func:`using`."""
     return _chosen.get() or _from_settings()
+
+
+@contextmanager
+def proving_with(prover: Prover) -> Iterator[Prover]:
+    """The proving pool's stage inside the block works with ``prover``."""
+    token = _prover.set(prover)
+    try:
+        yield prover
+    finally:
+        _prover.reset(token)
+
+
+@cache
+def _prover_from_settings() -> Prover:
+    from tasks.adapters.wiring import prover_from_settings
+
+    return prover_from_settings()
+
+
+def proving() -> Prover:
+    """The prover of this process, or the one of :func:`proving_with`."""
+    return _prover.get() or _prover_from_settings()

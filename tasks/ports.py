@@ -233,6 +233,10 @@ class Gateway(Protocol):
         """Next nonce of an owner's vault."""
         ...
 
+    def vaults(self, owners: Sequence[str]) -> list[tuple[int, Json | None]]:
+        """(next nonce, vault or ``None``) of many owners, in their sequence."""
+        ...
+
     def sdls(self) -> dict[str, SdlState]:
         """Every SDL of the gateway by its base58 hash."""
         ...

@@ -3,6 +3,7 @@
 import hashlib
 from functools import cache
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any, Final
 
 import convexfx_core
@@ -53,3 +54,8 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
     if isinstance(error, PeerUnreachable | CommitUnknown):
         return True
     return not isinstance(error, ConvexFxError)
+
+
+def milliseconds_since(start_ns: int) -> int:
+    """Whole milliseconds since a reading of the monotonic clock in nanoseconds."""
+    return (monotonic_ns() - start_ns) // 1_000_000

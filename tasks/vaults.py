@@ -1,17 +1,12 @@
 """Read vaults from the gateway into the tables of the core."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any
 
 from convexfx_core.assets import Registry
 from convexfx_core.identity import base58_encode
 from convexfx_core.state import PoolState, VaultTable
 from tasks.ports import Gateway
-
-READERS: Final = 8
-"""Requests in flight; the gateway answers one vault at a time."""
-
 
 def holdings(vault: dict[str, Any] | None, registry: Registry) -> tuple[int, ...]:
     """Balances of a vault in registry order, base units; zeros for no vault."""
@@ -35,8 +30,11 @@ def read_pool(
 
 
 def read_vaults(gateway: Gateway, owners: Sequence[bytes], registry: Registry) -> VaultTable:
-    """Vaults of distinct owners, in parallel."""
-    with ThreadPoolExecutor(READERS) as pool:
-        found = pool.map(lambda owner: read_vault(gateway, owner, registry), owners)
-        rows = [(owner, *state) for owner, state in zip(owners, found, strict=True)]
+    """Vaults of distinct owners; an owner without one is absent from the table."""
+    found = gateway.vaults([base58_encode(owner) for owner in owners])
+    rows = [
+        (owner, nonce - 1, holdings(vault, registry))
+        for owner, (nonce, vault) in zip(owners, found, strict=True)
+        if vault is not None
+    ]
     return VaultTable.from_rows(rows, len(registry))

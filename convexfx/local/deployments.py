@@ -1,0 +1,56 @@
+"""Deployments and result storage of a local stack, as ``prefect.yaml`` has them for a real one."""
+
+from datetime import timedelta
+from typing import Final
+
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.filesystems import RemoteFileSystem
+
+from flows.epoch import epoch
+from flows.prove import prove
+
+RESULTS_BLOCK: Final = "convexfx-results"
+RESULTS_PREFIX: Final = "results"
+EPOCH_POOL: Final = "convexfx"
+PROVE_POOL: Final = "sp1-gpu"
+
+
+def results_block_slug() -> str:
+    """Value of ``PREFECT_DEFAULT_RESULT_STORAGE_BLOCK``."""
+    return f"remote-file-system/{RESULTS_BLOCK}"
+
+
+def deploy(bucket: str, interval_s: int | None) -> None:
+    """Save the result storage and create or update both deployments on the server in use.
+
+    Parameters
+    ----------
+    bucket : results go under ``results/`` there, as JSON.
+    interval_s : seconds between scheduled epochs; None: no schedule.
+    """
+    RemoteFileSystem(basepath=f"s3://{bucket}/{RESULTS_PREFIX}").save(RESULTS_BLOCK, overwrite=True)
+    for deployment, pool in ((_epoch_deployment(interval_s), EPOCH_POOL), (_prove(), PROVE_POOL)):
+        deployment.apply(work_pool_name=pool)
+
+
+def _epoch_deployment(interval_s: int | None) -> RunnerDeployment:
+    return epoch.to_deployment(
+        name="epoch",
+        interval=timedelta(seconds=interval_s) if interval_s else None,
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+        ),
+        description="Collect, clear, validate, diff, prove, submit, settle one epoch.",
+        tags=["convexfx"],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+def _prove() -> RunnerDeployment:
+    return prove.to_deployment(
+        name="prove",
+        description="Make, verify and store one proof; the mode is named in the request.",
+        tags=["convexfx"],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )

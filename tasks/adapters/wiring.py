@@ -1,0 +1,112 @@
+"""From settings to the ports that stages work with."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from convexfx_core.canonical import tagged_hash
+from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
+from convexfx_core.identity import Address, OwnerId, owner_id
+from convexfx_core.orders import Domain
+from convexfx_core.assets import registry_of
+from convexfx_core.parameter_file import read_parameters
+from tasks.adapters.clock import SystemClock
+from tasks.adapters.ecb import EcbReplay
+from tasks.adapters.gateway_http import HttpGateway
+from tasks.adapters.keys import read_key
+from tasks.adapters.prover_local import LocalProver
+from tasks.adapters.prover_prefect import PrefectProver
+from tasks.adapters.s3 import S3Store
+from tasks.adapters.settings import Settings
+from tasks.adapters.sqs import SqsInbox
+from tasks.context import Context
+from tasks.ports import Prover
+
+LAW_SET = "convexfx-laws-1"
+
+
+def network_id(network: str) -> bytes:
+    """Network id of a network name (``docs/spec.md`` section 1), 32 bytes."""
+    return tagged_hash("cfx.network.v1", network.encode("ascii"))
+
+
+def program_hash(mode: str) -> bytes:
+    """Program hash of a proof mode, 32 bytes.
+
+    Raises
+    ------
+    ConfigurationError
+        ``SETTING``: the mode needs the law program, which this installation does not have.
+    """
+    if mode != "attested":
+        raise ConfigurationError(
+            ConfigurationCode.SETTING, "proof_mode", "attested (no law program is installed)", mode
+        )
+    return tagged_hash("cfx.program.v1", LAW_SET.encode("ascii"))
+
+
+def read_domain(settings: Settings, pool_owner: OwnerId) -> Domain:
+    """Domain of the tokens file: its assets, under the settings' network and shard.
+
+    Raises
+    ------
+    ConfigurationError
+        ``REGISTRY`` naming the file.
+    """
+    value = _read_json(settings.tokens)
+    try:
+        rows = [(a["id"], int(a["decimals"]), a["token"]) for a in value["assets"]]
+        registry = registry_of(rows)
+    except (KeyError, TypeError, ValueError, CodecError) as error:
+        raise ConfigurationError(
+            ConfigurationCode.REGISTRY, str(settings.tokens), "assets with id, decimals, token",
+            str(error),
+        ) from None  # fmt: skip
+    return Domain(network_id(settings.network), Address(pool_owner, settings.shard), registry)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    expected = "a JSON object with assets; `convexfx up` writes one for the local stack"
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            ConfigurationCode.REGISTRY, str(path), expected, type(error).__name__
+        ) from None
+    if not isinstance(value, dict):
+        raise ConfigurationError(ConfigurationCode.REGISTRY, str(path), expected, "no object")
+    return value
+
+
+def context_from_settings(settings: Settings | None = None) -> Context:
+    """Everything an epoch needs, from the settings of this process."""
+    chosen = settings or Settings.load()
+    operator = read_key(chosen.keypair)
+    domain = read_domain(chosen, owner_id(operator.public_key))
+    store = S3Store(chosen.bucket)
+    return Context(
+        store=store,
+        inbox=SqsInbox(chosen.inbox_queue),
+        prices=EcbReplay(
+            domain.registry.ids, domain.registry.ids[0], date.fromisoformat(chosen.reference.start)
+        ),
+        gateway=HttpGateway(chosen.gateway, chosen.base_layer_rpc),
+        prover=PrefectProver(store),
+        operator=operator,
+        clock=SystemClock(),
+        network=chosen.network,
+        domain=domain,
+        params=read_parameters(chosen.parameters, domain.registry),
+        proof_mode=chosen.proof_mode,
+        program_hash=program_hash(chosen.proof_mode),
+        staleness_s=chosen.reference.staleness_s,
+        deviation_bps=chosen.reference.deviation_bps,
+    )
+
+
+def prover_from_settings(settings: Settings | None = None) -> Prover:
+    """The prover of a worker on the proving pool."""
+    chosen = settings or Settings.load()
+    attestor = read_key(chosen.attestor)
+    return LocalProver(S3Store(chosen.bucket), attestor, program_hash(chosen.proof_mode))

@@ -1,0 +1,63 @@
+"""State after an epoch: the seen-set and the live orders, rebuilt from the chain where it is missing."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexfx_core.book import Batch
+from convexfx_core.carry import Carried, SeenSet, carry_over, seen_after
+from convexfx_core.errors import CommitConflict
+from convexfx_core.schema import read_orders, read_state, write_state
+from convexfx_core.sealed_orders import SealedOrders
+from tasks.chain import manifest_of, outcome_of, sealed_epoch
+from tasks.epoch_result import epoch_result
+from tasks.objects import get_object, state_key
+from tasks.ports import Store
+
+
+def read_carry(store: Store, epoch: int) -> tuple[SeenSet, SealedOrders]:
+    """Seen-set and live orders after ``epoch``, which has an outcome; nothing before the first one."""
+    missing = epoch
+    while missing and (body := store.get(state_key(missing))) is None:
+        missing -= 1
+    found = read_state(body) if missing and body else (SeenSet.empty(), SealedOrders.empty())
+    for number in range(missing + 1, epoch + 1):
+        found = write_carry(store, number, found)
+    return found
+
+
+def write_carry(
+    store: Store, epoch: int, before: tuple[SeenSet, SealedOrders]
+) -> tuple[SeenSet, SealedOrders]:
+    """Derive and store the state after an epoch from the one before and the epoch's own objects.
+
+    Raises
+    ------
+    CommitConflict
+        The epoch has no manifest or no outcome, or another state was stored for it.
+    """
+    sealed, outcome = manifest_of(store, epoch), outcome_of(store, epoch)
+    if sealed is None or outcome is None:
+        raise CommitConflict(state_key(epoch), "a manifest and an outcome", "none")
+    _, batch = sealed_epoch(store, sealed[0])
+    carried = carry_over(batch, left_mask(store, sealed[0], batch, outcome))
+    candidates = read_orders(get_object(store, sealed[1]["orders"]))
+    seen = seen_after(before[0], candidates, epoch)
+    live = live_orders(carried, seen)
+    store.put_new(state_key(epoch), write_state(seen, live, {"epoch": str(epoch)}))
+    return seen, live
+
+
+def left_mask(
+    store: Store, manifest: Any, batch: Batch, outcome: dict[str, Any]
+) -> NDArray[np.bool_]:
+    """Which orders of the batch were not consumed, bool[K]; all of them in an aborted epoch."""
+    if outcome["status"] != "settled":
+        return np.ones(len(batch.orders), dtype=np.bool_)
+    return ~epoch_result(store, manifest, outcome["proposal"]).consumed
+
+
+def live_orders(carried: Carried, seen: SeenSet) -> SealedOrders:
+    """Orders that may still be admitted and that the seen-set holds."""
+    return carried.orders.take(seen.holds(carried.orders.order_ids))

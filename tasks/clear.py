@@ -1,0 +1,58 @@
+"""Stage 2: from the manifest to a frozen proposal, the only place where floats work."""
+
+from time import monotonic_ns
+from typing import Any
+
+from prefect import task
+
+from convexfx_core.clearing import propose
+from convexfx_core.errors import CommitConflict
+from convexfx_core.transition import clearing_case
+from tasks.chain import sealed_epoch
+from tasks.context import current
+from tasks.fault import fault_point
+from tasks.objects import epoch_key, put_json, sha256_hex
+from tasks.proposal_object import proposal_to_json
+from tasks.stage import (
+    RETRIES,
+    RETRY_DELAYS_S,
+    RETRY_JITTER,
+    STAGE_CACHE,
+    milliseconds_since,
+    worth_retrying,
+)
+
+
+@task(
+    name="clear",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_jitter_factor=RETRY_JITTER,
+    retry_condition_fn=worth_retrying,
+    persist_result=True,
+    cache_policy=STAGE_CACHE,
+)
+def clear(sealed: dict[str, Any]) -> dict[str, Any]:
+    """Propose prices and fills and freeze them; a proposal that is there already is kept.
+
+    Raises
+    ------
+    ClearingRefused
+        No acceptable clearing: the epoch is aborted.
+    """
+    fault_point("clear")
+    start, ctx = monotonic_ns(), current()
+    key = epoch_key(sealed["epoch"], "proposal.json")
+    body = ctx.store.get(key)
+    if body is None:
+        opening, batch = sealed_epoch(ctx.store, sealed["manifest"])
+        proposal = propose(clearing_case(opening, batch.orders.rows))
+        value = proposal_to_json(proposal, sealed["epoch"], sealed["manifest"]["sha256"])
+        try:
+            put_json(ctx.store, key, value)
+        except CommitConflict:
+            pass
+        body = ctx.store.get(key) or b""
+    fault_point("clear.done")
+    ref = {"key": key, "sha256": sha256_hex(body)}
+    return {"proposal": ref, "milliseconds": milliseconds_since(start)}

@@ -1,0 +1,123 @@
+"""Stage 7: the outcome, the only commit point; then what follows from it."""
+
+from time import monotonic_ns
+from typing import Any
+
+from prefect import task
+
+from convexfx_core.errors import CommitConflict
+from convexfx_core.identity import base58_encode
+from tasks.carry import read_carry
+from tasks.chain import move_head, outcome_of
+from tasks.context import Context, current
+from tasks.epoch_result import epoch_result
+from tasks.fault import fault_point
+from tasks.objects import epoch_key, put_json
+from tasks.ports import SdlPhase
+from tasks.receipts import write_receipts
+from tasks.report import publish_report
+from tasks.stage import (
+    RETRIES,
+    RETRY_DELAYS_S,
+    RETRY_JITTER,
+    STAGE_CACHE,
+    milliseconds_since,
+    worth_retrying,
+)
+
+OBJECTS = ("proposal", "verdict", "state_diffs", "sdl", "witness", "proof", "intent")
+
+
+@task(
+    name="settle",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_jitter_factor=RETRY_JITTER,
+    retry_condition_fn=worth_retrying,
+    persist_result=True,
+    cache_policy=STAGE_CACHE,
+)
+def settle(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
+    """Commit the epoch's outcome, then its receipts, the carried state and the artifacts.
+
+    Everything behind the outcome can be rebuilt from the chain, and is where a crash left it out.
+    """
+    fault_point("settle")
+    start, ctx, epoch = monotonic_ns(), current(), sealed["epoch"]
+    outcome = outcome_of(ctx.store, epoch)
+    if outcome is None:
+        value = outcome_json(ctx, sealed, stages)
+        value["stages"]["settle"] = milliseconds_since(start)
+        try:
+            put_json(ctx.store, epoch_key(epoch, "outcome.json"), value)
+        except CommitConflict:
+            pass
+        outcome = outcome_of(ctx.store, epoch)
+    if outcome is None:
+        raise CommitConflict(epoch_key(epoch, "outcome.json"), "an outcome", "nothing")
+    fault_point("settle.outcome")
+    finish(ctx, sealed, outcome)
+    fault_point("settle.done")
+    return outcome
+
+
+def finish(ctx: Context, sealed: dict[str, Any], outcome: dict[str, Any]) -> None:
+    """Write what follows from an outcome; repeating it changes nothing."""
+    epoch = sealed["epoch"]
+    read_carry(ctx.store, epoch)
+    write_receipts(ctx.store, sealed["manifest"], outcome)
+    move_head(ctx.store, epoch)
+    publish_report(ctx, sealed, outcome)
+
+
+def outcome_json(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
+    """Outcome of an epoch (``docs/spec.md`` section 9)."""
+    reason = stages.get("refused") or settlement_refusal(stages)
+    value: dict[str, Any] = {
+        "version": 1,
+        "epoch": sealed["epoch"],
+        "status": "aborted" if reason else "settled",
+        "reason": reason,
+        "manifest": sealed["manifest"],
+        "sdl_hash": None,
+        "mode": None,
+        "orders": sealed["admitted"],
+        "settled_at": ctx.clock.now().isoformat(),
+        "stages": stage_milliseconds(sealed, stages),
+    }
+    for stage in stages.values():
+        if isinstance(stage, dict):
+            value |= {name: stage[name] for name in OBJECTS if name in stage}
+    if not reason:
+        value |= settled_facts(ctx, sealed, stages)
+    return value
+
+
+def settlement_refusal(stages: dict[str, Any]) -> str | None:
+    """The network's reason why the SDL was not applied, None if it was or there was none."""
+    submitted = stages.get("submit")
+    if submitted is None or submitted["phase"] == SdlPhase.APPLIED.value:
+        return None
+    return f"{submitted['phase']}: {submitted['message']}".rstrip(": ")
+
+
+def settled_facts(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
+    """Facts of a settled epoch: prices, fees, fills, SDL and mode."""
+    result = epoch_result(ctx.store, sealed["manifest"], stages["validate"]["proposal"])
+    proof = stages["prove"]
+    return {
+        "sdl_hash": base58_encode(result.sdl_hash) if result.sdl_hash else None,
+        "mode": proof["mode"] if proof else None,
+        "job_id": proof["job_id"] if proof else None,
+        "consumed": len(result.fills.rows),
+        "fills": result.fills.count,
+        "fees_accrued": [str(fee) for fee in result.pool_after.fees_accrued],
+        "gap": str(result.public_values.gap),
+        "total": str(result.public_values.total),
+    }
+
+
+def stage_milliseconds(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, int]:
+    """Each stage's own work in milliseconds."""
+    named = {"collect": sealed} | {k: v for k, v in stages.items() if isinstance(v, dict)}
+    return {name: int(stage["milliseconds"]) for name, stage in named.items()}

@@ -1,0 +1,115 @@
+"""Stage 6: sign the payouts, write the intent, carry the SDL to its end."""
+
+from base64 import b64encode
+from time import monotonic_ns
+from typing import Any
+
+from prefect import task
+
+from convexfx_core.canonical import json_bytes
+from convexfx_core.identity import base58_encode
+from convexfx_core.reference import reference_to_bytes
+from convexfx_core.state import Opening
+from convexfx_core.submission import payout_payloads, verifiables_with_diffs
+from convexfx_core.transition import EpochResult
+from tasks.chain import sealed_epoch
+from tasks.context import Context, current
+from tasks.delivery import Delivery, deliver
+from tasks.epoch_result import epoch_result
+from tasks.fault import fault_point
+from tasks.objects import Ref, epoch_key, get_object, put_json, put_object
+from tasks.ports import Json
+from tasks.stage import (
+    RETRIES,
+    RETRY_DELAYS_S,
+    RETRY_JITTER,
+    STAGE_CACHE,
+    milliseconds_since,
+    worth_retrying,
+)
+
+
+@task(
+    name="submit",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_jitter_factor=RETRY_JITTER,
+    retry_condition_fn=worth_retrying,
+    persist_result=True,
+    cache_policy=STAGE_CACHE,
+)
+def submit(
+    sealed: dict[str, Any],
+    checked: dict[str, Any],
+    diffs: dict[str, Any],
+    proof: dict[str, Any] | None,
+) -> dict[str, Any] | None:
+    """Settle the SDL on the network; None when the epoch has none.
+
+    Everything that reconciling after a crash needs is in the intent, which is written before the
+    first call of the gateway.
+
+    Returns
+    -------
+    The SDL's last phase and, when it failed, the network's own words.
+    """
+    fault_point("submit")
+    start, ctx = monotonic_ns(), current()
+    if proof is None:
+        return None
+    opening, batch = sealed_epoch(ctx.store, sealed["manifest"])
+    result = epoch_result(ctx.store, sealed["manifest"], checked["proposal"])
+    payloads = payout_payloads(opening, result)
+    signatures = [ctx.operator.sign(payload) for payload in payloads]
+    signed = put_object(
+        ctx.store, epoch_key(sealed["epoch"], "payout_signatures.bin"), b"".join(signatures)
+    )
+    intent = put_json(
+        ctx.store, epoch_key(sealed["epoch"], "intent.json"), intent_json(diffs, proof, signed)
+    )
+    verifiables = verifiables_with_diffs(opening, batch, result, ctx.operator.public_key, signatures)
+    fault_point("submit.intent")
+    state = deliver(ctx, delivery_of(ctx, opening, result, proof), verifiables)
+    fault_point("submit.done")
+    return {
+        "intent": intent,
+        "payout_signatures": signed,
+        "phase": state.phase.value,
+        "message": state.message,
+        "milliseconds": milliseconds_since(start),
+    }
+
+
+def intent_json(diffs: dict[str, Any], proof: dict[str, Any], signatures: Ref) -> dict[str, Any]:
+    """Intent of an epoch (``docs/spec.md`` section 9)."""
+    return {
+        "version": 1,
+        "sdl": diffs["sdl"],
+        "sdl_hash": diffs["sdl_hash"],
+        "proof": proof["proof"],
+        "job_id": proof["job_id"],
+        "mode": proof["mode"],
+        "payout_signatures": signatures,
+    }
+
+
+def delivery_of(ctx: Context, opening: Opening, result: EpochResult, proof: dict[str, Any]) -> Delivery:
+    """What to deliver and how to recognise it: the first consumed vault's nonce, before and after."""
+    body = get_object(ctx.store, proof["proof"])
+    values = result.public_values
+    envelope: Json = {
+        "format": "devnet-v1-proof",
+        "mode": proof["mode"],
+        "program_hash": ctx.program_hash.hex(),
+        "public_values": values.to_bytes().hex(),
+        "proof": b64encode(body).decode(),
+        "reference": b64encode(reference_to_bytes(opening.reference)).decode(),
+        "fees_accrued_after": [str(fee) for fee in result.pool_after.fees_accrued],
+    }
+    return Delivery(
+        sdl_hash=base58_encode(values.sdl_hash),
+        witness_owner=base58_encode(result.touched_before.owners[0].tobytes()),
+        nonce_before=int(result.touched_before.nonces[0]),
+        nonce_after=int(result.touched_after.nonces[0]),
+        envelope=json_bytes(envelope),
+    )

@@ -1,0 +1,59 @@
+"""Stage 3: the integer laws decide; the verdict shows the five predicates."""
+
+from time import monotonic_ns
+from typing import Any
+
+from prefect import task
+
+from convexfx_core.errors import LawViolated
+from convexfx_core.verdict import verdict_of_violation
+from tasks.context import current
+from tasks.epoch_result import epoch_result
+from tasks.fault import fault_point
+from tasks.objects import epoch_key, get_json, put_json
+from tasks.proposal_object import proposal_from_json
+from tasks.stage import (
+    RETRIES,
+    RETRY_DELAYS_S,
+    RETRY_JITTER,
+    STAGE_CACHE,
+    milliseconds_since,
+    worth_retrying,
+)
+
+
+@task(
+    name="validate",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_jitter_factor=RETRY_JITTER,
+    retry_condition_fn=worth_retrying,
+    persist_result=True,
+    cache_policy=STAGE_CACHE,
+)
+def validate(sealed: dict[str, Any], cleared: dict[str, Any]) -> dict[str, Any]:
+    """Check the frozen proposal against every law and write the verdict.
+
+    Raises
+    ------
+    LawViolated, ClearingRefused, ExecutionError
+        The epoch is aborted; a violated law has its verdict written first.
+    """
+    fault_point("validate")
+    start, ctx, epoch = monotonic_ns(), current(), sealed["epoch"]
+    key = epoch_key(epoch, "verdict.json")
+    try:
+        result = epoch_result(ctx.store, sealed["manifest"], cleared["proposal"])
+    except LawViolated as violation:
+        frozen = proposal_from_json(get_json(ctx.store, cleared["proposal"]))
+        put_json(ctx.store, key, verdict_of_violation(violation, frozen).to_json())
+        raise
+    verdict = put_json(ctx.store, key, result.verdict.to_json())
+    fault_point("validate.done")
+    return {
+        "proposal": cleared["proposal"],
+        "verdict": verdict,
+        "consumed": int(result.consumed.sum()),
+        "fills": result.fills.count,
+        "milliseconds": milliseconds_since(start),
+    }
