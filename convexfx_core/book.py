@@ -24,7 +24,13 @@ from numpy.typing import NDArray
 from convexfx_core.admission import ACCEPTED, row_rejects
 from convexfx_core.errors import ParkCode, RejectCode
 from convexfx_core.order_row import KIND_CANCEL
-from convexfx_core.row_order import canonical_order, find_keys, key_words, same_as_previous
+from convexfx_core.row_order import (
+    canonical_order,
+    find_keys,
+    key_words,
+    same_as_previous,
+    take_rows,
+)
 from convexfx_core.sealed_orders import SealedOrders
 from convexfx_core.state import Opening, VaultTable
 
@@ -98,14 +104,14 @@ def admit(candidates: SealedOrders, opening: Opening) -> Batch:
     fresh = ~same_as_previous(key_words(candidates.order_ids[order]))
     duplicates = len(order) - int(fresh.sum())
     order = order[fresh]
-    rows, sealed = candidates.rows[order], candidates.sealed_epoch[order]
+    rows, sealed = take_rows(candidates.rows, order), candidates.sealed_epoch[order]
     vault = find_keys(opening.vaults.owners, rows["owner"])
     codes = row_rejects(rows, sealed, vault, opening)
     lawful = np.flatnonzero(codes == ACCEPTED)
     order[lawful] = _rank_ties(candidates, order[lawful], by_id=False)
-    codes[lawful] = _lost(candidates.rows[order[lawful]])
+    codes[lawful] = _lost(take_rows(candidates.rows, order[lawful]))
     lawful = lawful[codes[lawful] == ACCEPTED]
-    parked = _park(candidates.rows[order[lawful]], vault[lawful], opening.vaults)
+    parked = _park(take_rows(candidates.rows, order[lawful]), vault[lawful], opening.vaults)
     waits = parked != ACCEPTED
     out = np.flatnonzero(codes != ACCEPTED)
     return Batch(
@@ -125,7 +131,7 @@ def _rank_ties(
     ``by_id``: equal ids side by side, the first sealed copy in front. Otherwise: cancels in front,
     then the first sealed, then the lowest id.
     """
-    group, tied = _tie_groups(candidates.rows[order])
+    group, tied = _tie_groups(take_rows(candidates.rows, order))
     at = order[tied]
     if not len(at):
         return order

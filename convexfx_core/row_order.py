@@ -33,6 +33,14 @@ def words_before(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray
     return before
 
 
+def take_rows(
+    rows: NDArray[np.void], index: NDArray[np.int64] | NDArray[np.bool_]
+) -> NDArray[np.void]:
+    """Rows at positions, or where a mask holds; rows are whole 8-byte words, moved as such."""
+    words = np.ascontiguousarray(rows).view(np.uint64).reshape(-1, rows.dtype.itemsize // 8)
+    return words[index].view(rows.dtype).reshape(-1)
+
+
 def canonical_order(words: NDArray[np.uint64], nonces: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Stable permutation that puts rows in increasing (key, nonce), i64[K]."""
     first = words[:, 0].astype(np.uint64)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from convexfx_core.errors import CodecError
 from convexfx_core.order_columns import OrderColumns
 from convexfx_core.order_row import ORDER_DTYPE
+from convexfx_core.row_order import take_rows
 
 PAYLOAD_BYTES: Final = 272
 """Signed payload with one allowance and 72 bytes of terms: what every order and cancel has."""
@@ -99,7 +100,7 @@ class SealedOrders:
     def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
         """The orders at positions, or where a mask of K holds."""
         return type(self)(
-            self.rows[index],
+            take_rows(self.rows, index),
             self.order_ids[index],
             self.sealed_epoch[index],
             self.payloads[index],
