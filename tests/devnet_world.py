@@ -314,6 +314,9 @@ class Fill:
     fee: int = 0
 
 
+Item = tuple[Debit, tuple[int, ...]]
+"""A debit with the executed amount of each allowance, in token order."""
+
 PV_FIELDS = (
     ("version", 8), ("domain_tag", 16), ("shard", 8), ("epoch", 8), ("params_hash", 32),
     ("reference_hash", 32), ("prices_hash", 32), ("batch_root", 32), ("pre_state_root", 32),
@@ -328,9 +331,14 @@ class Epoch:
     """A cleared epoch: what goes to the gateway and what its proof says."""
 
     number: int
-    verifiables: list[Json]
+    items: list["Item"]
     values: dict[str, bytes]
     fees_after: list[int]
+
+    @property
+    def verifiables(self) -> list[Json]:
+        """Body of ``/intents/submit``."""
+        return [debit.executed(*amounts) for debit, amounts in self.items]
 
     @property
     def sdl_hash(self) -> str:
@@ -343,6 +351,20 @@ class Epoch:
     def claiming(self, **values: bytes) -> "Epoch":
         """The same epoch whose proof says something else."""
         return replace(self, values=self.values | values)
+
+    def with_items(self, items: list["Item"], first_nonce: int = 1) -> "Epoch":
+        """Other items, with the SDL hash that they have; everything else as it was."""
+        sdl = clearing_hash(items, first_nonce)
+        return replace(self, items=items, values=self.values | {"sdl_hash": sdl})
+
+    def transaction(self, **options: Any) -> Json:
+        """SDL transaction for the settlement layer."""
+        return sdl_transaction(self.items, self.values["sdl_hash"], **options)
+
+    def proof(self, signer: Wallet = OPERATOR, shard: int = SHARD, **changes: Any) -> Json:
+        """Proof transaction for the settlement layer."""
+        envelope = self.envelope(**changes)
+        return proof_transaction(self.values["sdl_hash"], envelope, signer, shard)
 
     def envelope(self, **changes: Any) -> bytes:
         """Proof envelope in mode attested, signed by the attestor."""
@@ -373,18 +395,16 @@ def clear(number: int, fills: list[Fill], books: Books, left: int = 0) -> Epoch:
     owners = sorted({fill.order.signer.owner for fill in fills})
     before = books.root(owners)
     first = nonce = books.nonces.get(OPERATOR.owner, 0) + 1
-    allowances, payouts = [], []
+    allowances: list[Item] = []
+    payouts: list[Item] = []
     for fill in fills:
-        allowances.append(fill.order.executed(fill.paid))
+        allowances.append((fill.order, (fill.paid,)))
         books.nonces[fill.order.signer.owner] = fill.order.nonce
         if fill.paid:
-            payouts.append(payout(fill.order, nonce, fill.received).executed(fill.received))
+            payouts.append((payout(fill.order, nonce, fill.received), (fill.received,)))
             nonce += 1
             _settle(books, fill)
     books.nonces[OPERATOR.owner] = nonce - 1
-    orders_root = table_root("cfx.orders.v1", [order_row(fill.order) for fill in fills])
-    settle_root = table_root("cfx.settle.v1", [le(f.paid) + le(f.received) for f in fills])
-    sdl = NETWORK_ID + OPERATOR.owner + le(SHARD) + le(first) + orders_root + settle_root
     values = {name: bytes(size) for name, size in PV_FIELDS} | {
         "version": le(1),
         "domain_tag": b"cfx.pv.v1".ljust(16, b"\0"),
@@ -394,7 +414,7 @@ def clear(number: int, fills: list[Fill], books: Books, left: int = 0) -> Epoch:
         "reference_hash": tagged("cfx.ref.v1", reference_section()),
         "pre_state_root": before,
         "post_state_root": books.root(owners),
-        "sdl_hash": tagged("cfx.sdl.v1", sdl),
+        "sdl_hash": clearing_hash(allowances + payouts, first),
         "n_orders": le(len(fills) + left),
         "n_fills": le(len(payouts)),
         "network_id": NETWORK_ID,
@@ -404,6 +424,95 @@ def clear(number: int, fills: list[Fill], books: Books, left: int = 0) -> Epoch:
         "total": le(-2, 16, True),
     }
     return Epoch(number, allowances + payouts, values, list(books.fees))
+
+
+def clearing_hash(items: list[Item], first_nonce: int) -> bytes:
+    """SDL hash of section 6 from orders followed by their payouts."""
+    kinds = [debit.auxiliary[4] for debit, _ in items]
+    orders = [item for item, kind in zip(items, kinds, strict=True) if kind != 3]
+    received = {d.auxiliary[40:]: amounts[0] for d, amounts in items if d.auxiliary[4] == 3}
+    rows = [le(paid[0]) + le(received.get(debit.order_id, 0)) for debit, paid in orders]
+    orders_root = table_root("cfx.orders.v1", [order_row(debit) for debit, _ in orders])
+    head = NETWORK_ID + OPERATOR.owner + le(SHARD) + le(first_nonce)
+    return tagged("cfx.sdl.v1", head + orders_root + table_root("cfx.settle.v1", rows))
+
+
+def general_hash(messages: list["Debit | Mint"], shard: int = SHARD) -> bytes:
+    """Hash of any other SDL."""
+    digests = b"".join(sha256(message.payload).digest() for message in messages)
+    return tagged("cfx.sdlgen.v1", NETWORK_ID + le(shard) + digests)
+
+
+def sdl_transaction(
+    items: list[Any],
+    sdl_hash: bytes,
+    signer: Wallet = OPERATOR,
+    shard: int = SHARD,
+    **changes: Any,
+) -> Json:
+    """SDL transaction of (debit or mint, executed amounts), signed by ``signer``."""
+    message = b"dev.sdltx.v1\0\0\0\0" + NETWORK_ID + le(shard) + sdl_hash
+    return {
+        "sdl_hash": b58(sdl_hash),
+        "shard": shard,
+        "operator_key": signer.public.hex(),
+        "items": [
+            {
+                "kind": "debit" if isinstance(debit, Debit) else "mint",
+                "payload": debit.payload.hex(),
+                "pub_key": debit.signer.public.hex(),
+                "signature": debit.signer.sign(debit.payload).hex(),
+                "executed": list(amounts),
+            }
+            for debit, amounts in items
+        ],
+        "diffs": differences(items),
+        "signature": signer.sign(message).hex(),
+    } | changes
+
+
+def proof_transaction(
+    sdl_hash: bytes, envelope: bytes, signer: Wallet = OPERATOR, shard: int = SHARD
+) -> Json:
+    """Proof transaction, signed by ``signer``."""
+    message = b"dev.prooftx.v1\0\0" + NETWORK_ID + le(shard) + sdl_hash
+    return {
+        "sdl_hash": b58(sdl_hash),
+        "shard": shard,
+        "operator_key": signer.public.hex(),
+        "envelope": envelope.hex(),
+        "signature": signer.sign(message + sha256(envelope).digest()).hex(),
+    }
+
+
+def differences(items: list[Any]) -> list[Json]:
+    """Aggregated differences of (debit or mint, executed amounts)."""
+    nonces: dict[Vault, int] = {}
+    sums: dict[Vault, dict[Vault, int]] = {}
+    for message, amounts in items:
+        source = (message.signer.owner, message.shard)
+        nonces[source] = message.nonce
+        if isinstance(message, Debit):
+            tokens = zip(sorted(message.allowances), amounts, strict=True)
+            moves = [
+                (v, t, s * a) for t, a in tokens for v, s in ((source, -1), (message.credited, 1))
+            ]
+        else:
+            moves = [(vault, source, amount) for vault, amount in message.credits]
+        for vault, token, amount in moves:
+            held = sums.setdefault(vault, {})
+            held[token] = held.get(token, 0) + amount
+    rows = []
+    for vault in sorted(nonces.keys() | sums.keys()):
+        changes = {hex_text(t): a for t, a in sums.get(vault, {}).items() if a}
+        if changes or vault in nonces:
+            row = {"vault": hex_text(vault), "new_nonce": nonces.get(vault), "tokens": changes}
+            rows.append(row)
+    return rows
+
+
+def hex_text(vault: Vault) -> str:
+    return f"{vault[0].hex()},{vault[1]}"
 
 
 def _settle(books: Books, fill: Fill) -> None:

@@ -92,7 +92,11 @@ def _check_aggregation(draft: Draft, sdl: SdlTransaction) -> None:
             if (change := after.tokens.get(token, 0) - before.tokens.get(token, 0))
         }
         derived[key] = (after.nonce if key in debited else None, changes)
-    if _claimed(sdl.diffs) != {key: row for key, row in derived.items() if row != (None, {})}:
+    try:
+        claimed = _claimed(sdl.diffs)
+    except Invalid as problem:
+        raise Invalid("AGGREGATION", problem.message) from None
+    if claimed != {key: row for key, row in derived.items() if row != (None, {})}:
         raise Invalid("AGGREGATION", "diffs: expected the sum of what was executed")
 
 
