@@ -1,0 +1,182 @@
+"""L0 to L12 and L17 on a cleared batch: the smallest (law, index) that fails, or a certificate."""
+
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexfx_core.case import ClearingCase
+from convexfx_core.errors import LawViolated
+from convexfx_core.laws import (
+    l06_inventory,
+    l07_band,
+    l08_overflow,
+    l09_price_rule,
+    l10_ration,
+    l11_rejects,
+    l12_bounds,
+    l17_received,
+)
+from convexfx_core.laws.breach import Breach
+from convexfx_core.laws.claims import Certificate, ClearingClaims
+from convexfx_core.laws.facts import RATION_ONE, Tables, order_facts
+from convexfx_core.laws.gap import gap
+from convexfx_core.laws.l00_ranges import check_ranges
+from convexfx_core.laws.objective import objective
+from convexfx_core.laws.order_laws import (
+    ORDER_LAWS,
+    RATION_LAW,
+    OrderFindings,
+    Path,
+    inspect_orders,
+)
+from convexfx_core.laws.price_rule import PriceRule, price_rule
+from convexfx_core.laws.slack import bound_slack
+from convexfx_core.rates import pair_rate, used_pairs
+from convexfx_core.units import RATION_SHIFT
+
+OrderIndex: TypeAlias = NDArray[np.int64]
+Found: TypeAlias = tuple[int, int, Breach]
+"""Law, index, the two sides."""
+ORDER_INDEXED: Final = frozenset({1, 2, 3, 4, 5, 11})
+GAP_MAX: Final = (1 << 128) - 1
+TERM_MAX: Final = (1 << 127) - 1
+"""Gap and objective stand in 128 bits of the public values."""
+
+
+def check_clearing(
+    case: ClearingCase,
+    claims: ClearingClaims,
+    order_index: OrderIndex | None = None,
+    path: Path = "columns",
+) -> Certificate:
+    """Hold the claims of a cleared batch to every law that needs no vaults.
+
+    Parameters
+    ----------
+    case : as its codecs made it.
+    claims : not trusted at all.
+    order_index : i64[K] index that a violation reports for each order; None: its position.
+    path : ``columns`` (numpy) or ``rows`` (plain Python); same verdict, law and index.
+
+    Raises
+    ------
+    LawViolated : the smallest (law, index) that fails, of L0-L12 and L17.
+    """
+    certificate = check_l00_to_l12(case, claims, order_index, path)
+    check_l17(claims, order_index)
+    return certificate
+
+
+def check_l00_to_l12(
+    case: ClearingCase,
+    claims: ClearingClaims,
+    order_index: OrderIndex | None = None,
+    path: Path = "columns",
+) -> Certificate:
+    """As :func:`check_clearing`, without L17."""
+    check_ranges(case, claims)
+    tables = _tables(case, claims)
+    found = inspect_orders(tables, path)
+    rule = price_rule(tables, found.totals)
+    certificate = _certificate(tables, found, rule)
+    for law, index, breach in _breaches(tables, found, rule, certificate):
+        if law in ORDER_INDEXED:
+            index = _reported(order_index, index)
+        elif law == RATION_LAW and index >= case.params.n:
+            index = case.params.n + _reported(order_index, index - case.params.n)
+        raise LawViolated(law, index, *breach)
+    return certificate
+
+
+def check_l17(claims: ClearingClaims, order_index: OrderIndex | None = None) -> None:
+    """Raise :class:`LawViolated` for the first order that pays and receives nothing."""
+    found = l17_received.first_breach(claims)
+    if found is not None:
+        position, (observed, bound) = found
+        raise LawViolated(17, _reported(order_index, position), observed, bound)
+
+
+def _reported(order_index: OrderIndex | None, position: int) -> int:
+    return position if order_index is None else int(order_index[position])
+
+
+def _tables(case: ClearingCase, claims: ClearingClaims) -> Tables:
+    pairs = used_pairs(case)
+    omega = claims.ration.omega if claims.ration else None
+    return Tables(
+        case=case,
+        claims=claims,
+        rates={pair: pair_rate(case, claims.prices, *pair) for pair in pairs},
+        cuts={pair: _cut(case, claims, omega, *pair) if omega else 0 for pair in pairs},
+        rejects=dict(zip(claims.rejected.tolist(), claims.reject_kinds.tolist(), strict=True)),
+    )
+
+
+def _cut(
+    case: ClearingCase, claims: ClearingClaims, omega: tuple[int, ...], pay: int, receive: int
+) -> int:
+    """h of a pair: clip(((rho omega_receive) >> 40) - omega_pay, 0, 2^40)."""
+    prices, pbar = claims.prices, case.reference.pbar
+    rho = (prices[pay] * pbar[receive] << RATION_SHIFT) // (pbar[pay] * prices[receive])
+    cut = (rho * omega[receive] >> RATION_SHIFT) - omega[pay]
+    return min(max(cut, 0), RATION_ONE)
+
+
+def _certificate(tables: Tables, found: OrderFindings, rule: PriceRule) -> Certificate:
+    totals = found.totals
+    return Certificate(
+        gap(tables, totals, rule),
+        *objective(tables, totals, rule),
+        residual=rule.residual,
+        tau=rule.tau,
+        fills=totals.fills,
+        flow_in=totals.flow_in,
+        flow_out=totals.flow_out,
+        fees=totals.fees,
+    )
+
+
+def _breaches(
+    tables: Tables, found: OrderFindings, rule: PriceRule, certificate: Certificate
+) -> Iterator[Found]:
+    """Breaches of L1 to L12 in the order in which they are reported."""
+    n, slack = tables.case.params.n, bound_slack(tables, found.totals)
+    for law in (1, 2, 3, 4, 5):
+        yield from _of_orders(tables, found, law)
+    yield from _of_assets(6, n, lambda i: l06_inventory.breach(tables, found.totals, i))
+    yield from _of_assets(7, n, lambda i: l07_band.breach(tables, i))
+    yield from _of_assets(8, n, lambda i: l08_overflow.breach(tables, i))
+    yield from _of_assets(9, n, lambda i: l09_price_rule.breach(rule, i))
+    yield from _of_terms(n, certificate)
+    yield from _of_assets(10, n, lambda i: l10_ration.breach_of_asset(tables, slack, i))
+    yield from _of_orders(tables, found, 10, offset=n)
+    for position in tables.rejects:
+        order = order_facts(tables, position)
+        if breach := l11_rejects.breach(tables, rule, slack, order):
+            yield 11, position, breach
+    yield from _of_assets(12, n, lambda i: l12_bounds.breach(tables, i))
+
+
+def _of_orders(tables: Tables, found: OrderFindings, law: int, offset: int = 0) -> Iterator[Found]:
+    if law in found.first:
+        position = found.first[law]
+        breach = ORDER_LAWS[law].breach(order_facts(tables, position))
+        assert breach is not None, f"columns and rows differ on L{law}, order {position}"
+        yield law, offset + position, breach
+
+
+def _of_assets(law: int, n: int, breach_of: Callable[[int], Breach | None]) -> Iterator[Found]:
+    for asset in range(n):
+        if (breach := breach_of(asset)) is not None:
+            yield law, asset, breach
+
+
+def _of_terms(n: int, certificate: Certificate) -> Iterator[Found]:
+    if certificate.gap > GAP_MAX:
+        yield 9, n, Breach(certificate.gap, GAP_MAX)
+    terms = (certificate.inventory_risk, certificate.price_tracking, certificate.fill_incentive)
+    for term in (*terms, certificate.total):
+        if abs(term) > TERM_MAX:
+            yield 9, n, Breach(term, TERM_MAX)

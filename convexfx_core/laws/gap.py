@@ -1,0 +1,46 @@
+"""Upper bound of what any other outcome could gain, in numeraire base units, rounded up.
+
+Derivation: ``docs/invariants.md``, section on the gap.
+"""
+
+from typing import Final
+
+from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.price_rule import PriceRule
+from convexfx_core.laws.totals import Totals
+from convexfx_core.units import LIMIT_SLACK_SHIFT, LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT, ceil_div
+
+RIDGE: Final = 1_000_000
+"""H inverts the risk matrix with a ridge of its mean diagonal over this."""
+SHIFT_MAX: Final = 1 << 67
+"""No ridge moves a vector of at most 64 residuals below 2^64 by more than its length."""
+
+
+def gap(tables: Tables, totals: Totals, rule: PriceRule) -> int:
+    """Bound of the duality gap of the flows wanted, >= 0."""
+    risk, inverse = tables.case.params.risk, tables.case.params.risk_inverse
+    sizes = [abs(residual) for residual in rule.residual]
+    spread = [sum(h * r for h, r in zip(row, sizes, strict=True)) for row in inverse]
+    curved = sum(size * s for size, s in zip(sizes, spread, strict=True))
+    diagonal = [row[i] for i, row in enumerate(risk)]
+    ridge = _ridge(diagonal)
+    moved = sum(
+        min(SHIFT_MAX, ceil_div(ridge * s, 1 << RISK_SHIFT)) if g else size
+        for size, s, g in zip(sizes, spread, diagonal, strict=True)
+    )
+    turnover = _value(tables, totals.budget)
+    return (
+        ceil_div(curved, 1 << (2 * LOG_SHIFT + 1))
+        + ceil_div(_value(tables, totals.idle), 1 << LIMIT_SLACK_SHIFT)
+        + ceil_div(moved * turnover, 1 << (LOG_SHIFT - 1))
+    )
+
+
+def _ridge(diagonal: list[int]) -> int:
+    risky = [g for g in diagonal if g > 0]
+    return ceil_div(sum(risky), len(risky) * RIDGE) if risky else 0
+
+
+def _value(tables: Tables, amounts: tuple[int, ...]) -> int:
+    pairs = zip(amounts, tables.case.reference.pbar, strict=True)
+    return sum(ceil_div(amount * pbar, 1 << PRICE_SHIFT) for amount, pbar in pairs)

@@ -1,0 +1,17 @@
+"""L2: no order trades beyond its limit, fee included, without any tolerance."""
+
+from convexfx_core.laws.breach import Breach
+from convexfx_core.laws.columns import Columns, Mask
+from convexfx_core.laws.facts import OrderFacts
+
+
+def breach(order: OrderFacts) -> Breach | None:
+    """Return the breach of ``want > 0 implies Rn >= l``, if it is one."""
+    if order.want > 0 and order.rate.net < order.limit:
+        return Breach(order.rate.net, order.limit)
+    return None
+
+
+def breached(rows: Columns) -> Mask:
+    """Rows that breach it."""
+    return (rows.net_rate < rows.limit) & (rows.want > 0)

@@ -1,0 +1,12 @@
+"""L6: inventory after = inventory before + paid in - received and fees out, exactly."""
+
+from convexfx_core.laws.breach import Breach
+from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.totals import Totals
+
+
+def breach(tables: Tables, totals: Totals, asset: int) -> Breach | None:
+    """Return the breach for ``asset``, base units, if there is one."""
+    before, claimed = tables.case.inventory[asset], tables.claims.inventory_after[asset]
+    after = before + totals.flow_in[asset] - totals.flow_out[asset]
+    return Breach(claimed, after) if claimed != after else None

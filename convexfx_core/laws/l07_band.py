@@ -1,0 +1,13 @@
+"""L7: prices stay inside their bands, and the numeraire costs one."""
+
+from convexfx_core.laws.breach import Breach
+from convexfx_core.laws.facts import Tables
+
+
+def breach(tables: Tables, asset: int) -> Breach | None:
+    """Return the breach of ``Plo <= P <= Phi``, if it is one; the numeraire's band is a point."""
+    price, reference = tables.claims.prices[asset], tables.case.reference
+    low, high = reference.plo[asset], reference.phi[asset]
+    if price < low:
+        return Breach(price, low)
+    return Breach(price, high) if price > high else None

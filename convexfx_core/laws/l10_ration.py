@@ -1,0 +1,51 @@
+"""L10: rationing is the smallest one, equal for a pair, and only at a bound of the inventory."""
+
+import numpy as np
+
+from convexfx_core.laws.breach import Breach
+from convexfx_core.laws.columns import Columns, Mask
+from convexfx_core.laws.facts import RATION_ONE, OrderFacts, Tables
+from convexfx_core.laws.slack import bounds
+from convexfx_core.units import RATION_SHIFT
+from convexfx_core.wide import Shifts, multiply_shift
+
+
+def breach_of_asset(tables: Tables, slack: tuple[int, ...], asset: int) -> Breach | None:
+    """Return the breach of "omega > 0 only at the lower bound, < 0 only at the upper one"."""
+    if tables.claims.ration is None:
+        return None
+    omega, after = tables.claims.ration.omega[asset], tables.claims.inventory_after[asset]
+    low, high = bounds(tables, asset)
+    if omega > 0 and after > low + slack[asset]:
+        return Breach(after, low + slack[asset])
+    if omega < 0 and after < high - slack[asset]:
+        return Breach(after, high - slack[asset])
+    return None
+
+
+def breach(order: OrderFacts) -> Breach | None:
+    """Return the breach of ``paid = (want (2^40 - h)) >> 40``, or 0 where that receives nothing.
+
+    Nothing can be wanted that would receive nothing.
+    """
+    if order.want > 0 and order.net(order.want) == 0:
+        return Breach(order.want, 0)
+    kept = (order.want * (RATION_ONE - order.cut)) >> RATION_SHIFT
+    kept = kept if order.net(kept) > 0 else 0
+    return Breach(order.paid, kept) if order.paid != kept else None
+
+
+def breached(rows: Columns) -> Mask:
+    """Rows that breach it, in a rationed epoch."""
+    if rows.cut is None:
+        return np.zeros(len(rows.paid), dtype=np.bool_)
+    wrong: Mask = (rows.want > 0) & (rows.wanted.net == 0)
+    kept, _ = multiply_shift(rows.want, np.uint64(RATION_ONE) - rows.cut, SHIFTS)
+    net, _ = multiply_shift(kept, rows.net_rate, rows.shifts)
+    kept[net == 0] = 0
+    wrong |= rows.paid != kept
+    return wrong
+
+
+SHIFTS = Shifts(*(np.array(v, dtype=np.uint64) for v in (64 - RATION_SHIFT, 0, RATION_SHIFT)))
+"""The one shift of all rows."""

@@ -1,0 +1,43 @@
+"""L11: an order left out by the clearing itself could not have been filled to its minimum."""
+
+from convexfx_core.laws.breach import Breach
+from convexfx_core.laws.facts import OrderFacts, Tables
+from convexfx_core.laws.price_rule import PriceRule
+from convexfx_core.laws.slack import bounds
+from convexfx_core.proposal import RejectKind
+from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT
+
+
+def breach(
+    tables: Tables, rule: PriceRule, slack: tuple[int, ...], order: OrderFacts
+) -> Breach | None:
+    """Return the breach for a rejected ``order``, if there is one."""
+    if order.want or order.paid:
+        return Breach(max(order.want, order.paid), 0)
+    if order.min_fill == 0:
+        return Breach(0, "a minimum fill")
+    if not (order.rate.net > order.limit and order.clearly_in):
+        return None
+    if order.reject == RejectKind.MIN_FILL:
+        return _beats_the_move(tables, rule, order)
+    return _fits_the_bounds(tables, slack, order)
+
+
+def _beats_the_move(tables: Tables, rule: PriceRule, order: OrderFacts) -> Breach | None:
+    """Whether the limit leaves more than the minimum fill would move the price, scale 2^64."""
+    a, b, risk = order.pay, order.receive, tables.case.params.risk
+    kappa = risk[a][a] - risk[a][b] - risk[b][a] + risk[b][b]
+    value = order.min_fill * tables.case.reference.pbar[a] >> PRICE_SHIFT
+    bound = (value * kappa >> (RISK_SHIFT - LOG_SHIFT)) + rule.tau[a] + rule.tau[b]
+    room = ((order.rate.net - order.limit) << LOG_SHIFT) // order.rate.net
+    return Breach(room, bound) if room > bound else None
+
+
+def _fits_the_bounds(tables: Tables, slack: tuple[int, ...], order: OrderFacts) -> Breach | None:
+    """Whether the minimum fill, on top of all fills, would stay inside both bounds."""
+    a, b, after = order.pay, order.receive, tables.claims.inventory_after
+    most = bounds(tables, a)[1] - slack[a] - after[a]
+    least = after[b] - bounds(tables, b)[0] - slack[b]
+    if order.min_fill <= most and order.gross(order.min_fill) <= least:
+        return Breach(order.min_fill, most)
+    return None

@@ -1,0 +1,13 @@
+"""L12: the inventory after the epoch is inside its bounds, or no further out than before."""
+
+from convexfx_core.laws.breach import Breach
+from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.slack import bounds
+
+
+def breach(tables: Tables, asset: int) -> Breach | None:
+    """Return the breach of ``min(q_min, q) <= q' <= max(q_max, q)``, if it is one."""
+    after, (low, high) = tables.claims.inventory_after[asset], bounds(tables, asset)
+    if after < low:
+        return Breach(after, low)
+    return Breach(after, high) if after > high else None

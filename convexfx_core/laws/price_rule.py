@@ -1,0 +1,83 @@
+"""The price rule in integers: value of the inventory off target, its price, what rounding may do.
+
+Symbols X, u_hat, LOG, E and tau of ``docs/spec.md`` section 7.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.totals import Totals
+from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT, log_ratio, partial_fill_shift
+
+ONE: Final = 1 << PRICE_SHIFT
+PRICE_RULE_SLACK: Final = 1 << (LOG_SHIFT - 36)
+"""2^-36 in log price: the grid of prices and rates, 1.5e-7 bps."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRule:
+    """Both sides of the price rule, by asset.
+
+    Attributes
+    ----------
+    off_target : X, numeraire base units.
+    log_price : LOG(P, Pbar), scale 2^64.
+    residual : LOG - u_hat, scale 2^64.
+    tau : what rounding that a correct prover cannot avoid may leave, scale 2^64.
+    """
+
+    off_target: tuple[int, ...]
+    log_price: tuple[int, ...]
+    residual: tuple[int, ...]
+    tau: tuple[int, ...]
+
+
+def price_rule(tables: Tables, totals: Totals) -> PriceRule:
+    """Evaluate the price rule on the flows wanted."""
+    case, claims, n = tables.case, tables.claims, tables.case.params.n
+    off = tuple(_off_target(tables, totals, asset) for asset in range(n))
+    errors = _errors(tables, totals)
+    pairs = zip(claims.prices, case.reference.pbar, strict=True)
+    logs = tuple(log_ratio(price, pbar) for price, pbar in pairs)
+    risk = case.params.risk
+    hats = tuple(
+        -(sum(g * x for g, x in zip(row, off, strict=True)) >> (RISK_SHIFT - LOG_SHIFT))
+        for row in risk
+    )
+    return PriceRule(
+        off_target=off,
+        log_price=logs,
+        residual=tuple(log - hat for log, hat in zip(logs, hats, strict=True)),
+        tau=tuple(
+            PRICE_RULE_SLACK + ONE // pbar + 1 + _propagated(row, errors)
+            for pbar, row in zip(case.reference.pbar, risk, strict=True)
+        ),
+    )
+
+
+def _off_target(tables: Tables, totals: Totals, asset: int) -> int:
+    case = tables.case
+    after = case.inventory[asset] + totals.want_in[asset] - totals.want_out[asset]
+    value = (after - case.params.target[asset]) * case.reference.pbar[asset] >> PRICE_SHIFT
+    return value - tables.claims.overflow[asset]
+
+
+def _errors(tables: Tables, totals: Totals) -> list[int]:
+    """E by asset, scale 2^64: a unit for each fill received, a grain for each partial one."""
+    case, n = tables.case, tables.case.params.n
+    errors = []
+    for asset, pbar in enumerate(case.reference.pbar):
+        received = sum(totals.wants[asset::n])
+        errors.append((received + 1) * (pbar + ONE))
+    for pair, count in enumerate(totals.partials):
+        if count:
+            pay, receive = divmod(pair, n)
+            grain = case.reference.pbar[pay] << partial_fill_shift(case.params.decimals[pay])
+            errors[pay] += count * (17 * grain // 16)
+            errors[receive] += count * (17 * grain // 16)
+    return errors
+
+
+def _propagated(row: tuple[int, ...], errors: list[int]) -> int:
+    return sum(abs(g) * e for g, e in zip(row, errors, strict=True)) >> RISK_SHIFT

@@ -1,0 +1,30 @@
+"""How near to a bound of its inventory an asset counts as standing at it."""
+
+from convexfx_core.laws.facts import RATION_ONE, Tables
+from convexfx_core.laws.totals import Totals
+from convexfx_core.units import ceil_div
+
+
+def bounds(tables: Tables, asset: int) -> tuple[int, int]:
+    """Least and greatest inventory after the epoch, base units; the opening one always fits."""
+    held, params = tables.case.inventory[asset], tables.case.params
+    return min(params.q_min[asset], held), max(params.q_max[asset], held)
+
+
+def bound_slack(tables: Tables, totals: Totals) -> tuple[int, ...]:
+    """Distance from a bound that rounding cannot avoid, base units by asset.
+
+    One unit; for every order wanted, the floor of a rationed fill, in units of the asset, and
+    the units that a fill may lose because it would receive nothing; two steps of omega (2^-40 of
+    the flow wanted each): see ``docs/spec.md`` section 7.
+    """
+    n = tables.case.params.n
+    flows = zip(totals.want_in, totals.want_out, strict=True)
+    slack = [1 + 2 * ceil_div(into + out, RATION_ONE) for into, out in flows]
+    for pair, count in enumerate(totals.wants):
+        if count:
+            pay, receive = divmod(pair, n)
+            rate = tables.rates[pay, receive]
+            slack[pay] += count * (ceil_div(1 << rate.shift, rate.net) + 1)
+            slack[receive] += count * ((rate.gross >> rate.shift) + 2)
+    return tuple(slack)

@@ -1,0 +1,120 @@
+"""Exact sums over the orders, which the laws about assets stand on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from convexfx_core.laws.columns import Columns
+from convexfx_core.laws.facts import OrderFacts
+from convexfx_core.wide import Sums, multiply_shift
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums in base units by asset (n), counts by pair (n * n, at pay * n + receive).
+
+    Attributes
+    ----------
+    flow_in, flow_out, fees : paid by pay asset; received + fee, and fee, by receive asset.
+    want_in, want_out : the same flows if everybody filled what is wanted.
+    budget : budgets by pay asset.
+    idle : budget - want by pay asset, of orders in the money that are neither dust nor rejected.
+    surplus : received less what the limit asks for ``paid``, by receive asset.
+    wants, partials : orders with want > 0; orders with 0 < want < budget.
+    fills : orders with paid > 0.
+    """
+
+    flow_in: tuple[int, ...]
+    flow_out: tuple[int, ...]
+    fees: tuple[int, ...]
+    want_in: tuple[int, ...]
+    want_out: tuple[int, ...]
+    budget: tuple[int, ...]
+    idle: tuple[int, ...]
+    surplus: tuple[int, ...]
+    wants: tuple[int, ...]
+    partials: tuple[int, ...]
+    fills: int
+
+
+def totals_of(n: int, orders: Iterable[OrderFacts]) -> Totals:
+    """Totals one order at a time."""
+    ins, outs, fees, want_in, want_out, budget, idle, surplus = ([0] * n for _ in range(8))
+    wants, partials, fills = [0] * (n * n), [0] * (n * n), 0
+    for order in orders:
+        i, j, pair = order.pay, order.receive, order.pay * n + order.receive
+        ins[i] += order.paid
+        outs[j] += order.gross(order.paid)
+        fees[j] += order.gross(order.paid) - order.net(order.paid)
+        want_in[i] += order.want
+        want_out[j] += order.gross(order.want)
+        budget[i] += order.budget
+        idle[i] += order.budget - order.want if order.idle else 0
+        surplus[j] += order.net(order.paid) - ((order.paid * order.limit) >> order.rate.shift)
+        wants[pair] += order.want > 0
+        partials[pair] += 0 < order.want < order.budget
+        fills += order.paid > 0
+    return Totals(
+        flow_in=tuple(ins),
+        flow_out=tuple(outs),
+        fees=tuple(fees),
+        want_in=tuple(want_in),
+        want_out=tuple(want_out),
+        budget=tuple(budget),
+        idle=tuple(idle),
+        surplus=tuple(surplus),
+        wants=tuple(wants),
+        partials=tuple(partials),
+        fills=fills,
+    )
+
+
+class RunningTotals:
+    """Totals a chunk at a time."""
+
+    def __init__(self, n: int, rationed: bool) -> None:
+        self.rationed = rationed
+        self._in, self._out, self._fees, self._budget, self._idle = (Sums(n) for _ in range(5))
+        self._net, self._asked = Sums(n), Sums(n)
+        self._want_in, self._want_out = Sums(n), Sums(n)
+        self._wants, self._partials = (np.zeros(n * n, dtype=np.int64) for _ in range(2))
+        self._fills = 0
+
+    def add(self, rows: Columns) -> None:
+        """Add a chunk."""
+        filled = rows.filled
+        self._in.add(rows.pay, rows.paid)
+        self._out.add(rows.receive, filled.gross)
+        self._net.add(rows.receive, filled.net)
+        asked, _ = multiply_shift(rows.paid, rows.limit, rows.shifts)
+        self._asked.add(rows.receive, asked)
+        self._budget.add(rows.pay, rows.budget)
+        self._fills += int(np.count_nonzero(rows.paid))
+        if self.rationed:
+            self._want_in.add(rows.pay, rows.want)
+            self._want_out.add(rows.receive, rows.wanted.gross)
+        self._idle.add(rows.pay[rows.idle], rows.budget[rows.idle] - rows.want[rows.idle])
+        wants = np.flatnonzero(rows.want)
+        partials = wants[rows.want[wants] < rows.budget[wants]]
+        size = len(self._wants)
+        self._wants += np.bincount(rows.pair[wants], minlength=size)
+        self._partials += np.bincount(rows.pair[partials], minlength=size)
+
+    def totals(self) -> Totals:
+        """The sums so far."""
+        flow_in, flow_out, net = self._in.totals(), self._out.totals(), self._net.totals()
+        asked = self._asked.totals()
+        return Totals(
+            flow_in=flow_in,
+            flow_out=flow_out,
+            fees=tuple(gross - x for gross, x in zip(flow_out, net, strict=True)),
+            want_in=self._want_in.totals() if self.rationed else flow_in,
+            want_out=self._want_out.totals() if self.rationed else flow_out,
+            budget=self._budget.totals(),
+            idle=self._idle.totals(),
+            surplus=tuple(x - y for x, y in zip(net, asked, strict=True)),
+            wants=tuple(self._wants.tolist()),
+            partials=tuple(self._partials.tolist()),
+            fills=self._fills,
+        )
