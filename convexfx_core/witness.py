@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.case import ORDER_DTYPE
 from convexfx_core.errors import CodecError
+from convexfx_core.order_row import ORDER_DTYPE
 from convexfx_core.public_values import PUBLIC_VALUES_BYTES
+from convexfx_core.state import PoolState
 
 WITNESS_MAGIC: Final = b"CFXWIT\0\0"
 WITNESS_VERSION: Final = 1
@@ -44,23 +45,6 @@ DIFF_ALLOWANCE: Final = 1
 DIFF_PAYOUT: Final = 2
 
 
-def vault_dtype(n: int) -> np.dtype[np.void]:
-    """Vault row of an n-asset registry, 40 + 8n bytes; owner as words that sort as bytes."""
-    return np.dtype([("owner", ">u8", (4,)), ("nonce", "<u8"), ("balance", "<u8", (n,))])
-
-
-def pool_dtype(n: int) -> np.dtype[np.void]:
-    """Pool block of an n-asset registry, 40 + 16n bytes."""
-    return np.dtype(
-        [
-            ("owner", ">u8", (4,)),
-            ("nonce", "<u8"),
-            ("balance", "<u8", (n,)),
-            ("fees_accrued", "<u8", (n,)),
-        ]
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Witness:
     """The decoded sections; big integers as Python integers, tables as structured arrays.
@@ -69,8 +53,8 @@ class Witness:
     ----------
     network_id : 32 bytes. shard, epoch : as sealed.
     params, registry, reference : their sections as bytes.
-    pool : one :func:`pool_dtype` row, before the epoch.
-    vaults : :func:`vault_dtype` rows of the owners of consumed orders, before the epoch.
+    pool : the pool's vault before the epoch.
+    vaults : :func:`convexfx_core.state.vault_dtype` rows, the consumed orders' owners before it.
     consumed, left : order rows (:data:`convexfx_core.case.ORDER_DTYPE`), each in canonical order.
     prices : n prices, scale 2^64.
     pairs : :data:`PAIR_DTYPE` rows of the pairs of the orders.
@@ -89,7 +73,7 @@ class Witness:
     params: bytes
     registry: bytes
     reference: bytes
-    pool: NDArray[np.void]
+    pool: PoolState
     vaults: NDArray[np.void]
     consumed: NDArray[np.void]
     left: NDArray[np.void]
@@ -135,7 +119,7 @@ def witness_sections(witness: Witness) -> list[bytes]:
         witness.params,
         witness.registry,
         witness.reference,
-        witness.pool.tobytes() + witness.vaults.tobytes(),
+        witness.pool.to_bytes() + witness.vaults.tobytes(),
         counts + order_bytes(witness.consumed) + order_bytes(witness.left),
         prices + witness.pairs.astype(PAIR_DTYPE, copy=False).tobytes(),
         witness.paid.astype("<u8", copy=False).tobytes(),

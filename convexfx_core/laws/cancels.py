@@ -1,0 +1,22 @@
+"""L1 and L3 for cancels: nothing paid, nothing received. They are no part of the clearing."""
+
+from convexfx_core.errors import LawViolated
+from convexfx_core.laws.view import WitnessView
+from convexfx_core.order_row import KIND_CANCEL
+
+BUDGET_LAW, AMOUNTS_LAW = 1, 3
+
+
+def first_violation(view: WitnessView) -> LawViolated | None:
+    """The smallest (law, index) that a consumed cancel breaks, index an order index."""
+    cancels = view.witness.consumed["kind"] == KIND_CANCEL
+    amounts, found = view.witness.amounts, []
+    for law, column in (
+        (BUDGET_LAW, view.witness.paid),
+        (AMOUNTS_LAW, amounts["received"]),
+        (AMOUNTS_LAW, amounts["fee"]),
+    ):
+        at = (cancels & (column > 0)).nonzero()[0]
+        if len(at):
+            found.append(LawViolated(law, int(at[0]), int(column[at[0]]), 0))
+    return min(found, key=lambda violation: (violation.law, violation.index), default=None)

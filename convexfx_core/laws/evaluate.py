@@ -1,0 +1,117 @@
+"""All laws on a witness, in their order."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from convexfx_core.errors import LawViolated
+from convexfx_core.laws import (
+    l13_canonical_order,
+    l14_nonces,
+    l15_expiry,
+    l16_balances,
+    l18_diffs,
+    l19_public_values,
+)
+from convexfx_core.laws.cancels import first_violation
+from convexfx_core.laws.certify import check_l00_to_l12, check_l17
+from convexfx_core.laws.claims import Certificate
+from convexfx_core.laws.l00_decode import decode
+from convexfx_core.laws.path import Path, is_scalar
+from convexfx_core.laws.view import WitnessView
+from convexfx_core.public_values import PublicValues
+
+
+class WitnessLaw(Protocol):
+    """A law on orders, vaults and diffs, in its two forms."""
+
+    def check_rows(self, view: WitnessView) -> None:
+        """Row by row; :class:`LawViolated` with the smallest index."""
+
+    def holds(self, view: WitnessView) -> bool:
+        """By columns: whether the other form raises nothing."""
+
+
+L13_TO_L16: Final[tuple[WitnessLaw, ...]] = (
+    l13_canonical_order,
+    l14_nonces,
+    l15_expiry,
+    l16_balances,
+)
+L18: Final[WitnessLaw] = l18_diffs
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the laws derived from a witness that breaks none of L0 to L18."""
+
+    view: WitnessView
+    certificate: Certificate
+    public_values: PublicValues
+
+
+def evaluate(data: bytes, path: Path = "auto") -> Evaluation:
+    """Check L0 to L18 and derive the public values; the claimed ones are not looked at.
+
+    Raises
+    ------
+    LawViolated
+        The smallest (law, index) that does not hold.
+    """
+    view = decode(data, path)
+    certificate = _check_clearing(view, path)
+    for law in L13_TO_L16:
+        run_law(law, view, path)
+    check_l17(view.claims(), view.kind1)
+    run_law(L18, view, path)
+    return Evaluation(view, certificate, l19_public_values.derive(view, certificate))
+
+
+def check(witness: bytes, path: Path = "auto") -> PublicValues:
+    """Check every law on an encoded witness: the only entry of a verifier.
+
+    Parameters
+    ----------
+    witness : witness v1 (``docs/spec.md`` section 4).
+    path : see :mod:`convexfx_core.laws.path`; the verdict is the same.
+
+    Raises
+    ------
+    LawViolated
+        The smallest (law, index) of ``docs/invariants.md`` that does not hold.
+    """
+    evaluation = evaluate(witness, path)
+    l19_public_values.check(evaluation.view, evaluation.public_values)
+    return evaluation.public_values
+
+
+def run_law(law: WitnessLaw, view: WitnessView, path: Path) -> None:
+    """Run one law; one that is broken by columns is found again row by row, for its index.
+
+    Raises
+    ------
+    LawViolated
+        The smallest index that does not hold.
+    """
+    if is_scalar(path, len(view.orders)):
+        law.check_rows(view)
+    elif not law.holds(view):
+        law.check_rows(view)
+        raise AssertionError(f"columns and rows differ on {law}")
+
+
+def _check_clearing(view: WitnessView, path: Path) -> Certificate:
+    """L1 to L12, the clearing's orders and the cancels together."""
+    of_cancels = first_violation(view)
+    try:
+        certificate = check_l00_to_l12(view.case, view.claims(), view.kind1, path)
+    except LawViolated as violation:
+        if of_cancels is None or _rank(violation) < _rank(of_cancels):
+            raise
+        raise of_cancels from violation
+    if of_cancels is not None:
+        raise of_cancels
+    return certificate
+
+
+def _rank(violation: LawViolated) -> tuple[int, int]:
+    return violation.law, violation.index

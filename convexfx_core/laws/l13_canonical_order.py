@@ -1,0 +1,52 @@
+"""L13: orders stand in the canonical order and none twice; so do vaults, the pool not among them.
+
+Index: order index of a row that does not stand after the one before it in its list; K + i for
+vault row i that does not, or that is the pool.
+"""
+
+import numpy as np
+
+from convexfx_core.errors import LawViolated
+from convexfx_core.laws.view import WitnessView
+from convexfx_core.row_order import words_before
+
+LAW = 13
+
+
+def check_rows(view: WitnessView) -> None:
+    """Row by row; :class:`LawViolated` with the smallest index."""
+    previous = None
+    for index, row in enumerate(view.orders):
+        key = (row["owner"].tobytes(), int(row["nonce"]))
+        if index not in (0, view.consumed_count) and previous is not None and key <= previous:
+            raise LawViolated(LAW, index, _text(key), f"after {_text(previous)}")
+        previous = key
+    pool, before = view.witness.pool.owner, b""
+    for place, row in enumerate(view.witness.vaults):
+        owner = row["owner"].tobytes()
+        if owner == pool or (place and owner <= before):
+            raise LawViolated(LAW, len(view.orders) + place, owner.hex(), f"after {before.hex()}")
+        before = owner
+
+
+def holds(view: WitnessView) -> bool:
+    """By columns: whether :func:`check_rows` raises nothing."""
+    vaults = view.witness.vaults["owner"]
+    pool = np.frombuffer(view.witness.pool.owner, dtype=vaults.dtype)
+    return (
+        _increasing(view.witness.consumed)
+        and _increasing(view.witness.left)
+        and bool(words_before(vaults[:-1], vaults[1:]).all())
+        and not bool((vaults == pool).all(axis=1).any())
+    )
+
+
+def _increasing(rows: "np.ndarray[tuple[int], np.dtype[np.void]]") -> bool:
+    owner, nonce = rows["owner"], rows["nonce"]
+    same = (owner[1:] == owner[:-1]).all(axis=1)
+    before = words_before(owner[:-1], owner[1:])
+    return bool((before | (same & (nonce[1:] > nonce[:-1]))).all())
+
+
+def _text(key: tuple[bytes, int]) -> str:
+    return f"{key[0].hex()}/{key[1]}"

@@ -1,0 +1,79 @@
+"""L14: nonces are consecutive, and a vault's last consumed order is filled or a cancel.
+
+A vault's consumed orders have the nonces that follow its own, without a gap; its left orders, which
+are no cancels, follow those. The vault rows are exactly the vaults of the consumed orders. Index:
+order index; K + i for vault row i that no consumed order names.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexfx_core.errors import LawViolated
+from convexfx_core.laws.view import WitnessView
+from convexfx_core.order_row import KIND_CANCEL, KIND_ORDER
+from convexfx_core.row_order import find_keys, same_as_previous
+
+LAW = 14
+
+
+def check_rows(view: WitnessView) -> None:
+    """Row by row; :class:`LawViolated` with the smallest index."""
+    last = _check_consumed(view)
+    for index in range(view.consumed_count, len(view.orders)):
+        row = view.orders[index]
+        owner, nonce = row["owner"].tobytes(), int(row["nonce"])
+        if row["kind"] != KIND_ORDER:
+            raise LawViolated(LAW, index, "a cancel that is left", "consumed cancels")
+        if owner in last and nonce != last[owner] + 1:
+            raise LawViolated(LAW, index, nonce, last[owner] + 1)
+        last[owner] = nonce
+
+
+def _check_consumed(view: WitnessView) -> dict[bytes, int]:
+    """Last consumed nonce by owner."""
+    vaults, rows, place = view.witness.vaults, view.witness.consumed, -1
+    last: dict[bytes, int] = {}
+    for index, row in enumerate(rows):
+        owner, nonce = row["owner"].tobytes(), int(row["nonce"])
+        if index == 0 or owner != rows[index - 1]["owner"].tobytes():
+            place += 1
+            if place >= len(vaults) or vaults[place]["owner"].tobytes() != owner:
+                raise LawViolated(LAW, index, "no vault row of the owner", "one")
+            last[owner] = int(vaults[place]["nonce"])
+        if nonce != last[owner] + 1:
+            raise LawViolated(LAW, index, nonce, last[owner] + 1)
+        last[owner] = nonce
+        ends = index + 1 == len(rows) or owner != rows[index + 1]["owner"].tobytes()
+        if ends and not (view.witness.paid[index] > 0 or row["kind"] == KIND_CANCEL):
+            raise LawViolated(LAW, index, "unfilled", "the vault's last is filled or a cancel")
+    if place + 1 != len(vaults):
+        raise LawViolated(LAW, len(view.orders) + place + 1, "a vault without orders", "none")
+    return last
+
+
+def holds(view: WitnessView) -> bool:
+    """By columns: whether :func:`check_rows` raises nothing, given that L13 holds."""
+    rows, left, vaults = view.witness.consumed, view.witness.left, view.witness.vaults
+    first = ~same_as_previous(rows["owner"])
+    starts = np.flatnonzero(first)
+    if len(starts) != len(vaults) or (rows["owner"][starts] != vaults["owner"]).any():
+        return False
+    place = np.cumsum(first) - 1
+    step = np.arange(len(rows)) - starts[place] + 1
+    if (rows["nonce"] != vaults["nonce"][place] + step.astype(np.uint64)).any():
+        return False
+    ends = np.append(starts[1:], len(rows))[: len(starts)] - 1
+    acts = (view.witness.paid[ends] > 0) | (rows["kind"][ends] == KIND_CANCEL)
+    return bool(acts.all()) and _left_follow(left, rows[ends])
+
+
+def _left_follow(left: NDArray[np.void], last: NDArray[np.void]) -> bool:
+    """Whether left orders are no cancels and follow the last consumed one of their vault."""
+    if (left["kind"] != KIND_ORDER).any():
+        return False
+    same = same_as_previous(left["owner"])
+    at = find_keys(last["owner"], left["owner"])
+    before = last["nonce"][at] if len(last) else np.zeros(len(left), dtype=np.uint64)
+    follows = np.where(same, np.roll(left["nonce"], 1), before) + np.uint64(1)
+    bound = same | (at >= 0)
+    return not bool((bound & (left["nonce"] != follows)).any())

@@ -1,0 +1,92 @@
+"""L16: budgets fit the balances before the epoch, and every balance after it is in range.
+
+The budgets of a vault's consumed orders that pay one asset, one after the other, stay within the
+vault's balance of it. Index: order index; K + i for vault row i with a balance after the epoch
+outside [0, 2^63); K + V + asset for the pool's balance or its fees accrued.
+"""
+
+from collections import defaultdict
+
+import numpy as np
+
+from convexfx_core.errors import ExecutionError, LawViolated
+from convexfx_core.laws.view import WitnessView
+from convexfx_core.limits import BALANCE_MAX
+from convexfx_core.order_row import NO_ASSET
+from convexfx_core.state import VaultTable
+from convexfx_core.state_diffs import pool_after, vault_places, vaults_after, wide_sums
+
+LAW = 16
+
+
+def check_rows(view: WitnessView) -> None:
+    """Row by row; :class:`LawViolated` with the smallest index, given that L13 and L14 hold."""
+    vaults, places = view.witness.vaults, vault_places(view.witness.consumed)
+    promised: dict[tuple[int, int], int] = defaultdict(int)
+    for index, row in enumerate(view.witness.consumed):
+        place, asset = int(places[index]), int(row["pay"])
+        promised[place, asset] += int(row["budget"])
+        balance = int(vaults[place]["balance"][asset])
+        if promised[place, asset] > balance:
+            raise LawViolated(LAW, index, promised[place, asset], balance)
+    _check_vaults_after(view)
+    _check_pool_after(view)
+
+
+def _check_vaults_after(view: WitnessView) -> None:
+    places = vault_places(view.witness.consumed)
+    after = [[int(b) for b in row["balance"]] for row in view.witness.vaults]
+    for index, row in enumerate(view.witness.consumed):
+        balances = after[int(places[index])]
+        balances[int(row["pay"])] -= int(view.witness.paid[index])
+        if row["receive"] != NO_ASSET:
+            balances[int(row["receive"])] += int(view.witness.amounts["received"][index])
+    for place, balances in enumerate(after):
+        for value in balances:
+            _in_range(len(view.orders) + place, value)
+
+
+def _check_pool_after(view: WitnessView) -> None:
+    pool, base = view.witness.pool, len(view.orders) + len(view.witness.vaults)
+    balances, fees = list(pool.balances), list(pool.fees_accrued)
+    for index, row in enumerate(view.witness.consumed):
+        balances[int(row["pay"])] += int(view.witness.paid[index])
+        if row["receive"] != NO_ASSET:
+            received, fee = view.witness.amounts[index]
+            balances[int(row["receive"])] -= int(received)
+            fees[int(row["receive"])] += int(fee)
+    for asset, (balance, accrued) in enumerate(zip(balances, fees, strict=True)):
+        _in_range(base + asset, balance)
+        _in_range(base + asset, accrued)
+
+
+def _in_range(index: int, value: int) -> None:
+    if not 0 <= value <= BALANCE_MAX:
+        raise LawViolated(LAW, index, value, f"0 to {BALANCE_MAX}")
+
+
+def holds(view: WitnessView) -> bool:
+    """By columns: whether :func:`check_rows` raises nothing, given that L13 and L14 hold."""
+    rows, n, vaults = view.witness.consumed, view.params.n, view.witness.vaults
+    keys = vault_places(rows) * n + rows["pay"]
+    low, high = wide_sums(keys, rows["budget"], len(vaults) * n)
+    balance = vaults["balance"].reshape(-1).astype(np.uint64)
+    high, low = high + (low >> 32), low & 0xFFFF_FFFF
+    room_high = (balance >> np.uint64(32)).astype(np.int64)
+    room_low = (balance & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+    if ((high > room_high) | ((high == room_high) & (low > room_low))).any():
+        return False
+    try:
+        vaults_after(vault_table(view), view.fills)
+        pool_after(view.witness.pool, view.fills)
+    except ExecutionError:
+        return False
+    return True
+
+
+def vault_table(view: WitnessView) -> VaultTable:
+    """The witness's vault rows as a table, given that L13 holds."""
+    rows = view.witness.vaults
+    return VaultTable(
+        rows["owner"], rows["nonce"].astype(np.uint64), rows["balance"].astype(np.uint64)
+    )

@@ -1,0 +1,54 @@
+"""L18: the claimed diff rows are those that follow from the fills, in submission order.
+
+A filled order moves paid from the vault to the pool and received back, so each token's sum over all
+rows is zero. Index: the first row that differs, or that one side lacks.
+"""
+
+from collections.abc import Iterator
+
+from convexfx_core.errors import LawViolated
+from convexfx_core.laws.view import WitnessView
+from convexfx_core.state_diffs import USER_FIRST, diff_rows, vault_places
+from convexfx_core.witness import DIFF_ALLOWANCE, DIFF_DTYPE, DIFF_PAYOUT
+
+LAW = 18
+Row = tuple[int, int, int, int, int, int]
+
+
+def check_rows(view: WitnessView) -> None:
+    """Row by row; :class:`LawViolated` with the smallest index."""
+    claimed = [row.item() for row in view.witness.diffs]
+    derived = [*_allowances(view), *_payouts(view)]
+    for index in range(max(len(claimed), len(derived))):
+        there = claimed[index] if index < len(claimed) else "no row"
+        due = derived[index] if index < len(derived) else "no row"
+        if there != due:
+            raise LawViolated(LAW, index, there, due)
+
+
+def _allowances(view: WitnessView) -> Iterator[Row]:
+    places = vault_places(view.witness.consumed)
+    for position, row in enumerate(view.witness.consumed):
+        user, asset = int(places[position]) + USER_FIRST, int(row["pay"])
+        paid, nonce = int(view.witness.paid[position]), int(row["nonce"])
+        yield position, user, asset, DIFF_ALLOWANCE, -paid, nonce
+        if paid:
+            yield position, 0, asset, DIFF_ALLOWANCE, paid, nonce
+
+
+def _payouts(view: WitnessView) -> Iterator[Row]:
+    witness, places = view.witness, vault_places(view.witness.consumed)
+    filled = [index for index, paid in enumerate(witness.paid) if paid > 0]
+    for count, index in enumerate(filled):
+        user, asset = int(places[index]) + USER_FIRST, int(witness.consumed[index]["receive"])
+        received = int(witness.amounts["received"][index])
+        position, nonce = len(witness.consumed) + count, witness.pool.nonce + 1 + count
+        yield position, 0, asset, DIFF_PAYOUT, -received, nonce
+        yield position, user, asset, DIFF_PAYOUT, received, nonce
+
+
+def holds(view: WitnessView) -> bool:
+    """By columns: whether :func:`check_rows` raises nothing, given that L1 to L16 hold."""
+    derived = diff_rows(view.fills, view.witness.pool.nonce)
+    claimed = view.witness.diffs.astype(DIFF_DTYPE, copy=False)
+    return len(derived) == len(claimed) and derived.tobytes() == claimed.tobytes()

@@ -1,0 +1,61 @@
+"""L19: the claimed public values are those that follow from the witness.
+
+Index: place of the first field that differs in :data:`convexfx_core.public_values.FIELD_NAMES`.
+"""
+
+from convexfx_core.canonical import table_root, tagged_hash
+from convexfx_core.errors import LawViolated
+from convexfx_core.hashing import (
+    TAG_BATCH,
+    TAG_LEFT,
+    TAG_PARAMS,
+    TAG_PRICES,
+    TAG_REFERENCE,
+)
+from convexfx_core.laws.claims import Certificate
+from convexfx_core.laws.l16_balances import vault_table
+from convexfx_core.laws.view import WitnessView
+from convexfx_core.order_row import ORDER_DTYPE
+from convexfx_core.public_values import PublicValues, first_difference
+from convexfx_core.state import state_root
+from convexfx_core.state_diffs import orders_root, pool_after, sdl_hash, vaults_after
+from convexfx_core.witness import order_bytes, unsigned_bytes
+
+LAW = 19
+
+
+def derive(view: WitnessView, certificate: Certificate) -> PublicValues:
+    """Public values of a witness whose other laws hold."""
+    witness, fills = view.witness, view.fills
+    root = orders_root(witness.consumed)
+    left_root = table_root(TAG_LEFT, order_bytes(witness.left), ORDER_DTYPE.itemsize)
+    before = vault_table(view)
+    after = state_root(pool_after(witness.pool, fills), vaults_after(before, fills))
+    prices = b"".join(unsigned_bytes(price, 16) for price in witness.prices)
+    return PublicValues(
+        shard=witness.shard,
+        epoch=witness.epoch,
+        params_hash=tagged_hash(TAG_PARAMS, witness.params, witness.registry),
+        reference_hash=tagged_hash(TAG_REFERENCE, witness.reference),
+        prices_hash=tagged_hash(TAG_PRICES, prices),
+        batch_root=tagged_hash(TAG_BATCH, root, left_root),
+        pre_state_root=state_root(witness.pool, before),
+        post_state_root=after,
+        sdl_hash=sdl_hash(witness.network_id, witness.pool, witness.shard, fills, root),
+        n_orders=len(view.orders),
+        n_fills=fills.count,
+        network_id=witness.network_id,
+        gap=certificate.gap,
+        inventory_risk=certificate.inventory_risk,
+        price_tracking=certificate.price_tracking,
+        fill_incentive=certificate.fill_incentive,
+        total=certificate.total,
+    )
+
+
+def check(view: WitnessView, derived: PublicValues) -> None:
+    """Compare the claimed bytes with the derived values."""
+    claimed, due = view.witness.public_values, derived.to_bytes()
+    index = first_difference(claimed, due)
+    if index is not None:
+        raise LawViolated(LAW, index, claimed.hex(), due.hex())

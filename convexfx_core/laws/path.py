@@ -1,0 +1,14 @@
+"""Which way a law is computed: row by row, as it is written down, or by columns, for size."""
+
+from typing import Final, Literal, TypeAlias
+
+Path: TypeAlias = Literal["auto", "scalar", "columnar"]
+"""``auto`` takes the scalar path up to :data:`SCALAR_ORDERS_MAX` orders; verdicts are equal."""
+
+SCALAR_ORDERS_MAX: Final = 256
+"""Up to here plain Python is quick enough."""
+
+
+def is_scalar(path: Path, orders: int) -> bool:
+    """Whether the scalar path is taken for so many orders."""
+    return path == "scalar" or (path == "auto" and orders <= SCALAR_ORDERS_MAX)
