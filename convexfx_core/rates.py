@@ -10,6 +10,7 @@ from convexfx_core.case import LIMIT_MARKET, ClearingCase
 from convexfx_core.errors import ClearingCode, ClearingRefused
 from convexfx_core.limits import RATE_SHIFT_MAX
 from convexfx_core.units import LIMIT_UNREACHABLE, gross_rate, net_rate, rate_shift
+from convexfx_core.wide import CHUNK
 
 RATE_MIN: Final = 1 << 60
 RATE_MAX: Final = (1 << 63) - 1
@@ -47,9 +48,11 @@ def pair_rate(case: ClearingCase, prices: tuple[int, ...], pay: int, receive: in
 
 def used_pairs(case: ClearingCase) -> list[tuple[int, int]]:
     """Directed pairs (pay, receive) of the orders, increasing."""
-    n, orders = case.params.n, case.orders
+    n, pay, receive = case.params.n, case.orders["pay"], case.orders["receive"]
     used = np.zeros(n * n, dtype=np.bool_)
-    used[orders["pay"].astype(np.intp) * n + orders["receive"]] = True
+    for start in range(0, len(pay), CHUNK):
+        rows = slice(start, start + CHUNK)
+        used[pay[rows].astype(np.intp) * n + receive[rows]] = True
     return [divmod(int(pair), n) for pair in np.flatnonzero(used)]
 
 
@@ -61,12 +64,14 @@ class RateTable:
     ----------
     shift : i64[n * n] shifts S.
     gross, net, market : u64[n * n] rates at scale 2^S.
+    by_pair : the same as Python integers, by (pay, receive), increasing.
     """
 
     shift: NDArray[np.int64]
     gross: NDArray[np.uint64]
     net: NDArray[np.uint64]
     market: NDArray[np.uint64]
+    by_pair: dict[tuple[int, int], PairRate]
 
 
 def rate_table(case: ClearingCase, prices: tuple[int, ...]) -> RateTable:
@@ -76,9 +81,7 @@ def rate_table(case: ClearingCase, prices: tuple[int, ...]) -> RateTable:
     ------
     ClearingRefused : ``VALUE_RANGE`` where a used pair leaves the range of 64-bit rates.
     """
-    n = case.params.n
-    shift = np.zeros(n * n, dtype=np.int64)
-    gross, net, market = (np.zeros(n * n, dtype=np.uint64) for _ in range(3))
+    n, by_pair = case.params.n, dict[tuple[int, int], PairRate]()
     for pay, receive in used_pairs(case):
         rate = pair_rate(case, prices, pay, receive)
         if not rate.in_range():
@@ -88,9 +91,14 @@ def rate_table(case: ClearingCase, prices: tuple[int, ...]) -> RateTable:
                 "shift in [0, 126] and rate in [2^60, 2^63)",
                 f"shift {rate.shift}, rate {rate.gross}",
             )
-        at = pay * n + receive
-        shift[at], gross[at], net[at], market[at] = rate
-    return RateTable(shift, gross, net, market)
+        by_pair[pay, receive] = rate
+    at = [pay * n + receive for pay, receive in by_pair]
+    shift = np.zeros(n * n, dtype=np.int64)
+    shift[at] = [rate.shift for rate in by_pair.values()]
+    gross, net, market = (np.zeros(n * n, dtype=np.uint64) for _ in range(3))
+    for column, name in ((gross, "gross"), (net, "net"), (market, "market")):
+        column[at] = np.array([getattr(rate, name) for rate in by_pair.values()], dtype=np.uint64)
+    return RateTable(shift, gross, net, market, by_pair)
 
 
 def limit_rates(

@@ -28,12 +28,12 @@ from convexfx_core.laws.order_laws import (
     ORDER_LAWS,
     RATION_LAW,
     OrderFindings,
-    Path,
     inspect_orders,
 )
+from convexfx_core.laws.path import Path
 from convexfx_core.laws.price_rule import PriceRule, price_rule
 from convexfx_core.laws.slack import bound_slack
-from convexfx_core.rates import pair_rate, used_pairs
+from convexfx_core.rates import RateTable
 from convexfx_core.units import RATION_SHIFT
 
 OrderIndex: TypeAlias = NDArray[np.int64]
@@ -49,7 +49,7 @@ def check_clearing(
     case: ClearingCase,
     claims: ClearingClaims,
     order_index: OrderIndex | None = None,
-    path: Path = "columns",
+    path: Path = "auto",
 ) -> Certificate:
     """Hold the claims of a cleared batch to every law that needs no vaults.
 
@@ -58,7 +58,7 @@ def check_clearing(
     case : as its codecs made it.
     claims : not trusted at all.
     order_index : i64[K] index that a violation reports for each order; None: its position.
-    path : ``columns`` (numpy) or ``rows`` (plain Python); same verdict, law and index.
+    path : see :mod:`convexfx_core.laws.path`; the verdict is the same.
 
     Raises
     ------
@@ -73,11 +73,10 @@ def check_l00_to_l12(
     case: ClearingCase,
     claims: ClearingClaims,
     order_index: OrderIndex | None = None,
-    path: Path = "columns",
+    path: Path = "auto",
 ) -> Certificate:
     """As :func:`check_clearing`, without L17."""
-    check_ranges(case, claims)
-    tables = _tables(case, claims)
+    tables = _tables(case, claims, check_ranges(case, claims))
     found = inspect_orders(tables, path)
     rule = price_rule(tables, found.totals)
     certificate = _certificate(tables, found, rule)
@@ -102,16 +101,13 @@ def _reported(order_index: OrderIndex | None, position: int) -> int:
     return position if order_index is None else int(order_index[position])
 
 
-def _tables(case: ClearingCase, claims: ClearingClaims) -> Tables:
-    pairs = used_pairs(case)
-    omega = claims.ration.omega if claims.ration else None
-    return Tables(
-        case=case,
-        claims=claims,
-        rates={pair: pair_rate(case, claims.prices, *pair) for pair in pairs},
-        cuts={pair: _cut(case, claims, omega, *pair) if omega else 0 for pair in pairs},
-        rejects=dict(zip(claims.rejected.tolist(), claims.reject_kinds.tolist(), strict=True)),
-    )
+def _tables(case: ClearingCase, claims: ClearingClaims, rates: RateTable) -> Tables:
+    cuts = dict.fromkeys(rates.by_pair, 0)
+    if claims.ration is not None:
+        omega = claims.ration.omega
+        cuts = {pair: _cut(case, claims, omega, *pair) for pair in cuts}
+    kinds = zip(claims.rejected.tolist(), claims.reject_kinds.tolist(), strict=True)
+    return Tables(case, claims, rates, cuts, dict(kinds))
 
 
 def _cut(

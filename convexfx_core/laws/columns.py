@@ -60,13 +60,13 @@ class Columns:
     idle: Rows
 
 
-def pair_columns(tables: Tables, rates: RateTable) -> PairColumns:
+def pair_columns(tables: Tables) -> PairColumns:
     """Flat tables for :func:`columns`."""
     n = tables.case.params.n
     cut = np.zeros(n * n, dtype=np.uint64)
     for (pay, receive), h in tables.cuts.items():
         cut[pay * n + receive] = h
-    return PairColumns(rates, split_shifts(rates.shift), cut)
+    return PairColumns(tables.rates, split_shifts(tables.rates.shift), cut)
 
 
 def columns(tables: Tables, pairs: PairColumns, start: int) -> Columns:

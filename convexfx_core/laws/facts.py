@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from convexfx_core.case import LIMIT_MARKET, ClearingCase
 from convexfx_core.laws.claims import ClearingClaims
-from convexfx_core.rates import PairRate
+from convexfx_core.rates import PairRate, RateTable
 from convexfx_core.units import LIMIT_SLACK_SHIFT, RATION_SHIFT, limit_rate
 
 RATION_ONE = 1 << RATION_SHIFT
@@ -18,14 +18,14 @@ class Tables:
     Attributes
     ----------
     case, claims : as given.
-    rates : rates by (pay, receive), all in range.
+    rates : rates of the pairs, all in range.
     cuts : h of the ration at scale 2^40 by (pay, receive); zero where nothing is rationed.
     rejects : kind of rejection by position.
     """
 
     case: ClearingCase
     claims: ClearingClaims
-    rates: dict[tuple[int, int], PairRate]
+    rates: RateTable
     cuts: dict[tuple[int, int], int]
     rejects: dict[int, int]
 
@@ -80,7 +80,7 @@ def order_facts(tables: Tables, position: int) -> OrderFacts:
     """Facts of the order at ``position`` of the case."""
     order, claims = tables.case.orders[position], tables.claims
     pair = int(order["pay"]), int(order["receive"])
-    rate, paid = tables.rates[pair], int(claims.paid[position])
+    rate, paid = tables.rates.by_pair[pair], int(claims.paid[position])
     limit = rate.market
     if order["limit_kind"] != LIMIT_MARKET:
         limit = limit_rate(int(order["limit_m"]), int(order["limit_e"]), rate.shift)

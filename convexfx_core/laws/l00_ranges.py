@@ -7,21 +7,15 @@ Parameters and reference vector are taken as their codecs left them.
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convexfx_core.case import KIND_ORDER, LIMIT_LIMIT, LIMIT_MARKET, ClearingCase
-from convexfx_core.errors import LawViolated
+from convexfx_core.case import KIND_ORDER, ClearingCase
+from convexfx_core.errors import ClearingRefused, LawViolated
 from convexfx_core.laws.claims import ClearingClaims
-from convexfx_core.limits import (
-    AMOUNT_MAX,
-    LIMIT_EXPONENT_MAX,
-    LIMIT_EXPONENT_MIN,
-    ORDERS_MAX,
-    VALUE_MAX,
-)
-from convexfx_core.order_row import MANTISSA_MAX, MANTISSA_MIN
+from convexfx_core.laws.order_ranges import orders_in_range
+from convexfx_core.limits import ORDERS_MAX, VALUE_MAX
 from convexfx_core.proposal import RejectKind
-from convexfx_core.rates import pair_rate, used_pairs
+from convexfx_core.rates import RateTable, rate_table
+from convexfx_core.wide import CHUNK
 
 REFERENCE, ORDERS, PRICES, FILLS, INVENTORY, RATION, REJECTS, AMOUNTS = 3, 5, 6, 7, 8, 9, 10, 11
 BAND_SHIFT: Final = 5
@@ -30,11 +24,16 @@ PRICE_BITS: Final = 128
 OMEGA_MAX: Final = (1 << 63) - 1
 
 
-def check_ranges(case: ClearingCase, claims: ClearingClaims) -> None:
-    """Raise :class:`LawViolated` with law 0 for the first section with a value out of range."""
+def check_ranges(case: ClearingCase, claims: ClearingClaims) -> RateTable:
+    """Rates of the claimed prices, if every value is in range.
+
+    Raises
+    ------
+    LawViolated : law 0 and the first section with a value out of range.
+    """
     _check_band(case)
     _check_orders(case)
-    _check_prices(case, claims)
+    rates = _rates(case, claims)
     count = len(case.orders)
     _expect(len(claims.paid) == count, FILLS, len(claims.paid), f"{count} fills")
     _check_inventory(case, claims)
@@ -42,21 +41,7 @@ def check_ranges(case: ClearingCase, claims: ClearingClaims) -> None:
     _check_rejects(claims, count)
     for name, column in (("received", claims.received), ("fee", claims.fee)):
         _expect(len(column) == count, AMOUNTS, len(column), f"{count} amounts {name}")
-
-
-def valid_orders(orders: NDArray[np.void], n: int) -> NDArray[np.bool_]:
-    """Which order rows (kind 1) are well formed, bool[K]: assets, budget, minimum, limit."""
-    budget, mantissa = orders["budget"], orders["limit_m"]
-    good = (orders["pay"] < n) & (orders["receive"] < n) & (orders["pay"] != orders["receive"])
-    good &= (orders["kind"] == KIND_ORDER) & (orders["min_fill"] <= budget)
-    good &= budget - np.uint64(1) < np.uint64(AMOUNT_MAX)
-    exponent = orders["limit_e"]
-    limit = (orders["limit_kind"] == LIMIT_LIMIT) & (mantissa >= np.uint64(MANTISSA_MIN))
-    limit &= (mantissa <= np.uint64(MANTISSA_MAX)) & (exponent >= LIMIT_EXPONENT_MIN)
-    limit &= exponent <= LIMIT_EXPONENT_MAX
-    market = (orders["limit_kind"] == LIMIT_MARKET) & (mantissa == 0) & (exponent == 0)
-    result: NDArray[np.bool_] = good & (limit | market)
-    return result
+    return rates
 
 
 def _check_band(case: ClearingCase) -> None:
@@ -69,21 +54,22 @@ def _check_band(case: ClearingCase) -> None:
 def _check_orders(case: ClearingCase) -> None:
     count, n = len(case.orders), case.params.n
     _expect(count <= ORDERS_MAX, ORDERS, count, f"at most {ORDERS_MAX} orders")
-    for start in range(0, count, 1 << 14):
-        good = valid_orders(case.orders[start : start + (1 << 14)], n)
+    for start in range(0, count, CHUNK):
+        rows = case.orders[start : start + CHUNK]
+        good = orders_in_range(rows, n) & (rows["kind"] == KIND_ORDER)
         if not good.all():
             _expect(False, ORDERS, f"order {start + int(np.argmin(good))}", "a well-formed order")
 
 
-def _check_prices(case: ClearingCase, claims: ClearingClaims) -> None:
+def _rates(case: ClearingCase, claims: ClearingClaims) -> RateTable:
     n, prices = case.params.n, claims.prices
     _expect(len(prices) == n, PRICES, len(prices), f"{n} prices")
     for price in prices:
         _expect(0 < price < 1 << PRICE_BITS, PRICES, price, "a price from 1 to 2^128 - 1")
-    for pay, receive in used_pairs(case):
-        rate = pair_rate(case, prices, pay, receive)
-        observed = f"pair {pay}/{receive}: shift {rate.shift}, rate {rate.gross}"
-        _expect(rate.in_range(), PRICES, observed, "shift in [0, 126], rate in [2^60, 2^63)")
+    try:
+        return rate_table(case, prices)
+    except ClearingRefused as error:
+        raise LawViolated(0, PRICES, f"{error.field}: {error.observed}", error.expected) from error
 
 
 def _check_inventory(case: ClearingCase, claims: ClearingClaims) -> None:

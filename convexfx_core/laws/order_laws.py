@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import numpy as np
 
@@ -17,12 +17,9 @@ from convexfx_core.laws import (
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask, columns, pair_columns
 from convexfx_core.laws.facts import OrderFacts, Tables, order_facts
+from convexfx_core.laws.path import Path, is_scalar
 from convexfx_core.laws.totals import RunningTotals, Totals, totals_of
-from convexfx_core.rates import rate_table
 from convexfx_core.wide import CHUNK
-
-Path: TypeAlias = Literal["columns", "rows"]
-"""How orders are read: by columns of numpy, or one by one in plain Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,8 @@ class OrderFindings:
 
 def inspect_orders(tables: Tables, path: Path) -> OrderFindings:
     """Hold every order to the order laws."""
-    return by_rows(tables) if path == "rows" else by_columns(tables)
+    scalar = is_scalar(path, len(tables.case.orders))
+    return by_rows(tables) if scalar else by_columns(tables)
 
 
 def by_rows(tables: Tables) -> OrderFindings:
@@ -73,7 +71,7 @@ def by_columns(tables: Tables) -> OrderFindings:
     """A chunk at a time, by columns."""
     laws, first = _laws_for(tables), dict[int, int]()
     running = RunningTotals(tables.case.params.n, tables.claims.ration is not None)
-    pairs = pair_columns(tables, rate_table(tables.case, tables.claims.prices))
+    pairs = pair_columns(tables)
     for start in range(0, len(tables.case.orders), CHUNK):
         rows = columns(tables, pairs, start)
         running.add(rows)

@@ -71,13 +71,12 @@ def totals_of(n: int, orders: Iterable[OrderFacts]) -> Totals:
 
 
 class RunningTotals:
-    """Totals a chunk at a time."""
+    """Totals a chunk at a time; fees and surplus mean something once L2 and L3 hold."""
 
     def __init__(self, n: int, rationed: bool) -> None:
         self.rationed = rationed
-        self._in, self._out, self._fees, self._budget, self._idle = (Sums(n) for _ in range(5))
-        self._net, self._asked = Sums(n), Sums(n)
-        self._want_in, self._want_out = Sums(n), Sums(n)
+        self._in, self._out, self._fees, self._surplus = (Sums(n) for _ in range(4))
+        self._budget, self._idle, self._want_in, self._want_out = (Sums(n) for _ in range(4))
         self._wants, self._partials = (np.zeros(n * n, dtype=np.int64) for _ in range(2))
         self._fills = 0
 
@@ -86,9 +85,9 @@ class RunningTotals:
         filled = rows.filled
         self._in.add(rows.pay, rows.paid)
         self._out.add(rows.receive, filled.gross)
-        self._net.add(rows.receive, filled.net)
+        self._fees.add(rows.receive, filled.gross - filled.net)
         asked, _ = multiply_shift(rows.paid, rows.limit, rows.shifts)
-        self._asked.add(rows.receive, asked)
+        self._surplus.add(rows.receive, filled.net - asked)
         self._budget.add(rows.pay, rows.budget)
         self._fills += int(np.count_nonzero(rows.paid))
         if self.rationed:
@@ -103,17 +102,16 @@ class RunningTotals:
 
     def totals(self) -> Totals:
         """The sums so far."""
-        flow_in, flow_out, net = self._in.totals(), self._out.totals(), self._net.totals()
-        asked = self._asked.totals()
+        flow_in, flow_out = self._in.totals(), self._out.totals()
         return Totals(
             flow_in=flow_in,
             flow_out=flow_out,
-            fees=tuple(gross - x for gross, x in zip(flow_out, net, strict=True)),
+            fees=self._fees.totals(),
             want_in=self._want_in.totals() if self.rationed else flow_in,
             want_out=self._want_out.totals() if self.rationed else flow_out,
             budget=self._budget.totals(),
             idle=self._idle.totals(),
-            surplus=tuple(x - y for x, y in zip(net, asked, strict=True)),
+            surplus=self._surplus.totals(),
             wants=tuple(self._wants.tolist()),
             partials=tuple(self._partials.tolist()),
             fills=self._fills,
