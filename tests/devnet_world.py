@@ -251,7 +251,7 @@ def reference_section() -> bytes:
 PARAMS_HASH = tagged("cfx.params.v1", params_section() + registry_section())
 
 
-def agreement(operator: Wallet = OPERATOR, **changes: Any) -> Json:
+def agreement(operator: Wallet = OPERATOR, /, **changes: Any) -> Json:
     """Signed agreement; ``changes`` of its JSON are signed as well where bytes hold them."""
     body: Json = {
         "shard": SHARD,
@@ -272,7 +272,10 @@ def agreement(operator: Wallet = OPERATOR, **changes: Any) -> Json:
             le(body["shard"]) + operator.owner + operator.public,
             bytes.fromhex(body["program_hash"]),
             le(sum(1 << at for at, mode in enumerate(modes) if mode in body["allowed_modes"])),
-            ATTESTOR.public + bytes.fromhex(body["params_hash"]) + le(body["fee"]) + NETWORK_ID,
+            ATTESTOR.public
+            + bytes.fromhex(body["params_hash"])
+            + le(int(body["fee"]))
+            + NETWORK_ID,
         )
     )
     signature = operator.sign(b"cfx.agree.v1\0\0\0\0" + canonical)

@@ -37,6 +37,10 @@ class Jobs:
     domain : whose SDLs are worked on.
     prover : settings, read at the start of each job.
     watch_s : seconds between two looks for outside events; 0 for none.
+
+    Attributes
+    ----------
+    threads : started and perhaps still at work.
     """
 
     def __init__(self, domain: Domain, prover: ProverSettings, watch_s: float) -> None:
@@ -44,7 +48,7 @@ class Jobs:
         self._prover = prover
         self._watch_s = watch_s
         self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self.threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Start the watch and take up what a restart interrupted."""
@@ -59,7 +63,7 @@ class Jobs:
     def close(self) -> None:
         """Stop all threads."""
         self._stop.set()
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join()
 
     def prove(self, sdl: Sdl) -> None:
@@ -72,9 +76,9 @@ class Jobs:
         self._run(self._submit, sdl)
 
     def _run(self, target: Callable[..., None], *args: object) -> None:
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self.threads = [thread for thread in self.threads if thread.is_alive()]
         thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
+        self.threads.append(thread)
         thread.start()
 
     def _prove(self, sdl: Sdl, delay_s: float, failure: str) -> None:

@@ -206,7 +206,7 @@ class Chain:
         pool_nonce = draft.read(agreement.pool).nonce
         self._check_hash(sdl, clearing.sdl_hash(network, agreement.pool, pool_nonce + 1))
         check_signers(sdl.items)
-        shard = self._shard_record(agreement)
+        shard = self.shard_record(agreement)
         statement = open_statement(agreement, clearing, envelope, network, self.rules.epoch_gap)
         digest = sha256(envelope.public_values).hexdigest()
         if digest in self.proofs:
@@ -221,7 +221,7 @@ class Chain:
         record.mode, record.epoch = envelope.mode, statement.epoch
         record.public_values = envelope.public_values
 
-    def _shard_record(self, agreement: Agreement) -> ShardRecord:
+    def shard_record(self, agreement: Agreement) -> ShardRecord:
         """Record of a shard with a fee for each asset of the registry."""
         known = self.shards.get(agreement.shard, ShardRecord(0, []))
         missing = len(agreement.tokens) - len(known.fees)
