@@ -137,25 +137,31 @@ def table_schema(name: str, version: int, columns: Mapping[str, str]) -> TableSc
 
 def canonical_bytes(schema: TableSchema, columns: Columns) -> bytes:
     """Canonical bytes of a table; ``CodecError`` where a column does not fit its kind."""
-    count = _count(schema, columns)
-    rows = np.zeros(count, dtype=schema.row_dtype)
-    tail = []
+    return b"".join(part.tobytes() for part in _canonical_parts(schema, columns))
+
+
+def rows_sha256(schema: TableSchema, columns: Columns) -> str:
+    """SHA-256 of the canonical bytes, hexadecimal."""
+    digest = sha256()
+    for part in _canonical_parts(schema, columns):
+        digest.update(np.ascontiguousarray(part).view(np.uint8).reshape(-1).data)
+    return digest.hexdigest()
+
+
+def _canonical_parts(schema: TableSchema, columns: Columns) -> list[NDArray[Any]]:
+    rows = np.zeros(_count(schema, columns), dtype=schema.row_dtype)
+    parts: list[NDArray[Any]] = [rows]
     for column in schema.columns:
         values = columns[column.name]
         if isinstance(values, Optionals):
             rows[column.name] = values.present
-            tail.append(values.values.tobytes())
+            parts.append(values.values)
         elif isinstance(values, Texts):
             names = [_ascii(column, name) for name in values.names]
             rows[column.name] = np.array(names or [b""], dtype=f"S{column.width}")[values.codes]
         else:
             rows[column.name] = values
-    return b"".join([rows.tobytes(), *tail])
-
-
-def rows_sha256(schema: TableSchema, columns: Columns) -> str:
-    """SHA-256 of the canonical bytes, hexadecimal."""
-    return sha256(canonical_bytes(schema, columns)).hexdigest()
+    return parts
 
 
 def write_table(

@@ -10,13 +10,17 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from convexfx_core.book import Batch
 from convexfx_core.carry import SeenSet
 from convexfx_core.errors import CodecError
+from convexfx_core.identity import Address
 from convexfx_core.limits import BUNDLE_ITEMS_MAX, ORDERS_MAX
 from convexfx_core.order_row import ORDER_DTYPE
+from convexfx_core.owner_text import owner_texts
 from convexfx_core.parquet_table import (
     Columns,
     Optionals,
+    Texts,
     Values,
     read_table,
     table_schema,
@@ -24,6 +28,9 @@ from convexfx_core.parquet_table import (
 )
 from convexfx_core.row_order import canonical_order, key_bytes, key_words
 from convexfx_core.sealed_orders import SealedOrders
+from convexfx_core.state import Opening
+from convexfx_core.transition import EpochResult
+from convexfx_core.witness import DIFF_ALLOWANCE
 
 SIGNED: Final = {"payload": "bytes:272", "pub_key": "bytes:32", "signature": "bytes:64"}
 
@@ -43,6 +50,16 @@ STATE: Final = table_schema(
 )  # fmt: skip
 """``state/{n}.parquet``: seen ids, increasing; those of live orders with the whole order."""
 STATE_ROWS_MAX: Final = 1 << 31
+STATE_DIFFS: Final = table_schema(
+    "state_diffs", 1,
+    {"epoch": "u64", "position": "u32", "kind": "text:16", "order_id": "bytes:32",
+     "address": "text:72", "new_nonce": "u64", "token_id": "text:72", "asset": "text:16",
+     "amount": "i64", "operation": "text:24"},
+)  # fmt: skip
+"""``epochs/{n}/state_diffs.parquet``: one row for each token of each state diff."""
+DIFF_ROWS_MAX: Final = 4 * ORDERS_MAX
+DIFF_KINDS: Final = ("allowance", "payout")
+DIFF_OPERATION: Final = "TokenDiffs"
 _LIVE: Final = ("row", "payload", "pub_key", "signature")
 _FIELDS: Final = (
     "nonce", "kind", "pay", "receive", "budget", "limit_kind", "limit_e", "limit_m", "min_fill",
@@ -171,6 +188,36 @@ def read_state(data: bytes) -> tuple[SeenSet, SealedOrders]:
         signatures,
     )
     return seen, live.take(canonical_order(rows["owner"], rows["nonce"]))
+
+
+def write_state_diffs(
+    opening: Opening, batch: Batch, result: EpochResult, lineage: Mapping[str, str] | None = None
+) -> bytes:
+    """Parquet bytes of an epoch's diff rows, in the sequence in which they are submitted."""
+    diffs, assets = result.diffs, opening.registry.assets
+    ids = [batch.orders.order_ids[result.consumed], result.payouts.order_ids]
+    pool = Address(opening.pool.owner, opening.shard)
+    texts = owner_texts(result.touched_before.owners)
+    addresses = (str(pool), *(f"{text},{opening.shard}" for text in texts))
+    asset = diffs["asset"].astype(np.int32)
+    columns: dict[str, Values] = {
+        "epoch": np.full(len(diffs), opening.epoch, dtype=np.uint64),
+        "position": diffs["position"],
+        "kind": Texts((diffs["kind"] - DIFF_ALLOWANCE).astype(np.int32), DIFF_KINDS),
+        "order_id": np.concatenate(ids)[diffs["position"]],
+        "address": Texts(diffs["vault"].astype(np.int32), addresses),
+        "new_nonce": diffs["new_nonce"],
+        "token_id": Texts(asset, tuple(str(a.token) for a in assets)),
+        "asset": Texts(asset, opening.registry.ids),
+        "amount": diffs["amount"],
+        "operation": Texts(np.zeros(len(diffs), dtype=np.int32), (DIFF_OPERATION,)),
+    }
+    return write_table(STATE_DIFFS, columns, lineage)
+
+
+def read_state_diffs(data: bytes) -> dict[str, Values]:
+    """Columns of :func:`write_state_diffs` by name; ``CodecError`` for anything else."""
+    return read_table(STATE_DIFFS, data, rows_max=DIFF_ROWS_MAX)
 
 
 def _arrays(columns: Mapping[str, Values]) -> dict[str, NDArray[Any]]:
