@@ -89,7 +89,7 @@ class SealedOrders:
         if not tables:
             return cls.empty()
         return cls(
-            np.concatenate([table.rows for table in tables]),
+            np.concatenate([table.rows for table in tables], dtype=ORDER_DTYPE),
             np.concatenate([table.order_ids for table in tables]),
             np.concatenate([table.sealed_epoch for table in tables]),
             np.concatenate([table.payloads for table in tables]),
