@@ -97,7 +97,7 @@ class Witness:
     @property
     def orders(self) -> NDArray[np.void]:
         """Rows of consumed then left orders: the order index of the laws is a place in it."""
-        return np.concatenate([self.consumed, self.left])
+        return np.concatenate([self.consumed, self.left], dtype=ORDER_DTYPE)
 
 
 def witness_sections(witness: Witness) -> list[bytes]:
