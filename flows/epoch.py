@@ -9,7 +9,8 @@ orders live on.
 from typing import Any
 
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
 from tasks.clear import clear

@@ -1,4 +1,4 @@
-"""State after an epoch: the seen-set and the live orders, rebuilt from the chain where it is missing."""
+"""State after an epoch: seen-set and live orders, rebuilt from the chain where it is missing."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from tasks.ports import Store
 
 
 def read_carry(store: Store, epoch: int) -> tuple[SeenSet, SealedOrders]:
-    """Seen-set and live orders after ``epoch``, which has an outcome; nothing before the first one."""
+    """Seen-set and live orders after ``epoch``, which has an outcome; none before the first."""
     missing = epoch
     while missing and (body := store.get(state_key(missing))) is None:
         missing -= 1

@@ -129,7 +129,7 @@ def opening_of(store: Store, manifest: dict[str, Any]) -> Opening:
 
 
 def sealed_epoch(store: Store, manifest_ref: Ref) -> tuple[Opening, Batch]:
-    """Opening and batch of a sealed epoch; admission is a pure function of the manifest's objects."""
+    """Opening and batch of a sealed epoch; admission is a pure function of its objects."""
     key = manifest_ref["key"], manifest_ref["sha256"]
     return _sealed_epoch(store, *key)
 

@@ -1,5 +1,6 @@
 """Stage 2: from the manifest to a frozen proposal, the only place where floats work."""
 
+from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
 
@@ -48,10 +49,8 @@ def clear(sealed: dict[str, Any]) -> dict[str, Any]:
         opening, batch = sealed_epoch(ctx.store, sealed["manifest"])
         proposal = propose(clearing_case(opening, batch.orders.rows))
         value = proposal_to_json(proposal, sealed["epoch"], sealed["manifest"]["sha256"])
-        try:
+        with suppress(CommitConflict):
             put_json(ctx.store, key, value)
-        except CommitConflict:
-            pass
         body = ctx.store.get(key) or b""
     fault_point("clear.done")
     ref = {"key": key, "sha256": sha256_hex(body)}

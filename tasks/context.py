@@ -28,6 +28,7 @@ class Context:
     proof_mode : name of the mode that settles.
     program_hash : 32 bytes, of the law program in the agreement.
     staleness_s, deviation_bps : guards of the reference prices.
+    api_url : where people read about epochs.
     """
 
     store: Store
@@ -44,6 +45,7 @@ class Context:
     program_hash: bytes
     staleness_s: int
     deviation_bps: int
+    api_url: str = ""
 
 
 _chosen: ContextVar[Context | None] = ContextVar("convexfx_context", default=None)

@@ -1,4 +1,4 @@
-"""Carry an SDL through the gateway's state machine, asking before every step that cannot be repeated.
+"""Carry an SDL through the gateway's states, asking before every step that cannot be repeated.
 
 Source: ``docs/spec.md`` section 9 and the gateway's states Submitted -> Proving -> Proven ->
 ProofSubmitted -> BaseLayerApplied | BaseLayerFailed, ProvingFailed. Nothing is resent blindly: the

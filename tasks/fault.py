@@ -1,6 +1,6 @@
 """Fault injection for tests: fail or die once at a named point of a stage.
 
-``CONVEXFX_FAULT="<point>:<raise|kill>:<marker file>"``; the marker file makes it happen once. Points are
+``CONVEXFX_FAULT="<point>:<raise|kill>:<marker file>"``; the marker makes it happen once. Points are
 ``<stage>`` (on entry) and ``<stage>.done`` (after its last write, before it returns).
 """
 

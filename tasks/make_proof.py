@@ -1,6 +1,7 @@
 """Stage of the proving pool: witness in, proof object out."""
 
 from typing import Any
+from uuid import UUID
 
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -33,5 +34,6 @@ def make_proof(job: dict[str, Any]) -> dict[str, Any]:
     made = prover.result(wanted)
     if made is None:
         raise PeerUnreachable("prover", f"a stored proof of job {wanted.job_id}", "nothing")
+    assert isinstance(progress, UUID)
     update_progress_artifact(artifact_id=progress, progress=100.0)
     return made.description

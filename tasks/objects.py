@@ -5,7 +5,7 @@ take references and return one, nothing large travels through the orchestrator.
 """
 
 import hashlib
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 from convexfx_core.canonical import json_bytes, strict_json
 from convexfx_core.errors import CommitConflict
@@ -85,12 +85,12 @@ def get_object(store: Store, ref: Ref) -> bytes:
     return body
 
 
-def get_json(store: Store, ref: Ref) -> dict[str, object]:
+def get_json(store: Store, ref: Ref) -> dict[str, Any]:
     """The JSON object of a reference."""
     return as_object(get_object(store, ref), ref["key"])
 
 
-def as_object(body: bytes, key: str) -> dict[str, object]:
+def as_object(body: bytes, key: str) -> dict[str, Any]:
     """Parse a JSON object that we stored ourselves."""
     value = strict_json(body)
     if not isinstance(value, dict):

@@ -5,7 +5,7 @@ not answer and nothing took effect, ``CommitUnknown`` when it could not be found
 took effect, ``CommitConflict`` when somebody else committed other bytes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -31,7 +31,7 @@ class Versioned:
     tag: str
 
 
-class Store(Protocol):
+class Store(Hashable, Protocol):
     """Objects by key; the conditional chain of ``epochs/`` and ``state/`` rests on it."""
 
     def get(self, key: str) -> bytes | None:

@@ -5,8 +5,11 @@ manifest; messages are deleted only after it.
 """
 
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from convexfx_core.book import Batch, admit
 from convexfx_core.errors import CommitConflict
@@ -22,7 +25,7 @@ from convexfx_core.reference import (
 )
 from convexfx_core.schema import write_orders
 from convexfx_core.sealed_orders import SealedOrders
-from convexfx_core.state import Opening
+from convexfx_core.state import Opening, PoolState
 from tasks.chain import Head, fees_accrued, manifest_of
 from tasks.context import Context
 from tasks.objects import Ref, epoch_key, params_key, put_json, put_object, sha256_hex
@@ -42,28 +45,44 @@ class Draft:
     batch: Batch
 
 
-def draft_epoch(ctx: Context, head: Head, candidates: SealedOrders) -> Draft:
-    """Read vaults and prices for the next epoch and admit the candidates to it.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the next epoch stands on before any order is looked at."""
+
+    head: Head
+    quotes: Quotes
+    reference: Reference
+    pool: PoolState
+
+
+def prepare(ctx: Context, head: Head) -> Ground:
+    """Prices and pool of the next epoch, read before messages are held.
 
     Raises
     ------
     ConfigurationError
         ``PRICE_STALE`` or ``PRICE_DEVIATES``: nothing is sealed with such prices.
     """
-    registry, fees = ctx.domain.registry, fees_accrued(head, len(ctx.domain.registry))
-    owners = sorted({row.tobytes() for row in candidates.rows["owner"]})
     quotes, reference = reference_prices(ctx, head)
+    registry, fees = ctx.domain.registry, fees_accrued(head, len(ctx.domain.registry))
+    pool = read_pool(ctx.gateway, ctx.domain.pool.owner, registry, fees)
+    return Ground(head, quotes, reference, pool)
+
+
+def draft_epoch(ctx: Context, ground: Ground, candidates: SealedOrders) -> Draft:
+    """Read the candidates' vaults and admit them to the next epoch."""
+    owners = np.unique(np.ascontiguousarray(candidates.rows["owner"]).view("V32"))
     opening = Opening(
         network_id=ctx.domain.network_id,
         shard=ctx.domain.pool.shard,
-        epoch=head.epoch + 1,
+        epoch=ground.head.epoch + 1,
         params=ctx.params,
-        registry=registry,
-        reference=reference,
-        pool=read_pool(ctx.gateway, ctx.domain.pool.owner, registry, fees),
-        vaults=read_vaults(ctx.gateway, owners, registry),
+        registry=ctx.domain.registry,
+        reference=ground.reference,
+        pool=ground.pool,
+        vaults=read_vaults(ctx.gateway, [o.tobytes() for o in owners], ctx.domain.registry),
     )
-    return Draft(head, opening, quotes, candidates, admit(candidates, opening))
+    return Draft(ground.head, opening, ground.quotes, candidates, admit(candidates, opening))
 
 
 def reference_prices(ctx: Context, head: Head) -> tuple[Quotes, Reference]:
@@ -87,12 +106,12 @@ def commit_seal(ctx: Context, draft: Draft) -> tuple[Ref, dict[str, Any]]:
     vaults = opening.vaults.to_bytes()
     vaults_ref = put_object(ctx.store, epoch_key(epoch, f"vaults/{sha256_hex(vaults)}.bin"), vaults)
     orders = write_orders(draft.candidates)
-    orders_ref = put_object(ctx.store, epoch_key(epoch, f"orders/{sha256_hex(orders)}.parquet"), orders)
+    orders_ref = put_object(
+        ctx.store, epoch_key(epoch, f"orders/{sha256_hex(orders)}.parquet"), orders
+    )
     manifest = manifest_json(ctx, draft, vaults_ref, orders_ref)
-    try:
+    with suppress(CommitConflict):
         put_json(ctx.store, epoch_key(epoch, "manifest.json"), manifest)
-    except CommitConflict:
-        pass
     sealed = manifest_of(ctx.store, epoch)
     if sealed is None:
         raise CommitConflict(epoch_key(epoch, "manifest.json"), "a manifest", "nothing")

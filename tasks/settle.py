@@ -1,5 +1,6 @@
 """Stage 7: the outcome, the only commit point; then what follows from it."""
 
+from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
 
@@ -8,13 +9,13 @@ from prefect import task
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
 from tasks.carry import read_carry
-from tasks.chain import move_head, outcome_of
+from tasks.chain import move_head, outcome_of, sealed_epoch
 from tasks.context import Context, current
 from tasks.epoch_result import epoch_result
 from tasks.fault import fault_point
 from tasks.objects import epoch_key, put_json
 from tasks.ports import SdlPhase
-from tasks.receipts import write_receipts
+from tasks.receipts import put_receipts
 from tasks.report import publish_report
 from tasks.stage import (
     RETRIES,
@@ -48,10 +49,8 @@ def settle(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
     if outcome is None:
         value = outcome_json(ctx, sealed, stages)
         value["stages"]["settle"] = milliseconds_since(start)
-        try:
+        with suppress(CommitConflict):
             put_json(ctx.store, epoch_key(epoch, "outcome.json"), value)
-        except CommitConflict:
-            pass
         outcome = outcome_of(ctx.store, epoch)
     if outcome is None:
         raise CommitConflict(epoch_key(epoch, "outcome.json"), "an outcome", "nothing")
@@ -65,9 +64,9 @@ def finish(ctx: Context, sealed: dict[str, Any], outcome: dict[str, Any]) -> Non
     """Write what follows from an outcome; repeating it changes nothing."""
     epoch = sealed["epoch"]
     read_carry(ctx.store, epoch)
-    write_receipts(ctx.store, sealed["manifest"], outcome)
+    receipts = put_receipts(ctx.store, sealed["manifest"], outcome)
     move_head(ctx.store, epoch)
-    publish_report(ctx, sealed, outcome)
+    publish_report(ctx, sealed, outcome, receipts)
 
 
 def outcome_json(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
@@ -89,8 +88,9 @@ def outcome_json(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -
         if isinstance(stage, dict):
             value |= {name: stage[name] for name in OBJECTS if name in stage}
     if not reason:
-        value |= settled_facts(ctx, sealed, stages)
-    return value
+        return value | settled_facts(ctx, sealed, stages)
+    opening, _ = sealed_epoch(ctx.store, sealed["manifest"])
+    return value | {"fees_accrued": [str(fee) for fee in opening.pool.fees_accrued]}
 
 
 def settlement_refusal(stages: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""What every stage's Prefect task has in common: cache key, persistence, which failures are tried again."""
+"""What every stage's Prefect task has in common: cache key, and which failures are tried again."""
 
 import hashlib
 from functools import cache
@@ -6,14 +6,15 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Any, Final
 
-import convexfx_core
-from convexfx_core.canonical import json_bytes
-from convexfx_core.errors import CommitUnknown, ConvexFxError, PeerUnreachable
 from prefect import Task
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
+
+import convexfx_core
+from convexfx_core.canonical import json_bytes
+from convexfx_core.errors import CommitUnknown, ConvexFxError, PeerUnreachable
 
 RETRIES: Final = 5
 RETRY_DELAYS_S: Final = exponential_backoff(backoff_factor=1)
@@ -22,7 +23,7 @@ RETRY_JITTER: Final = 0.5
 
 @cache
 def code_version() -> str:
-    """Digest of the protocol's source, 16 hexadecimal digits: a changed rule is another cache key."""
+    """Digest of the protocol's source, 16 hex digits: a changed rule is another cache key."""
     digest = hashlib.sha256()
     for path in sorted(Path(convexfx_core.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())

@@ -33,7 +33,7 @@ from tasks.stage import (
     cache_policy=STAGE_CACHE,
 )
 def state_diffs(sealed: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
-    """Write the diffs, the SDL's description and the witness; nothing of it when no order is consumed.
+    """Write diffs, description of the SDL and witness; none of them when no order is consumed.
 
     Raises
     ------
@@ -46,7 +46,10 @@ def state_diffs(sealed: dict[str, Any], checked: dict[str, Any]) -> dict[str, An
     result = epoch_result(ctx.store, sealed["manifest"], checked["proposal"])
     found: dict[str, Any] = {"sdl_hash": None}
     if result.sdl_hash is not None:
-        lineage = {"manifest": sealed["manifest"]["sha256"], "proposal": checked["proposal"]["sha256"]}
+        lineage = {
+            "manifest": sealed["manifest"]["sha256"],
+            "proposal": checked["proposal"]["sha256"],
+        }
         table = write_state_diffs(opening, batch, result, lineage)
         found = {
             "sdl_hash": result.sdl_hash.hex(),

@@ -10,9 +10,9 @@ from convexfx_core.canonical import json_bytes
 from convexfx_core.identity import base58_encode
 from convexfx_core.reference import reference_to_bytes
 from convexfx_core.state import Opening
-from convexfx_core.submission import payout_payloads, verifiables_with_diffs
+from convexfx_core.submission import payout_allowances, verifiables_with_diffs
 from convexfx_core.transition import EpochResult
-from tasks.chain import sealed_epoch
+from tasks.chain import outcome_of, sealed_epoch
 from tasks.context import Context, current
 from tasks.delivery import Delivery, deliver
 from tasks.epoch_result import epoch_result
@@ -55,19 +55,21 @@ def submit(
     """
     fault_point("submit")
     start, ctx = monotonic_ns(), current()
-    if proof is None:
+    if proof is None or outcome_of(ctx.store, sealed["epoch"]) is not None:
         return None
     opening, batch = sealed_epoch(ctx.store, sealed["manifest"])
     result = epoch_result(ctx.store, sealed["manifest"], checked["proposal"])
-    payloads = payout_payloads(opening, result)
-    signatures = [ctx.operator.sign(payload) for payload in payloads]
+    payouts = payout_allowances(opening, result)
+    signatures = [ctx.operator.sign(payout.to_bytes()) for payout in payouts]
     signed = put_object(
         ctx.store, epoch_key(sealed["epoch"], "payout_signatures.bin"), b"".join(signatures)
     )
     intent = put_json(
         ctx.store, epoch_key(sealed["epoch"], "intent.json"), intent_json(diffs, proof, signed)
     )
-    verifiables = verifiables_with_diffs(opening, batch, result, ctx.operator.public_key, signatures)
+    verifiables = verifiables_with_diffs(
+        opening, batch, result, ctx.operator.public_key, signatures
+    )
     fault_point("submit.intent")
     state = deliver(ctx, delivery_of(ctx, opening, result, proof), verifiables)
     fault_point("submit.done")
@@ -93,8 +95,10 @@ def intent_json(diffs: dict[str, Any], proof: dict[str, Any], signatures: Ref) -
     }
 
 
-def delivery_of(ctx: Context, opening: Opening, result: EpochResult, proof: dict[str, Any]) -> Delivery:
-    """What to deliver and how to recognise it: the first consumed vault's nonce, before and after."""
+def delivery_of(
+    ctx: Context, opening: Opening, result: EpochResult, proof: dict[str, Any]
+) -> Delivery:
+    """What to deliver, and how to recognise it: the first consumed vault's two nonces."""
     body = get_object(ctx.store, proof["proof"])
     values = result.public_values
     envelope: Json = {

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from convexfx_core.assets import Registry
-from convexfx_core.identity import base58_encode
+from convexfx_core.identity import OwnerId, base58_encode
 from convexfx_core.state import PoolState, VaultTable
 from tasks.ports import Gateway
+
 
 def holdings(vault: dict[str, Any] | None, registry: Registry) -> tuple[int, ...]:
     """Balances of a vault in registry order, base units; zeros for no vault."""
@@ -26,7 +27,7 @@ def read_pool(
 ) -> PoolState:
     """The pool's vault, with the fees that the chain of epochs says it holds."""
     nonce, balances = read_vault(gateway, owner, registry)
-    return PoolState(owner, nonce, balances, fees)
+    return PoolState(OwnerId(owner), nonce, balances, fees)
 
 
 def read_vaults(gateway: Gateway, owners: Sequence[bytes], registry: Registry) -> VaultTable:

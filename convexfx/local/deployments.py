@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import Final
 
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.deployments.runner import RunnerDeployment
 from prefect.filesystems import RemoteFileSystem
+from prefect.types.entrypoint import EntrypointType
 
 from flows.epoch import epoch
 from flows.prove import prove
@@ -35,7 +36,7 @@ def deploy(bucket: str, interval_s: int | None) -> None:
 
 
 def _epoch_deployment(interval_s: int | None) -> RunnerDeployment:
-    return epoch.to_deployment(
+    deployment = epoch.to_deployment(
         name="epoch",
         interval=timedelta(seconds=interval_s) if interval_s else None,
         concurrency_limit=ConcurrencyLimitConfig(
@@ -45,12 +46,16 @@ def _epoch_deployment(interval_s: int | None) -> RunnerDeployment:
         tags=["convexfx"],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    assert isinstance(deployment, RunnerDeployment)
+    return deployment
 
 
 def _prove() -> RunnerDeployment:
-    return prove.to_deployment(
+    deployment = prove.to_deployment(
         name="prove",
         description="Make, verify and store one proof; the mode is named in the request.",
         tags=["convexfx"],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    assert isinstance(deployment, RunnerDeployment)
+    return deployment

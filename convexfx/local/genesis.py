@@ -15,8 +15,9 @@ from convexfx.wallet.domain import domain_to_json
 from convexfx_core.assets import Registry, registry_of
 from convexfx_core.canonical import json_bytes
 from convexfx_core.errors import AgreementError, CommitUnknown, PeerUnreachable
-from convexfx_core.identity import Address, base58_encode, owner_id
+from convexfx_core.identity import Address, owner_id
 from convexfx_core.orders import Credit, Domain, MintOperation, MintPayload
+from convexfx_core.wire_orders import verifiable_json
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.keys import Ed25519Signer, generate_key, read_key
@@ -110,15 +111,8 @@ def mint_json(domain: Domain, key: Ed25519Signer, name: str, credits: Sequence[C
     payload = MintPayload(
         domain.network_id, mint_vault, 1, MintOperation.CREATE, NAMES[name], name, tuple(credits)
     )
-    create = {
-        "metadata": {"name": NAMES[name], "symbol": name},
-        "credited": [{"address": str(c.address), "amount": c.amount} for c in credits],
-    }
-    content = {"new_nonce": 1, "shard": mint_vault.shard, "operation": {"Create": create}}
-    signature = base58_encode(key.sign(payload.to_bytes()))
-    signed = {"Ed25519": {"pub_key": base58_encode(key.public_key), "signature": signature}}
-    body = {"payload": {"auxiliary": [], "content": content}, "signature": signed}
-    return {"FungibleTokenMint": body}
+    signature = key.sign(payload.to_bytes())
+    return verifiable_json(payload, key.public_key, signature)
 
 
 def mint(gateway: HttpGateway, verifiables: Sequence[Json]) -> None:

@@ -1,11 +1,11 @@
 """The wallet's side: keys, order terms, signatures, and ways to send.
 
-    from convexfx.wallet import ExchangeClient, Wallet
+from convexfx.wallet import ExchangeClient, Wallet
 
-    exchange = ExchangeClient("http://127.0.0.1:8080")
-    wallet = Wallet.load("alice.json", exchange.domain())
-    order = wallet.order("USD", "EUR", "1000", nonce=exchange.next_nonce(wallet.owner))
-    print(exchange.submit([order.verifiable]))
+exchange = ExchangeClient("http://127.0.0.1:8080")
+wallet = Wallet.load("alice.json", exchange.domain())
+order = wallet.order("USD", "EUR", "1000", nonce=exchange.next_nonce(wallet.owner))
+print(exchange.submit([order.verifiable]))
 """
 
 from convexfx.wallet.client import ExchangeClient

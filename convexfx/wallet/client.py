@@ -51,7 +51,7 @@ class ExchangeClient:
         return int(self.vault(owner)["next_order_nonce"])
 
     def submit(self, verifiables: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Drop verifiables or Swaps into the inbox; per item ``{order_id, status}`` or a rejection."""
+        """Queue verifiables or Swaps; per item ``{order_id, status}`` or a rejection."""
         return list(self._ask("POST", "/verifiables", json=verifiables))
 
     def status(self, order_id: str, wait_s: int = 0) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def network_id(network: str) -> bytes:
 
 
 def domain_from_json(value: dict[str, Any]) -> Domain:
-    """Domain from what ``GET /domain`` and the tokens file say; ``CodecError`` names what is off."""
+    """Domain from what ``GET /domain`` and the tokens file say; else ``CodecError``."""
     try:
         assets = [(a["id"], int(a["decimals"]), a["token"]) for a in value["assets"]]
         network, pool = value["network"], value["pool"]

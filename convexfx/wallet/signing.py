@@ -16,7 +16,9 @@ from convexfx_core.orders import (
     order_payload,
     order_terms,
 )
+from convexfx_core.payload import DebitAllowance
 from convexfx_core.terms import Terms
+from convexfx_core.wire_orders import verifiable_json
 from tasks.adapters.keys import read_key
 from tasks.ports import Signer
 
@@ -107,7 +109,9 @@ class Wallet:
             decimals = registry[paid].decimals, registry[received].decimals
             limit = limit_from_ratio(Decimal(limit_ratio), *decimals)
         least = min_fill_atoms(Decimal(min_fill_fraction), atoms)
-        return self._sign(nonce, paid, atoms, order_terms(received, limit, least, valid_until_epoch))
+        return self._sign(
+            nonce, paid, atoms, order_terms(received, limit, least, valid_until_epoch)
+        )
 
     def cancel(self, nonce: int, pay: str, valid_until_epoch: int = 0) -> SignedVerifiable:
         """Sign a cancel of whatever order holds ``nonce``; it consumes the nonce."""
@@ -119,19 +123,8 @@ class Wallet:
             self.domain, UnsignedOrder(self.owner_id, nonce, pay, budget, terms)
         )
         signature = self._signer.sign(payload)
-        content = {
-            "credited": str(self.domain.pool),
-            "debited_shard": self.domain.pool.shard,
-            "new_nonce": nonce,
-            "allowances": {str(self.domain.registry[pay].token): {"Fungible": budget}},
-        }
-        key, text = base58_encode(self.pub_key), base58_encode(signature)
-        verifiable = {
-            "DebitAllowance": {
-                "payload": {"auxiliary": list(terms.to_bytes()), "content": content},
-                "signature": {"Ed25519": {"pub_key": key, "signature": text}},
-            }
-        }
+        allowance = DebitAllowance.from_bytes(payload)
+        verifiable = verifiable_json(allowance, self.pub_key, signature)
         digest = sha256(payload).digest()
         return SignedVerifiable(digest, payload, self.pub_key, signature, verifiable)
 
@@ -165,5 +158,3 @@ class Wallet:
         if limit_ratio is not None:
             swap["limit_ratio"] = str(limit_ratio)
         return {"Swap": swap}
-
-

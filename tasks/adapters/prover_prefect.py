@@ -1,4 +1,4 @@
-"""Proofs made by the flow ``prove`` on another work pool, so that they show, queue and retry in the same UI."""
+"""Proofs made by the flow ``prove`` on another work pool: they show, queue and retry in one UI."""
 
 from dataclasses import asdict
 from typing import Final
@@ -44,13 +44,15 @@ class PrefectProver:
 
     def _run(self, job: ProofJob, attempt: int) -> FlowRun:
         try:
-            return run_deployment(
+            run = run_deployment(
                 DEPLOYMENT,
                 parameters={"job": asdict(job)},
                 flow_run_name=f"epoch-{job.epoch:08d}-{job.mode}-{attempt}",
                 timeout=0,
                 idempotency_key=f"{job.job_id}-{job.mode}-{attempt}",
             )
+            assert isinstance(run, FlowRun)
+            return run
         except (httpx.TransportError, ObjectNotFound) as error:
             raise PeerUnreachable(
                 "Prefect", f"a server with the deployment {DEPLOYMENT}", str(error)

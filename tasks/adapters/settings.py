@@ -1,7 +1,7 @@
 """The executor's settings: ``executor.yaml``, overridden by ``CONVEXFX_`` environment variables.
 
-``docs/extending.md`` names the files to touch for a new key. AWS endpoint, region and credentials are
-boto3's own environment variables and never stand here.
+``docs/extending.md`` names the files to touch for a new key. AWS endpoint, region and credentials
+are boto3's own environment variables and never stand here.
 """
 
 from pathlib import Path
@@ -102,7 +102,9 @@ def _read_yaml(path: Path | None) -> dict[str, Any]:
     if not chosen.is_file():
         if path is None:
             return {}
-        raise ConfigurationError(ConfigurationCode.SETTING, "--config", "a readable file", str(path))
+        raise ConfigurationError(
+            ConfigurationCode.SETTING, "--config", "a readable file", str(path)
+        )
     try:
         values = yaml.safe_load(chosen.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -114,7 +116,10 @@ def _read_yaml(path: Path | None) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigurationError(
-            ConfigurationCode.SETTING, str(chosen), "YAML of key: value lines", type(values).__name__
+            ConfigurationCode.SETTING,
+            str(chosen),
+            "YAML of key: value lines",
+            type(values).__name__,
         )
     return values
 

@@ -5,12 +5,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from convexfx_core.parameter_file import read_parameters
+
+from convexfx_core.assets import registry_of
 from convexfx_core.canonical import tagged_hash
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.identity import Address, OwnerId, owner_id
 from convexfx_core.orders import Domain
-from convexfx_core.assets import registry_of
-from convexfx_core.parameter_file import read_parameters
 from tasks.adapters.clock import SystemClock
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway
@@ -102,6 +103,7 @@ def context_from_settings(settings: Settings | None = None) -> Context:
         program_hash=program_hash(chosen.proof_mode),
         staleness_s=chosen.reference.staleness_s,
         deviation_bps=chosen.reference.deviation_bps,
+        api_url=f"http://127.0.0.1:{chosen.api_port}",
     )
 
 

@@ -1,0 +1,169 @@
+"""Stage 1: receive, verify, deduplicate, read vaults and prices, seal, and only then delete."""
+
+from dataclasses import dataclass
+from time import monotonic_ns
+from typing import Any, Final
+
+import numpy as np
+from prefect import task
+
+from convexfx_core.carry import SeenSet, unseen
+from convexfx_core.schema import read_orders, write_orders
+from convexfx_core.sealed_orders import SealedOrders
+from tasks.carry import read_carry
+from tasks.chain import Head, manifest_of, read_head
+from tasks.context import Context, current
+from tasks.fault import fault_point
+from tasks.intake import (
+    Received,
+    admission_rejects,
+    as_candidates,
+    ids_of,
+    read_message,
+    reject_object,
+)
+from tasks.objects import Ref, get_object, parked_prefix, put_object, sha256_hex
+from tasks.seal import Draft, commit_seal, draft_epoch, prepare
+from tasks.stage import (
+    RETRIES,
+    RETRY_DELAYS_S,
+    RETRY_JITTER,
+    RUN_CACHE,
+    milliseconds_since,
+    worth_retrying,
+)
+
+MESSAGES_MAX: Final = 20_000
+"""Far below the 120,000 that one queue lets be in flight."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """What is there to seal: messages with their orders, and every candidate."""
+
+    received: tuple[Received, ...]
+    seen: SeenSet
+    candidates: SealedOrders
+
+
+@task(
+    name="collect",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_jitter_factor=RETRY_JITTER,
+    retry_condition_fn=worth_retrying,
+    persist_result=True,
+    cache_policy=RUN_CACHE,
+)
+def collect() -> dict[str, Any] | None:
+    """The sealed epoch to work on: one without outcome, or the next one, or None.
+
+    Raises
+    ------
+    ConfigurationError
+        Reference prices are stale or deviate: nothing is sealed.
+    """
+    fault_point("collect")
+    start, ctx = monotonic_ns(), current()
+    head = read_head(ctx.store)
+    sealed = manifest_of(ctx.store, head.epoch + 1) or seal_next(ctx, head)
+    fault_point("collect.done")
+    if sealed is None:
+        return None
+    ref, manifest = sealed
+    return {
+        "epoch": manifest["epoch"],
+        "manifest": ref,
+        "admitted": manifest["admitted"],
+        "candidates": manifest["candidates"],
+        "milliseconds": milliseconds_since(start),
+    }
+
+
+def seal_next(ctx: Context, head: Head) -> tuple[Ref, dict[str, Any]] | None:
+    """Seal the epoch behind ``head`` if anything is admissible; what cannot be sealed is kept."""
+    ground = prepare(ctx, head)
+    gathered = gather(ctx, head)
+    write_rejects(ctx, gathered.received)
+    fault_point("collect.rejects")
+    if not len(gathered.candidates):
+        release(ctx, gathered, SealedOrders.empty())
+        return None
+    draft = draft_epoch(ctx, ground, gathered.candidates)
+    if not len(draft.batch.orders):
+        park(ctx, gathered, draft)
+        return None
+    sealed = commit_seal(ctx, draft)
+    fault_point("collect.sealed")
+    release(ctx, gathered, read_orders(get_object(ctx.store, sealed[1]["orders"])))
+    return sealed
+
+
+def gather(ctx: Context, head: Head) -> Gathered:
+    """Carried and parked orders, and what the inbox holds."""
+    messages = ctx.inbox.receive(MESSAGES_MAX)
+    received = tuple(read_message(message, ctx.store, ctx.domain) for message in messages)
+    seen, live = read_carry(ctx.store, head.epoch)
+    fresh = SealedOrders.joined(
+        [as_candidates([item.orders for item in received], head.epoch + 1), *parked(ctx, head)]
+    )
+    candidates = SealedOrders.joined([live, unseen(fresh, seen)])
+    return Gathered(received, seen, distinct(candidates))
+
+
+def distinct(orders: SealedOrders) -> SealedOrders:
+    """Each order id once, the first sealed of equal ones."""
+    _, first = np.unique(ids_of(orders), return_index=True)
+    return orders.take(np.sort(first))
+
+
+def parked(ctx: Context, head: Head) -> list[SealedOrders]:
+    """Orders that were parked while the last or the next epoch was the next one to seal."""
+    keys = [
+        key
+        for epoch in (head.epoch, head.epoch + 1)
+        for key in ctx.store.list(parked_prefix(epoch))
+    ]
+    return [read_orders(body) for key in keys if (body := ctx.store.get(key)) is not None]
+
+
+def park(ctx: Context, gathered: Gathered, draft: Draft) -> None:
+    """Keep parked candidates of an epoch that cannot be sealed, and record the refused ones.
+
+    If somebody sealed the epoch meanwhile, no message is deleted: all of them reappear.
+    """
+    waiting, refused = draft.batch.parked.orders, draft.batch.rejected
+    if len(waiting):
+        body = write_orders(waiting)
+        key = f"{parked_prefix(draft.opening.epoch)}{sha256_hex(body)}.parquet"
+        put_object(ctx.store, key, body)
+    if len(refused.orders):
+        body = admission_rejects(refused)
+        put_object(ctx.store, f"rejects/{sha256_hex(body)}.json", body)
+    fault_point("collect.parked")
+    if manifest_of(ctx.store, draft.opening.epoch) is None:
+        release(ctx, gathered, SealedOrders.joined([waiting, refused.orders]))
+
+
+def write_rejects(ctx: Context, received: tuple[Received, ...]) -> None:
+    """Durable reject records, one a message; a message that is not readable goes to the DLQ too."""
+    for item in received:
+        body = reject_object(item)
+        if body is not None:
+            put_object(ctx.store, f"rejects/{sha256_hex(body)}.json", body)
+        if item.whole:
+            ctx.inbox.dead_letter(item.message.body, item.rejects[0]["code"])
+
+
+def release(ctx: Context, gathered: Gathered, durable: SealedOrders) -> None:
+    """Delete messages whose every good item is durable; let the others reappear."""
+    kept = ids_of(durable)
+    done: list[str] = []
+    others: list[str] = []
+    for item in gathered.received:
+        safe = np.isin(ids_of(item.orders), kept) | gathered.seen.holds(item.orders.order_ids)
+        (done if safe.all() else others).append(item.message.handle)
+    if done:
+        ctx.inbox.delete(done)
+    if others:
+        ctx.inbox.release(others)

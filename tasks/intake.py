@@ -1,0 +1,141 @@
+"""From messages of the inbox to candidates and reject records, strictly, losing nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexfx_core.book import LeftOut
+from convexfx_core.canonical import json_bytes
+from convexfx_core.errors import RejectCode, RejectedOrder
+from convexfx_core.order_columns import OrderColumns, code_of
+from convexfx_core.orders import Domain, SignedOrder
+from convexfx_core.sealed_orders import SealedOrders
+from convexfx_core.wire_bundle import check_bundle, parse_json_bundle, parse_parquet_bundle
+from convexfx_core.wire_inbox import BundleMessage, parse_message
+from convexfx_core.wire_orders import ItemResult, parse_items
+from tasks.ports import Message, Store
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Received:
+    """One message and what became of its items.
+
+    Attributes
+    ----------
+    message : as delivered.
+    orders : its good items.
+    rejects : record of its bad ones, in a shape that ``rejects/`` keeps; empty if there are none.
+    whole : the message as a whole could not be read.
+    """
+
+    message: Message
+    orders: OrderColumns
+    rejects: tuple[dict[str, Any], ...]
+    whole: bool = False
+
+
+def read_message(message: Message, store: Store, domain: Domain) -> Received:
+    """Parse a message, fetch its bundle, check every item with its signature."""
+    try:
+        parsed = parse_message(message.body.encode("utf-8", "surrogatepass"))
+        if not isinstance(parsed, BundleMessage):
+            return _from_results(message, parse_items(parsed.items, domain), parsed.items)
+        body = store.get(parsed.key)
+        if body is None:
+            raise RejectedOrder(RejectCode.BUNDLE_MISSING, "key", "an object there", parsed.key)
+        check_bundle(parsed, body)
+        if not parsed.columnar:
+            return _from_results(message, parse_json_bundle(body, parsed.count, domain), ())
+        return _from_columns(message, *parse_parquet_bundle(body, parsed.count, domain))
+    except RejectedOrder as error:
+        return Received(message, OrderColumns.of([]), (_record(0, error),), whole=True)
+
+
+def _from_results(
+    message: Message, results: Sequence[ItemResult], items: Sequence[object]
+) -> Received:
+    good = [result for result in results if isinstance(result, SignedOrder)]
+    bad = tuple(
+        _record(place, result, items[place] if items else None)
+        for place, result in enumerate(results)
+        if isinstance(result, RejectedOrder)
+    )
+    return Received(message, OrderColumns.of(good), bad)
+
+
+def _from_columns(message: Message, columns: OrderColumns, codes: NDArray[np.uint8]) -> Received:
+    bad = tuple(
+        {
+            "index": int(place),
+            "code": str(code_of(int(codes[place]))),
+            "order_id": columns.order_ids[place].tobytes().hex(),
+        }
+        for place in np.flatnonzero(codes)
+    )
+    return Received(message, columns.take(codes == 0), bad)
+
+
+def _record(place: int, error: RejectedOrder, item: object = None) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "index": place,
+        "code": error.code,
+        "field": error.field,
+        "detail": error.line(),
+    }
+    if item is not None:
+        record["raw_sha256"] = sha256(json_bytes(item)).hexdigest()
+    return record
+
+
+def reject_object(received: Received) -> bytes | None:
+    """Bytes of the reject object of a message, None if all its items are good."""
+    if not received.rejects:
+        return None
+    raw = received.message.body.encode("utf-8", "surrogatepass")
+    return json_bytes(
+        {
+            "version": 1,
+            "message_sha256": sha256(raw).hexdigest(),
+            "whole": received.whole,
+            "items": list(received.rejects),
+        }
+    )
+
+
+def admission_rejects(refused: LeftOut[RejectCode]) -> bytes:
+    """Bytes of the reject object of candidates that no epoch could admit."""
+    items = [
+        {
+            "index": place,
+            "code": str(refused.code(place)),
+            "order_id": refused.orders.order_ids[place].tobytes().hex(),
+        }
+        for place in range(len(refused.orders))
+    ]
+    return json_bytes({"version": 1, "message_sha256": None, "whole": False, "items": items})
+
+
+def as_candidates(columns: Sequence[OrderColumns], epoch: int) -> SealedOrders:
+    """New orders as candidates that ``epoch`` would seal first."""
+    return SealedOrders.joined(
+        [
+            SealedOrders(
+                part.rows,
+                part.order_ids,
+                np.full(len(part), epoch, dtype=np.uint64),
+                part.payloads,
+                part.pub_keys,
+                part.signatures,
+            )
+            for part in columns
+        ]
+    )
+
+
+def ids_of(orders: SealedOrders | OrderColumns) -> NDArray[np.void]:
+    """Order ids as one comparable column of K items."""
+    return np.ascontiguousarray(orders.order_ids).view("V32").reshape(-1)

@@ -1,0 +1,160 @@
+"""What people see of an epoch in the orchestrator: report, prices, netting, links, lineage."""
+
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
+from prefect.context import TaskRunContext
+from prefect.events import emit_event
+
+from convexfx_core.receipts import STATUSES, Receipts, Status
+from convexfx_core.state import Opening
+from convexfx_core.transition import EpochResult
+from convexfx_core.units import PRICE_SHIFT
+from tasks.chain import sealed_epoch
+from tasks.context import Context
+from tasks.epoch_result import epoch_result
+from tasks.objects import epoch_key, get_json, put_json
+from tasks.proposal_object import proposal_from_json
+
+INPUTS: Final = ("manifest",)
+OUTPUTS: Final = ("proposal", "verdict", "state_diffs", "sdl", "witness", "proof", "intent")
+DIGITS: Final = Decimal("0.000001")
+
+
+def publish_report(
+    ctx: Context, sealed: dict[str, Any], outcome: dict[str, Any], receipts: Receipts
+) -> None:
+    """Write the lineage object, and artifacts and asset events when a run is there to hold them."""
+    lineage = put_lineage(ctx, sealed, outcome)
+    if TaskRunContext.get() is None:
+        return
+    counts = status_counts(receipts)
+    create_markdown_artifact(
+        key="epoch-report", markdown=report_markdown(outcome, counts), description=_title(outcome)
+    )
+    create_link_artifact(
+        key="epoch-objects", link=object_url(ctx, outcome), link_text=f"Epoch {outcome['epoch']}"
+    )
+    if outcome["status"] == "settled":
+        opening, _ = sealed_epoch(ctx.store, sealed["manifest"])
+        result = epoch_result(ctx.store, sealed["manifest"], outcome["proposal"])
+        frozen = proposal_from_json(get_json(ctx.store, outcome["proposal"]))
+        create_table_artifact(
+            key="epoch-prices",
+            table=price_table(opening, frozen.prices, result),
+            description=f"{_title(outcome)}: prices and netting",
+        )
+    emit_lineage(outcome["epoch"], lineage)
+
+
+def put_lineage(ctx: Context, sealed: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
+    """Commit ``lineage.json``: every object of the epoch by its hash, inputs and outputs."""
+    manifest = get_json(ctx.store, sealed["manifest"])
+    lineage = {
+        "version": 1,
+        "epoch": outcome["epoch"],
+        "parent": manifest["parent"],
+        "inputs": [sealed["manifest"], manifest["orders"], manifest["vaults"]],
+        "outputs": [outcome[name] for name in OUTPUTS if name in outcome],
+        "code": manifest["code"],
+    }
+    put_json(ctx.store, epoch_key(outcome["epoch"], "lineage.json"), lineage)
+    return lineage
+
+
+def status_counts(receipts: Receipts) -> dict[str, int]:
+    """Number of candidates by status."""
+    found = np.bincount(receipts.status, minlength=len(STATUSES))
+    return {str(status): int(found[place]) for place, status in enumerate(STATUSES)}
+
+
+def report_markdown(outcome: dict[str, Any], counts: dict[str, int]) -> str:
+    """The epoch on one page."""
+    filled = counts[Status.FILLED] + counts[Status.PARTIAL]
+    rows = [
+        ("outcome", outcome["status"] + (f": {outcome['reason']}" if outcome["reason"] else "")),
+        ("orders admitted", outcome["orders"]),
+        ("filled (of these partly)", f"{filled} ({counts[Status.PARTIAL]})"),
+        ("unfilled", counts[Status.UNFILLED]),
+        ("parked", counts[Status.PARKED]),
+        ("rejected", counts[Status.REJECTED]),
+        ("proof mode", proof_mode_text(outcome["mode"])),
+        ("SDL", outcome["sdl_hash"] or "none"),
+        ("gap, numeraire base units", outcome.get("gap", "-")),
+    ]
+    rows += [(f"{name}, ms", ms) for name, ms in outcome["stages"].items()]
+    lines = [f"# {_title(outcome)}", "", "| | |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def proof_mode_text(mode: str | None) -> str:
+    """The proof mode, with what it is not."""
+    if mode is None:
+        return "none (nothing settled)"
+    return f"{mode} (not a proof)" if mode in ("attested", "executed") else mode
+
+
+def price_table(
+    opening: Opening, prices: tuple[int, ...], result: EpochResult
+) -> list[dict[str, str]]:
+    """One row an asset: clearing and reference price, flows of the pool in units."""
+    rows = []
+    for place, asset in enumerate(opening.registry.assets):
+        flow_in, flow_out = (
+            int(result.settlement.flow_in[place]),
+            int(result.settlement.flow_out[place]),
+        )
+        reference = opening.reference.pbar[place]
+        rows.append(
+            {
+                "asset": asset.id,
+                "price": unit_price(prices[place], opening, place),
+                "reference": unit_price(reference, opening, place),
+                "deviation_bps": f"{(prices[place] - reference) * 10**8 // reference / 10**4:.4f}",
+                "paid in": asset.text(flow_in),
+                "paid out": asset.text(flow_out),
+                "net": asset.text(flow_in - flow_out),
+            }
+        )
+    return rows
+
+
+def unit_price(price: int, opening: Opening, place: int) -> str:
+    """Price of one unit of an asset in numeraire units, 12 significant digits."""
+    decimals = opening.registry.decimals
+    value = Decimal(price) / (1 << PRICE_SHIFT) * Decimal(10) ** (decimals[place] - decimals[0])
+    return f"{value:.12g}"
+
+
+def emit_lineage(epoch: int, lineage: dict[str, Any]) -> None:
+    """One asset event for each output, naming the inputs that it was made from."""
+    inputs = [
+        {"prefect.resource.id": f"s3://{ref['key']}", "prefect.resource.role": "asset-upstream"}
+        for ref in lineage["inputs"]
+    ]
+    for ref in lineage["outputs"]:
+        emit_event(
+            event="prefect.asset.materialization.succeeded",
+            resource={
+                "prefect.resource.id": f"s3://{ref['key']}",
+                "prefect.resource.name": ref["key"],
+                "prefect.asset.name": ref["key"].rsplit("/", 1)[-1],
+            },
+            related=inputs,
+            payload={"epoch": epoch, "sha256": ref["sha256"]},
+        )
+
+
+def object_url(ctx: Context, outcome: dict[str, Any]) -> str:
+    """Where the epoch's page is served."""
+    return f"{ctx.api_url}/epochs/{outcome['epoch']}"
+
+
+def _title(outcome: dict[str, Any]) -> str:
+    return f"Epoch {outcome['epoch']} {outcome['status']}"
