@@ -1,10 +1,12 @@
 """S3 and SQS on this machine: LocalStack in its own environment, without Docker or account."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -135,10 +137,10 @@ def install_localstack(venv: Path = VENV) -> bool:
     PeerUnreachable
         The packages cannot be had.
     """
-    venv.parent.mkdir(parents=True, exist_ok=True)
     stamp = venv / ".ready"
     wanted = "\n".join(REQUIREMENTS)
-    with venv.with_name(f"{venv.name}.lock").open("a") as lock:
+    digest = hashlib.sha256(str(venv.absolute()).encode()).hexdigest()[:16]
+    with (Path(tempfile.gettempdir()) / f"convexfx-{digest}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.is_file() and stamp.read_text() == wanted:
             return False

@@ -1,11 +1,15 @@
 """Prefect on this machine: the server with its UI, and a process worker for each pool."""
 
 import sys
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import httpx
+
 from convexfx.local.logs import PYTHON_LEVEL
-from convexfx.local.service import HOST, Port, Service
+from convexfx.local.service import HOST, PROBE_TIMEOUT_S, Port, Service
 
 PORT: Final = 4200
 EPOCH_POOL: Final = "convexfx"
@@ -86,18 +90,16 @@ def prefect_worker_service(
     pool: str,
     *,
     server_port: int,
-    health_port: int,
     env: dict[str, str] | None = None,
     level: str = "info",
     cwd: Path | None = None,
 ) -> Service:
-    """A process worker, which makes its pool if it is not there.
+    """A process worker, which makes its pool if it is not there; ready when the server knows both.
 
     Parameters
     ----------
     pool : name of the work pool; the service is ``worker-<pool>``.
     server_port : the server's.
-    health_port : where its health answers; a worker is ready when it has polled.
     env : what its flow runs need besides.
     cwd : where its flow runs find their code.
     """
@@ -106,20 +108,28 @@ def prefect_worker_service(
         argv=(
             *_prefect(),
             *("worker", "start", "--pool", pool, "--type", "process", "--name", f"{pool}-local"),
-            *("--install-policy", "never", "--with-healthcheck"),
+            *("--install-policy", "never"),
         ),
-        env={
-            **prefect_environment(folder, server_port, level),
-            "PREFECT_WORKER_WEBSERVER_HOST": HOST,
-            "PREFECT_WORKER_WEBSERVER_PORT": str(health_port),
-            **(env or {}),
-        },
-        ready=f"http://{HOST}:{health_port}/health",
-        ports=(Port(health_port, "--worker-port"),),
+        env={**prefect_environment(folder, server_port, level), **(env or {})},
+        ready=partial(worker_online, server_port, pool, datetime.now(UTC)),
         cwd=cwd,
         grace_s=5.0,
         restarts_max=3,
     )
+
+
+def worker_online(server_port: int, pool: str, since: datetime) -> bool:
+    """Whether a worker of the pool has reported to the server since a moment.
+
+    Its own health page answers before it has made its pool, so it is not what is asked.
+    """
+    url = f"{api_url(server_port)}/work_pools/{pool}/workers/filter"
+    try:
+        answer = httpx.post(url, json={}, timeout=PROBE_TIMEOUT_S, trust_env=False)
+        beats = [worker["last_heartbeat_time"] for worker in answer.raise_for_status().json()]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return False
+    return any(beat and datetime.fromisoformat(beat) >= since for beat in beats)
 
 
 def _prefect() -> tuple[str, ...]:
