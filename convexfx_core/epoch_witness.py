@@ -10,6 +10,7 @@ from convexfx_core.order_row import KIND_ORDER
 from convexfx_core.params import params_to_bytes
 from convexfx_core.proposal import Proposal
 from convexfx_core.reference import reference_to_bytes
+from convexfx_core.row_order import take_rows
 from convexfx_core.settlement import Settlement
 from convexfx_core.state import Opening, VaultTable, vault_dtype
 from convexfx_core.state_diffs import Fills, consumed_mask, diff_rows, touched_vaults
@@ -40,7 +41,7 @@ class Parts:
 
 def clearing_case(opening: Opening, rows: NDArray[np.void]) -> ClearingCase:
     """The clearing problem of a batch: its kind-1 orders in the batch's sequence."""
-    orders = rows[rows["kind"] == KIND_ORDER]
+    orders = take_rows(rows, rows["kind"] == KIND_ORDER)
     return ClearingCase(opening.params, opening.reference, opening.pool.inventory, orders)
 
 
@@ -59,7 +60,7 @@ def split_batch(
     paid[clears], received[clears] = proposal.paid, settlement.received
     fee[clears] = settlement.fee
     consumed = consumed_mask(rows, paid)
-    fills = Fills(rows[consumed], paid[consumed], received[consumed], fee[consumed])
+    fills = Fills(take_rows(rows, consumed), paid[consumed], received[consumed], fee[consumed])
     return Parts(consumed, fills, touched_vaults(opening.vaults, fills.rows))
 
 
@@ -90,7 +91,7 @@ def build_witness(
         pool=opening.pool,
         vaults=vaults,
         consumed=fills.rows,
-        left=rows[~parts.consumed],
+        left=take_rows(rows, ~parts.consumed),
         prices=proposal.prices,
         pairs=pair_rows(rows, settlement),
         paid=fills.paid,
@@ -116,7 +117,7 @@ def _order_index(rows: NDArray[np.void], consumed: NDArray[np.bool_]) -> NDArray
 def pair_rows(rows: NDArray[np.void], settlement: Settlement) -> NDArray[np.void]:
     """Rate rows of exactly the pairs that kind-1 orders use, strictly increasing."""
     n = len(settlement.shift)
-    orders = rows[rows["kind"] == KIND_ORDER]
+    orders = take_rows(rows, rows["kind"] == KIND_ORDER)
     used = np.zeros(n * n, dtype=np.bool_)
     used[orders["pay"].astype(np.intp) * n + orders["receive"]] = True
     pair = np.flatnonzero(used)
@@ -135,7 +136,7 @@ def _demand_rows(
 ) -> NDArray[np.void]:
     if proposal.ration is None:
         return np.empty(0, dtype=DEMAND_DTYPE)
-    orders = rows[rows["kind"] == KIND_ORDER]
+    orders = take_rows(rows, rows["kind"] == KIND_ORDER)
     net = settlement.net_rate[orders["pay"].astype(np.intp), orders["receive"].astype(np.intp)]
     usual = np.where(net >= settlement.limit_rate, orders["budget"], np.uint64(0))
     usual[proposal.rejected] = 0

@@ -31,6 +31,7 @@ from convexfx_core.params import Params, params_from_bytes
 from convexfx_core.public_values import PUBLIC_VALUES_BYTES
 from convexfx_core.rates import RateTable
 from convexfx_core.reference import Reference, reference_from_bytes
+from convexfx_core.row_order import take_rows
 from convexfx_core.state import PoolState, vault_dtype
 from convexfx_core.witness import (
     AMOUNT_DTYPE,
@@ -164,7 +165,7 @@ class _SectionReader:
             self.read_params,
             self.read_reference,
             self.pool.inventory,
-            rows[rows["kind"] == KIND_ORDER],
+            take_rows(rows, rows["kind"] == KIND_ORDER),
         )
 
     def prices(self, data: memoryview) -> None:
