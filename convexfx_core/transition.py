@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from convexfx_core.book import Batch
 from convexfx_core.epoch_witness import build_witness, clearing_case, split_batch
 from convexfx_core.laws.claims import Certificate
-from convexfx_core.laws.evaluate import evaluate
+from convexfx_core.laws.witness_laws import evaluate
 from convexfx_core.proposal import Proposal
 from convexfx_core.public_values import PublicValues
 from convexfx_core.settlement import Settlement, settle

@@ -5,6 +5,6 @@ to all of them, ``check_clearing`` a cleared batch without vaults to those on th
 """
 
 from convexfx_core.laws.certify import check_clearing
-from convexfx_core.laws.evaluate import Evaluation, check, evaluate
+from convexfx_core.laws.witness_laws import Evaluation, check, evaluate
 
 __all__ = ["Evaluation", "check", "check_clearing", "evaluate"]
