@@ -13,6 +13,8 @@ import uvicorn
 from devnet.faults import AsgiApp, parse_fault
 
 HOST: Final = "127.0.0.1"
+BACKLOG: Final = 2048
+"""Connections that wait between the announcement and the first answer."""
 GC_THRESHOLD: Final = 1_000_000
 """Reading 100 MB of JSON makes millions of objects and no garbage: at Python's own threshold the
 collector takes six times as long as the parser."""
@@ -48,6 +50,7 @@ def serve(name: str, app: AsgiApp, port: int, log_level: str) -> int:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         print(f"devnet {name}: port {port} cannot be used: {error.strerror}", file=sys.stderr)
         return 2

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from convexfx_core.parameter_file import demo_parameters, write_parameters
+from convexfx_core.parameter_file import demo_parameters
 
 from convexfx.agreement import require_active, signed_agreement
 from convexfx.wallet.domain import domain_to_json
@@ -23,7 +23,8 @@ from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.keys import Ed25519Signer, generate_key, read_key
 from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import context_from_settings, network_id
-from tasks.ports import Json, SdlPhase
+from tasks.context import Context
+from tasks.ports import Json, SdlPhase, Signer
 
 CURRENCIES: Final = ("USD", "EUR", "JPY", "GBP", "CHF", "AUD")
 NAMES: Final = {
@@ -86,7 +87,7 @@ def make_genesis(settings: Settings, folder: Path) -> Genesis:
     mint(gateway, [mint_json(domain, mints[name], name, credits[name]) for name in CURRENCIES])
     settings.tokens.write_bytes(json_bytes(domain_to_json(settings.network, domain)))
     write_demo_parameters(settings, registry, credits)
-    register(settings, gateway)
+    register(context_from_settings(settings), gateway, read_key(settings.attestor), settings.fee)
     gateway.close()
     return Genesis({n: sum(c.amount for c in credits[n]) for n in CURRENCIES}, quotes.published)
 
@@ -154,17 +155,14 @@ def write_demo_parameters(
     """Parameters whose targets are the pool's own opening inventory, scaled to its size."""
     if settings.parameters is None:
         return
-    pool = [max(c.amount for c in credits[name]) for name in registry.ids]
-    write_parameters(settings.parameters, demo_parameters(registry, pool, POOL_USD))
+    pool = [max(credit.amount for credit in credits[name]) for name in registry.ids]
+    settings.parameters.write_bytes(demo_parameters(registry, pool, POOL_USD).to_json())
 
 
-def register(settings: Settings, gateway: HttpGateway) -> None:
+def register(ctx: Context, gateway: HttpGateway, attestor: Signer, fee: int) -> None:
     """Submit the agreement and wait for the delta epoch in which it becomes active."""
-    ctx = context_from_settings(settings)
-    attestor = read_key(settings.attestor)
-    gateway.settlement.register_agreement(
-        signed_agreement(ctx, attestor, settings.fee, ("attested",))
-    )
+    modes = tuple(dict.fromkeys(("attested", ctx.proof_mode)))
+    gateway.settlement.register_agreement(signed_agreement(ctx, attestor, fee, modes))
 
     def active() -> bool:
         try:

@@ -5,9 +5,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from convexfx_core.parameter_file import read_parameters
+from convexfx_core.parameter_file import DEMO, ParameterFile, packaged
+from convexfx_core.params import Params
 
-from convexfx_core.assets import registry_of
+from convexfx_core.assets import Registry, registry_of
 from convexfx_core.canonical import tagged_hash
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.identity import Address, OwnerId, owner_id
@@ -78,6 +79,25 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigurationError(ConfigurationCode.REGISTRY, str(path), expected, "no object")
     return value
+
+
+def read_parameters(path: Path | None, registry: Registry) -> Params:
+    """Parameters of a file, or the packaged demo ones without a file.
+
+    Raises
+    ------
+    ConfigurationError
+        ``PARAMS`` naming the entry, or the file where it cannot be read.
+    """
+    if path is None:
+        return packaged(DEMO).params(registry)
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            ConfigurationCode.PARAMS, str(path), "a parameter file", type(error).__name__
+        ) from None
+    return ParameterFile.from_json(body).params(registry)
 
 
 def context_from_settings(settings: Settings | None = None) -> Context:

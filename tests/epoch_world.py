@@ -1,0 +1,189 @@
+"""A whole exchange in a test: real devnet programs, real core, store and queue in memory."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from convexfx.agreement import signed_agreement
+from convexfx.local.genesis import CURRENCIES, mint, mint_json
+from convexfx.wallet import SignedVerifiable, Wallet, inline_messages
+from convexfx_core.assets import registry_of
+from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
+from convexfx_core.identity import Address, owner_id
+from convexfx_core.orders import Credit, Domain
+from convexfx_core.params import Params, flat_fee, params_from_matrices
+from tasks.adapters.clock import SystemClock
+from tasks.adapters.ecb import EcbReplay
+from tasks.adapters.faults import Faults
+from tasks.adapters.gateway_http import HttpGateway
+from tasks.adapters.keys import Ed25519Signer, write_key
+from tasks.adapters.memory import MemoryInbox, MemoryStore
+from tasks.adapters.prover_local import LocalProver
+from tasks.adapters.wiring import network_id, program_hash
+from tasks.chain import outcome_of
+from tasks.clear import clear
+from tasks.collect import collect
+from tasks.context import Context, using
+from tasks.prove import prove
+from tasks.settle import settle
+from tasks.state_diffs import state_diffs
+from tasks.submit import submit
+from tasks.validate import validate
+from tests.integration.devnet_processes import Program
+
+NETWORK, SHARD, DECIMALS = "convexfx-devnet", 1, 6
+MILLION = 10**6
+
+
+def signer(name: str) -> Ed25519Signer:
+    return Ed25519Signer(sha256(b"epoch world " + name.encode()).digest())
+
+
+@dataclass(frozen=True)
+class World:
+    """The exchange of one test.
+
+    ``minted``: base units of every asset; ``wallets``: by name, funded alike.
+    """
+
+    ctx: Context
+    gateway: HttpGateway
+    wallets: dict[str, Wallet]
+    minted: int
+    programs: tuple[Program, Program]
+
+    @property
+    def store(self) -> MemoryStore:
+        assert isinstance(self.ctx.store, MemoryStore)
+        return self.ctx.store
+
+    def send(self, orders: Sequence[SignedVerifiable]) -> None:
+        self.ctx.inbox.send(inline_messages(orders))
+
+    def run(self) -> dict[str, Any] | None:
+        with using(self.ctx):
+            return run_epoch()
+
+    def outcome(self, epoch: int) -> dict[str, Any]:
+        found = outcome_of(self.store, epoch)
+        assert found is not None
+        return found
+
+    def balances(self) -> dict[str, dict[str, int]]:
+        """Final balances of every vault by name and asset, base units."""
+        owners = {name: wallet.owner for name, wallet in self.wallets.items()}
+        owners["pool"] = str(self.ctx.domain.pool).split(",")[0]
+        found = {}
+        for name, owner in owners.items():
+            vault = self.gateway.settlement.vault(owner, SHARD) or {}
+            held = (vault.get("data") or {}).get("TokenHoldings", {}).get("fungibles", {})
+            found[name] = {
+                asset.id: int(held.get(str(asset.token), 0))
+                for asset in self.ctx.domain.registry.assets
+            }
+        return found
+
+    def sums(self) -> set[int]:
+        """Sum of all vaults for each token."""
+        vaults = self.balances().values()
+        return {sum(vault[name] for vault in vaults) for name in CURRENCIES}
+
+
+def run_epoch() -> dict[str, Any] | None:
+    """What the flow does, without its orchestrator."""
+    sealed = collect.fn()
+    if sealed is None:
+        return None
+    try:
+        cleared = clear.fn(sealed)
+        checked = validate.fn(sealed, cleared)
+        diffs = state_diffs.fn(sealed, checked)
+        proof = prove.fn(sealed, diffs)
+        submitted = submit.fn(sealed, checked, diffs, proof)
+    except (ClearingRefused, LawViolated, ExecutionError) as refusal:
+        return settle.fn(sealed, {"refused": refusal.line()})
+    stages = {"clear": cleared, "validate": checked, "state_diffs": diffs, "prove": proof}
+    return settle.fn(sealed, stages | {"submit": submitted})
+
+
+def demo_params(n: int = 6, pool: int = 366_666 * MILLION) -> Params:
+    """Risk of about 1 bps per $10K and bounds far away."""
+    zero = Decimal(0)
+    gamma = [
+        [Decimal(100) if i == j and i else (Decimal(20) if i and j else zero) for j in range(n)]
+        for i in range(n)
+    ]
+    return params_from_matrices(
+        decimals=(DECIMALS,) * n,
+        band_bps=(Decimal(20),) * n,
+        target=(pool,) * n,
+        q_min=(0,) * n,
+        q_max=(10**15,) * n,
+        gamma=gamma,
+        depth=(zero, *(Decimal("0.02"),) * (n - 1)),
+        fee_ppm=flat_fee(n, 300),
+    )
+
+
+@contextmanager
+def open_world(
+    folder: Path, names: Sequence[str] = ("alice", "bob", "charlie"), faults: Faults | None = None
+) -> Iterator[World]:
+    """Devnet up, currencies minted, vaults funded, agreement active."""
+    operator, attestor = signer("operator"), signer("attestor")
+    write_key(folder / "operator.json", sha256(b"epoch world operator").digest())
+    settlement = Program("devnet.settlement", folder / "settlement.log")
+    gateway_program = Program(
+        "devnet.gateway", folder / "gateway.log", "--settlement", settlement.url,
+        "--shard", str(SHARD), "--keypair", str(folder / "operator.json"),
+    )  # fmt: skip
+    gateway = HttpGateway(gateway_program.url, settlement.url)
+    try:
+        pool = Address(owner_id(operator.public_key), SHARD)
+        mints = {name: signer(f"mint {name}") for name in CURRENCIES}
+        registry = registry_of(
+            [
+                (name, DECIMALS, str(Address(owner_id(key.public_key), SHARD)))
+                for name, key in mints.items()
+            ]
+        )
+        domain = Domain(network_id(NETWORK), pool, registry)
+        wallets = {name: Wallet(signer(name), domain) for name in names}
+        owners = sorted(Address(wallet.owner_id, SHARD) for wallet in wallets.values())
+        credits = [Credit(who, 100_000 * MILLION) for who in owners]
+        credits.append(Credit(pool, 366_666 * MILLION))
+        credits.sort(key=lambda credit: credit.address)
+        mint(gateway, [mint_json(domain, mints[name], name, credits) for name in CURRENCIES])
+        store = MemoryStore(faults)
+        ctx = Context(
+            store=store,
+            inbox=MemoryInbox(faults=faults),
+            prices=EcbReplay(CURRENCIES, "USD"),
+            gateway=gateway,
+            prover=LocalProver(store, attestor, program_hash("attested")),
+            operator=operator,
+            clock=SystemClock(),
+            network=NETWORK,
+            domain=domain,
+            params=demo_params(),
+            proof_mode="attested",
+            program_hash=program_hash("attested"),
+            staleness_s=3_600,
+            deviation_bps=500,
+        )
+        gateway.settlement.register_agreement(signed_agreement(ctx, attestor, 1, ("attested",)))
+        httpx.post(settlement.url + "/epoch/advance").raise_for_status()
+        minted = sum(credit.amount for credit in credits)
+        yield World(ctx, gateway, wallets, minted, (settlement, gateway_program))
+    finally:
+        gateway.close()
+        gateway_program.stop()
+        settlement.stop()
+
+
