@@ -30,7 +30,6 @@ from convexfx_core.errors import ConfigurationCode, ConfigurationError, ConvexFx
 from convexfx_core.parameter_file import ParameterFile
 from convexfx_core.params import flat_fee
 from tasks.adapters.ecb import CURRENCIES, EcbDay, ecb_history
-from tasks.adapters.parameters import write_parameters
 
 RISK_PRICE: Final = Decimal("1.2")
 """Gamma over Sigma, per million numeraire, for the quoted pool."""
@@ -192,9 +191,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         method = Method(args.window, args.half_life, args.shrinkage)
         ids = args.assets.split(",")
         made = calibrate(args.name, ids, args.pool_million, args.until, args.valued, method)
-        write_parameters(args.out, made)
-    except ConvexFxError as error:
-        print(error.line(), file=sys.stderr)
+        args.out.write_bytes(made.to_json())
+    except (ConvexFxError, OSError) as error:
+        print(error, file=sys.stderr)
         return 2
     print(f"{args.out}: {made.name}, {', '.join(made.ids)}, pool of {made.pool_million} million")
     return 0

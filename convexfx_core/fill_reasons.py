@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from convexfx_core.case import ClearingCase
 from convexfx_core.proposal import Proposal
 from convexfx_core.settlement import Settlement
-from convexfx_core.units import LIMIT_SLACK_SHIFT
 from convexfx_core.wide import multiply_shift, split_shifts
 
 LIMIT_DIGITS: Final = 12
@@ -57,11 +56,6 @@ def fill_reasons(
     reasons[proposal.rejected] = FillReason.MIN_FILL
     reasons[proposal.paid == budget] = FillReason.NONE
     return reasons
-
-
-def is_marginal(net_rate: int, limit_rate: int) -> bool:
-    """Whether a net rate is at the limit within the tolerance of law L4."""
-    return 0 <= net_rate - limit_rate <= limit_rate >> LIMIT_SLACK_SHIFT
 
 
 def filling_limit(net_rate: int, shift: int, d_pay: int, d_receive: int) -> Decimal:

@@ -16,6 +16,7 @@ from convexfx_core.limits import (
     RISK_MAX,
 )
 from convexfx_core.risk_matrix import depth_integers, risk_integers
+from convexfx_core.units import DECIMAL
 
 PARAMS_VERSION: Final = 1
 BAND_UNITS_PER_BPS: Final = 1_000_000
@@ -93,7 +94,6 @@ def params_from_matrices(
     n = len(decimals)
     for name, column in (("band_bps", band_bps), ("depth", depth), ("target", target)):
         _expect(len(column) == n, name, f"{n} entries", len(column))
-    _expect(all(Decimal(b).is_finite() and b >= 0 for b in band_bps), "band_bps", "numbers >= 0")
     risk, inverse = risk_integers(gamma, depth, decimals[0] if decimals else 0)
     band = [_band_units(index, bps) for index, bps in enumerate(band_bps)]
     params = Params(
@@ -117,7 +117,9 @@ def flat_fee(n: int, fee_ppm: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _band_units(index: int, bps: Decimal) -> int:
-    units = Decimal(bps) * BAND_UNITS_PER_BPS
+    in_range = bps.is_finite() and 0 <= bps <= BAND_BPS_MAX
+    _expect(in_range, f"band_bps[{index}]", f"0 to {BAND_BPS_MAX}", bps)
+    units = DECIMAL.multiply(bps, Decimal(BAND_UNITS_PER_BPS))
     whole = int(units)
     _expect(units == whole, f"band_bps[{index}]", "a multiple of 1e-6 bps", bps)
     return whole

@@ -17,6 +17,8 @@ Integers = tuple[tuple[int, ...], ...]
 BPS: Final = Decimal("1e-4")
 RIDGE: Final = Decimal("1e-6")
 """Share of the mean diagonal that makes the inverse exist."""
+ENTRY_MAX: Final = Decimal("1e30")
+"""Bound of what is read, far above what fits; digits of larger numbers would only cost time."""
 INDEFINITE: Final = Decimal("1e-9")
 """Share of the mean diagonal below which a negative direction is rounding of the input."""
 
@@ -131,8 +133,8 @@ def _check_gamma(gamma: Sequence[Sequence[Decimal]]) -> None:
             raise _refused(f"gamma[{i}]", f"{n} entries", len(row))
         for j, value in enumerate(row):
             field = f"gamma[{i}][{j}]"
-            if not value.is_finite():
-                raise _refused(field, "a finite number", value)
+            if not value.is_finite() or abs(value) >= ENTRY_MAX:
+                raise _refused(field, "a number below 1e30", value)
             if value and (i == 0 or j == 0):
                 raise _refused(field, "0 in the row and column of the numeraire", value)
             if j < i and value != gamma[j][i]:
@@ -169,8 +171,8 @@ def _check_depth(depth: Sequence[Decimal], n: int) -> None:
     if len(depth) != n:
         raise _refused("depth", f"{n} entries", len(depth))
     for i, value in enumerate(depth):
-        if not value.is_finite() or value < 0:
-            raise _refused(f"depth[{i}]", "a number of at least 0", value)
+        if not value.is_finite() or not 0 <= value < ENTRY_MAX:
+            raise _refused(f"depth[{i}]", "a number from 0 to 1e30", value)
         if i == 0 and value:
             raise _refused("depth[0]", "0 for the numeraire", value)
 
