@@ -7,6 +7,7 @@ and prints ``up`` when it is ready.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from convexfx.local.ports import free_port
 from convexfx.local.service import Part, Port, Service, Step
@@ -36,10 +37,10 @@ while True:
 NO_LUCK = "print('ERROR no luck'); raise SystemExit(3)"
 
 
-def toy(name: str, *options: str, port: int | None = None, **settings: object) -> Service:
+def toy(name: str, *options: str, port: int | None = None, **settings: Any) -> Service:
     """A service that answers HTTP. ``stubborn`` ignores SIGTERM, ``parent`` has a runaway child."""
     number = port or free_port()
-    defaults: dict[str, object] = {
+    defaults: dict[str, Any] = {
         "ready": f"http://127.0.0.1:{number}/",
         "ports": (Port(number, f"--{name}-port"),),
         "grace_s": 0.3 if "stubborn" in options else 5.0,
@@ -47,13 +48,13 @@ def toy(name: str, *options: str, port: int | None = None, **settings: object) -
         "url": f"http://127.0.0.1:{number}",
     }
     argv = (sys.executable, "-S", "-E", "-c", SERVER, str(number), *options)
-    return Service(name=name, argv=argv, **{**defaults, **settings})  # type: ignore[arg-type]
+    return Service(name=name, argv=argv, **{**defaults, **settings})
 
 
-def script(name: str, code: str, **settings: object) -> Service:
+def script(name: str, code: str, **settings: Any) -> Service:
     """A service that runs a few lines of Python."""
     argv = (sys.executable, "-S", "-E", "-c", code)
-    return Service(name=name, argv=argv, **settings)  # type: ignore[arg-type]
+    return Service(name=name, argv=argv, **settings)
 
 
 def parts_of(kind: str, port: int | None) -> Sequence[Part]:

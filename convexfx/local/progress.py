@@ -1,6 +1,5 @@
 """What people see while a stack starts and stops."""
 
-from contextlib import suppress
 from typing import Protocol
 
 from rich.console import Console
@@ -36,6 +35,14 @@ class SilentProgress:
         """Nothing."""
 
 
+class PatientConsole(Console):
+    """A console whose reader may go away; rich's own way is to end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more."""
+        self.quiet = True
+
+
 class ConsoleProgress:
     """A spinner for what is under way and a line for what is done; lines only on a plain stream.
 
@@ -45,7 +52,7 @@ class ConsoleProgress:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True, highlight=False)
+        self._console = console or PatientConsole(stderr=True, highlight=False)
         self._status: Status | None = None
 
     def begin(self, doing: str) -> None:
@@ -60,10 +67,8 @@ class ConsoleProgress:
 
     def done(self, what: str, seconds: float, note: str = "") -> None:
         """Print a line."""
-        with suppress(BrokenPipeError):
-            self._console.print(
-                f"[green]ok[/green] {what:<24} {seconds:5.1f} s  {note}".rstrip(), soft_wrap=True
-            )
+        line = f"[green]ok[/green] {what:<24} {seconds:5.1f} s  {note}"
+        self._console.print(line.rstrip(), soft_wrap=True)
 
     def end(self) -> None:
         """Stop spinning."""

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,12 @@ from convexfx.local.state import Running, StackState, StateFile
 from convexfx_core.errors import ConfigurationError
 
 
-def state(**changes: object) -> StackState:
-    fields: dict[str, object] = {
+def state(**changes: Any) -> StackState:
+    fields: dict[str, Any] = {
         "marker": "m", "pid": os.getpid(), "identity": identity(os.getpid()),
         "services": [Running("api", 4711, "logs/api.jsonl", "ready", "http://127.0.0.1:8080")],
     }  # fmt: skip
-    return StackState(**{**fields, **changes})  # type: ignore[arg-type]
+    return StackState(**{**fields, **changes})
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
