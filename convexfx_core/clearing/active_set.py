@@ -17,10 +17,11 @@ from convexfx_core.clearing.newton import net_flow
 from convexfx_core.clearing.problem import F64, I64, Mask
 
 STILL_BPS: Final = 1e-11
-"""Prices that move less than this stand still."""
+ROUNDING: Final = 1e-15
+"""Prices that move less than STILL_BPS, or ROUNDING times impact and volume, stand still."""
 PARALLEL: Final = 1e-9
 """A pair whose price moves less than this part of the step does not meet its kinks."""
-SIGN_TOLERANCE: Final = 1e-9
+SIGN_TOLERANCE: Final = 1e-12
 """Multipliers may be out of their range by this part of it."""
 STEPS_MAX: Final = 4_000
 _BEYOND: Final = 3.0
@@ -66,7 +67,7 @@ class Descent:
 
 
 class _Search:
-    __slots__ = ("band", "impact", "kinks", "level", "levels", "net", "size", "state")
+    __slots__ = ("band", "impact", "kinks", "level", "levels", "net", "size", "state", "still")
 
     def __init__(
         self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
@@ -76,6 +77,8 @@ class _Search:
         n, filled = len(offset), levels.filled(state.count)
         self.net = offset + net_flow(n, levels.pay, levels.receive, filled, filled)
         self.kinks = 0
+        volume = float(np.abs(offset).sum() + filled.sum())
+        self.still = max(STILL_BPS, ROUNDING * float(np.abs(impact).max()) * volume)
 
     def manifold(self, pairs: I64, assets: I64) -> tuple[F64, F64]:
         """Shadow inventory (q,) and multipliers of the pins at the manifold's minimum."""
@@ -117,7 +120,7 @@ class _Search:
         target = -(self.impact @ shadow)
         move = np.concatenate(([0.0], target - state.u[1:]))
         largest = np.abs(move).max()
-        if largest <= STILL_BPS:
+        if largest <= self.still:
             return False
         curvature = -float(move[1:] @ change)
         along = move[levels.receive] - move[levels.pay]

@@ -4,14 +4,21 @@ from typing import Final
 
 import numpy as np
 
-from convexfx_core.clearing import numba_newton, numba_subproblem
+from convexfx_core.clearing import active_set, numba_active_set, numba_newton
 from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import BinnedCurve, Curve, KnotCurve, Levels
-from convexfx_core.clearing.newton import Pool
+from convexfx_core.clearing.newton import AT_BAND_BPS, Pool
 from convexfx_core.clearing.numba_jit import compiled
 from convexfx_core.clearing.problem import F64, I64, Demand
 from convexfx_core.clearing.subproblem import Step, Terms
 
+_SETTINGS: Final = (
+    active_set.STILL_BPS,
+    active_set.ROUNDING,
+    active_set.PARALLEL,
+    active_set.SIGN_TOLERANCE,
+    active_set.STEPS_MAX,
+)
 _NOTHING: Final = np.zeros(0)
 _NO_DEPTH: Final = np.zeros((0, 0))
 
@@ -71,7 +78,7 @@ class NumbaKernels:
             knots = (curve.key, curve.span, curve.x, curve.y, curve.slope)
         u, volume, steps = numba_newton.balance(
             pool.gap, np.ascontiguousarray(pool.impact), pool.stiffness, pool.band, start,
-            curve.pay, curve.receive, bins, knots, tolerance_bps, steps_max,
+            curve.pay, curve.receive, bins, knots, AT_BAND_BPS, tolerance_bps, steps_max,
         )  # fmt: skip
         return u, volume, steps
 
@@ -81,12 +88,12 @@ class NumbaKernels:
         """See :func:`convexfx_core.clearing.subproblem.advance`."""
         before = (damping.correction, damping.depth) if damping else (_NOTHING, _NO_DEPTH)
         correction, depth, filled, part, overflow, residual, steps, kinks, exact = (
-            numba_subproblem.advance(
+            numba_active_set.advance(
                 pool.gap, np.ascontiguousarray(pool.impact), pool.band,
                 (levels.pay, levels.receive, levels.base, levels.prefix),
                 (levels.level, levels.volume, levels.first, levels.last),
                 state.u, state.shadow, (state.count, state.partial, state.pinned),
-                volume, before,
+                volume, before, _SETTINGS,
             )
         )  # fmt: skip
         terms = Terms(correction, depth)

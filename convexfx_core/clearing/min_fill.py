@@ -2,8 +2,8 @@
 
 An order that would be filled below its minimum is rejected; so is one that rationing pushes below
 it. At the final prices every rejection must be justified in integers: with its minimum on top, the
-price would leave the order's limit (kind 1), or a bound would break and its share would be too
-small (kind 2). The least justified one is reinstated. Source: ``docs/spec.md`` section Clearing.
+price would leave the order's limit (kind 1), or a bound would break (kind 2). The least justified
+one is reinstated. Source: ``docs/spec.md`` section Clearing.
 """
 
 from dataclasses import dataclass, field
@@ -16,13 +16,14 @@ from convexfx_core.clearing.flows import Flows, flows_of
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem, grouped_sum
 from convexfx_core.clearing.ration import ONE, Rationed, bounds, rounding_slack
 from convexfx_core.clearing.rounding import Rates, least_rates
-from convexfx_core.clearing.scp import Equilibrium
+from convexfx_core.clearing.scp import Equilibrium, NotConverged
 from convexfx_core.proposal import RejectKind
 
 U8: TypeAlias = NDArray[np.uint8]
 ROUNDS_MAX: Final = 400
-REINSTATED_MAX: Final = 2
-"""An order that is rejected again after so many returns stays out, and the laws decide."""
+REINSTATED_MAX: Final = 8
+SHARED_MAX: Final = 2
+"""How often an order comes back because a law, or a fair share, wants it."""
 _TIE: Final = 1e-12
 
 
@@ -96,20 +97,30 @@ def unjustified(
     rationed: Rationed | None,
     rejections: Rejections,
 ) -> int | None:
-    """The rejected order with the least reason to be out, or None if all are justified."""
+    """The rejected order to let in again, or None if all are justified.
+
+    First those whose rejection no law allows, the least justified one first; then those that a
+    fair share at these prices would serve. Raises :class:`NotConverged` if an order that must come
+    back was pushed out :data:`REINSTATED_MAX` times.
+    """
     out = np.flatnonzero(rejections.dead)
     if not len(out):
         return None
-    excess = np.full(len(out), -np.inf)
-    by_price = rejections.kind[out] == RejectKind.MIN_FILL
-    excess[by_price] = _price_excess(problem, rates, out[by_price])
-    by_ration = ~by_price
-    if by_ration.any():
-        excess[by_ration] = _ration_excess(problem, rates, demanded, rationed, out[by_ration])
-    spent = [rejections.returned.get(k, 0) >= REINSTATED_MAX for k in out.tolist()]
-    excess[np.array(spent)] = -np.inf
-    worst = int(np.lexsort((_rank(problem, out), -excess))[0])
-    return int(out[worst]) if excess[worst] > 0.0 else None
+    excess, share = np.full(len(out), -np.inf), np.full(len(out), -np.inf)
+    priced = rejections.kind[out] == RejectKind.MIN_FILL
+    excess[priced] = _price_excess(problem, rates, out[priced])
+    if not priced.all():
+        ahead = _ration_excess(problem, rates, demanded, rationed, out[~priced])
+        excess[~priced], share[~priced] = ahead
+    returned = np.array([rejections.returned.get(k, 0) for k in out.tolist()])
+    rank = _rank(problem, out)
+    for surplus, most in ((excess, REINSTATED_MAX), (share, SHARED_MAX)):
+        again = (surplus > 0.0) & (returned < most)
+        if again.any():
+            return int(out[np.lexsort((rank, -surplus, ~again))[0]])
+    if (excess > 0.0).any():
+        raise NotConverged(f"a minimum fill stays out without need {REINSTATED_MAX} times")
+    return None
 
 
 def _price_excess(problem: Problem, rates: Rates, chosen: I64) -> F64:
@@ -128,8 +139,8 @@ def _price_excess(problem: Problem, rates: Rates, chosen: I64) -> F64:
 
 def _ration_excess(
     problem: Problem, rates: Rates, demanded: U64, rationed: Rationed | None, chosen: I64
-) -> F64:
-    """Positive where the order's minimum fits beside the fills, or its share would reach it."""
+) -> tuple[F64, F64]:
+    """Positive where the order's minimum fits beside the fills; where its share would reach it."""
     n, orders = problem.market.n, problem.case.orders
     pair = problem.demand.pair[chosen]
     cut = rationed.cut if rationed else np.zeros(n * n, dtype=np.int64)
@@ -143,8 +154,7 @@ def _ration_excess(
     fits = (least <= up[pair // n]) & (least * rate <= down[pair % n])
     volume = grouped_sum(problem.demand.pair, demanded.astype(np.float64), n * n)[pair]
     share = budget * (1.0 - cut[pair] / ONE) * (volume / (volume + budget))
-    out: F64 = np.where(fits, 1.0, share / least - 1.0)
-    return out
+    return np.where(fits, 1.0, -1.0), share / least - 1.0
 
 
 def _room(problem: Problem, flow: Flows, slack: tuple[int, ...]) -> tuple[F64, F64]:

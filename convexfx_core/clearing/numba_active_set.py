@@ -1,10 +1,18 @@
-"""Compiled twin of ``active_set.py``: same algorithm, loops instead of arrays."""
+"""Compiled twins of ``active_set.py`` and ``subproblem.py``: same algorithm, loops for arrays.
+
+numba's cache on disk follows the changes of one file only. Therefore all that calls each other
+stands in this file, and the constants of other files come in as ``settings``: STILL_BPS, ROUNDING,
+PARALLEL, SIGN_TOLERANCE, STEPS_MAX.
+"""
+
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from convexfx_core.clearing.active_set import PARALLEL, SIGN_TOLERANCE, STEPS_MAX, STILL_BPS
 from convexfx_core.clearing.numba_jit import compiled
-from convexfx_core.clearing.problem import F64, I64, Mask
+from convexfx_core.clearing.problem import BPS, F64, I64, Mask
+
+Settings: TypeAlias = tuple[float, float, float, float, int]
 
 
 @compiled
@@ -103,6 +111,8 @@ def _walk(
     count: I64,
     partial: Mask,
     pinned: I64,
+    still: float,
+    parallel: float,
 ) -> tuple[bool, int]:
     """Exact line search; see ``_Search.walk`` of the numpy version. Changes the state in place."""
     q, kinks = len(impact), 0
@@ -110,9 +120,9 @@ def _walk(
     move = np.zeros(q + 1)
     move[1:] = target - u[1:]
     largest = np.abs(move).max()
-    if largest <= STILL_BPS:
+    if largest <= still:
         return False, 0
-    parallel = PARALLEL * largest
+    parallel *= largest
     curvature = -np.dot(move[1:], change)
     along = move[receive] - move[pay]
     kink = _kink_times(u, along, parallel, pay, receive, level, first, last, count, partial)
@@ -180,8 +190,9 @@ def _release(
     count: I64,
     partial: Mask,
     pinned: I64,
+    tolerance: float,
 ) -> bool:
-    held, worst, choice = len(pairs), SIGN_TOLERANCE, -1
+    held, worst, choice = len(pairs), tolerance, -1
     for c in range(held):
         below = -multiplier[c] / volume[count[pairs[c]]]
         if below > worst:
@@ -206,7 +217,7 @@ def _release(
 
 
 @compiled
-def descend(
+def _descend(
     u: F64,
     shadow: F64,
     offset: F64,
@@ -222,25 +233,40 @@ def descend(
     count: I64,
     partial: Mask,
     pinned: I64,
+    settings: Settings,
 ) -> tuple[F64, F64, int, int, bool]:
     """Fields of ``Descent``; u, shadow, count, partial and pinned are changed in place."""
     part, overflow, kinks, net = np.zeros(len(pay)), np.zeros(len(impact)), 0, offset.copy()
     for p in range(len(pay)):
         net[pay[p]] += filled[p]
         net[receive[p]] -= filled[p]
-    for step in range(1, STEPS_MAX + 1):
+    total = np.abs(offset).sum() + filled.sum()
+    still = max(settings[0], settings[1] * np.abs(impact).max() * total)
+    for step in range(1, settings[4] + 1):
         pairs, assets = np.flatnonzero(partial), np.flatnonzero(pinned)
         goal, multiplier = _manifold(
             net, impact, band, pay, receive, level, count, pairs, assets, pinned
         )
         moved, crossed = _walk(
             u, shadow, goal, net, impact, band, pay, receive, level, volume,
-            first, last, count, partial, pinned,
+            first, last, count, partial, pinned, still, settings[2],
         )  # fmt: skip
         kinks += crossed
         if moved:
             continue
-        if _release(pairs, assets, multiplier, net, pay, receive, volume, count, partial, pinned):
+        if _release(
+            pairs,
+            assets,
+            multiplier,
+            net,
+            pay,
+            receive,
+            volume,
+            count,
+            partial,
+            pinned,
+            settings[3],
+        ):
             continue
         shadow[:] = goal
         held = len(pairs)
@@ -249,4 +275,73 @@ def descend(
         for c in range(len(assets)):
             overflow[assets[c]] = -multiplier[held + c] * pinned[assets[c]]
         return part, overflow, step, kinks, True
-    return part, overflow, STEPS_MAX, kinks, False
+    return part, overflow, settings[4], kinks, False
+
+
+@compiled
+def _conservation(
+    n: int, pay: I64, receive: I64, u: F64, volume: F64, before: tuple[F64, F64]
+) -> tuple[F64, F64]:
+    correction, depth = np.zeros(n), np.zeros((n, n))
+    for p in range(len(pay)):
+        i, j = pay[p], receive[p]
+        out = volume[p] * np.exp((u[i] - u[j]) * BPS)
+        correction[j] += volume[p] - out
+        weight = 0.5 * BPS * out
+        depth[i, i] += weight
+        depth[j, j] += weight
+        depth[i, j] -= weight
+        depth[j, i] -= weight
+    if len(before[0]):
+        correction = 0.5 * (correction + before[0])
+        depth = 0.5 * (depth + before[1])
+    return correction, depth
+
+
+@compiled
+def _residual(
+    gap: F64, impact: F64, pay: I64, receive: I64, u: F64, volume: F64, overflow: F64
+) -> float:
+    after = gap.copy()
+    for p in range(len(pay)):
+        i, j = pay[p], receive[p]
+        after[i] += volume[p]
+        after[j] -= volume[p] * np.exp((u[i] - u[j]) * BPS)
+    worst: float = np.abs(impact @ (after[1:] - overflow) + u[1:]).max()
+    return worst
+
+
+@compiled
+def advance(
+    gap: F64,
+    impact: F64,
+    band: F64,
+    pairs: tuple[I64, I64, F64, F64],
+    levels: tuple[F64, F64, I64, I64],
+    u: F64,
+    shadow: F64,
+    pins: tuple[I64, Mask, I64],
+    volume: F64,
+    before: tuple[F64, F64],
+    settings: Settings,
+) -> tuple[F64, F64, F64, F64, F64, Any, int, int, bool]:
+    """Fields of ``Step``; u, shadow and the pins are changed in place."""
+    pay, receive, base, prefix = pairs
+    level, size, first, last = levels
+    count, partial, pinned = pins
+    n = len(gap)
+    correction, depth = _conservation(n, pay, receive, u, volume, before)
+    inner = np.ascontiguousarray(depth[1:, 1:])
+    stepped = impact @ np.linalg.inv(np.eye(n - 1) + inner @ impact)
+    stepped = 0.5 * (stepped + stepped.T)
+    offset = gap + correction - depth @ u
+    shadow -= inner @ u[1:]
+    filled = base + prefix[count] - prefix[first]
+    part, overflow, steps, kinks, exact = _descend(
+        u, shadow, offset, filled, stepped, band, pay, receive, level, size, first, last,
+        count, partial, pinned, settings,
+    )  # fmt: skip
+    shadow += inner @ u[1:]
+    filled = base + prefix[count] - prefix[first] + part
+    residual = _residual(gap, impact, pay, receive, u, filled, overflow)
+    return correction, depth, filled, part, overflow, residual, steps, kinks, exact

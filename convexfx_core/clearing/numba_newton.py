@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.clearing.newton import AT_BAND_BPS
 from convexfx_core.clearing.numba_jit import compiled
 from convexfx_core.clearing.problem import BPS, F64, I64, Mask
 
@@ -88,6 +87,7 @@ def balance(
     receive: I64,
     bins: tuple[F64, F64, float],
     knots: tuple[F64, float, F64, F64, F64],
+    at_band: float,
     tolerance: float,
     steps_max: int,
 ) -> tuple[F64, F64, int]:
@@ -95,7 +95,7 @@ def balance(
     pairs, u = len(pay), start.copy()
     volume, slope, out = np.zeros(pairs), np.zeros(pairs), np.zeros(pairs)
     binned = bins[1].shape[1] > 1
-    edge = band[1:] - AT_BAND_BPS
+    edge = band[1:] - at_band
     inward, length, step = np.zeros(len(impact)), 0.0, np.zeros(len(impact))
     steps = -1
     while True:
