@@ -11,7 +11,7 @@ from convexfx_core.limits import BUNDLE_BYTES_MAX
 DEPTH_MAX: Final = 32
 """Our deepest message has ten levels; the standard parser recurses for each."""
 NUMBER_CHARS_MAX: Final = 64
-"""A 128-bit integer has 39 digits."""
+"""Longest decimal that is kept: 19 digits before the point and as many as anybody writes after."""
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKET: Final = bytes(i for i in range(256) if i not in b"[]{}")
 
@@ -45,7 +45,7 @@ def strict_json(
     data : the text.
     bytes_max : longest text that is read.
     keep_decimals : number literals with a fraction or exponent become the :class:`Decimal` of
-        their text instead of being refused; integers stay integers of any size up to 64 digits.
+        their text instead of being refused; integers stay integers of any size.
 
     Raises
     ------
@@ -61,7 +61,6 @@ def strict_json(
             data.decode("ascii"),
             object_pairs_hook=_unique_keys,
             parse_float=_decimal if keep_decimals else _refuse_float,
-            parse_int=_integer,
             parse_constant=_refuse_constant,
         )
     except (ValueError, RecursionError) as error:
@@ -83,12 +82,6 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         repeated = next(name for name in names if names.count(name) > 1)
         _refuse(RejectCode.DUPLICATE_KEY, "each key once", repeated)
     return found
-
-
-def _integer(text: str) -> int:
-    if len(text) > NUMBER_CHARS_MAX:
-        _refuse(RejectCode.NOT_JSON, f"numbers of at most {NUMBER_CHARS_MAX} characters")
-    return int(text)
 
 
 def _decimal(text: str) -> Decimal:
