@@ -101,7 +101,7 @@ def read_parquet_bundle(
             RejectCode.BUNDLE_FORMAT, "bundle", "a Parquet file", str(error)[:200]
         ) from None
     _check_count(table.num_rows, count)
-    payloads, pub_keys, signatures = (_fixed_rows(column) for column in table.columns)
+    payloads, pub_keys, signatures = (rows_of(column) for column in table.columns)
     return payloads, pub_keys, signatures
 
 
@@ -132,7 +132,8 @@ def _line_result(line: bytes, domain: Domain) -> ItemResult:
         return error
 
 
-def _fixed_rows(column: Any) -> NDArray[np.uint8]:
+def rows_of(column: Any) -> NDArray[np.uint8]:
+    """Rows of a fixed-width binary Arrow column as u8[K, width]; a null stands as zeros."""
     width = column.type.byte_width
     whole = column.fill_null(bytes(width)).combine_chunks()
     data = np.frombuffer(whole.buffers()[1], dtype=np.uint8)
