@@ -95,18 +95,21 @@ def integer(value: object, name: str, low: int = 0, high: int = (1 << 64) - 1) -
 
 def address(value: object, name: str) -> Address:
     """Address of its text form."""
-    owner, comma, shard = value.partition(",") if isinstance(value, str) else ("", "", "")
-    if not comma or not shard.isdecimal() or str(int(shard)) != shard:
-        raise Invalid("SCHEMA", f'{name}: expected "<owner base58>,<shard>"')
-    return Address(unb58(owner, 32, name), integer(int(shard), name, 1))
+    owner, shard = _split(value, name)
+    return Address(unb58(owner, 32, name), shard)
 
 
 def hex_address(value: object, name: str) -> Address:
     """Address in the form of SDL transactions: owner in hexadecimal, comma, shard."""
-    owner, comma, shard = value.partition(",") if isinstance(value, str) else ("", "", "")
-    if not comma or not shard.isdecimal() or str(int(shard)) != shard:
-        raise Invalid("SCHEMA", f'{name}: expected "<owner hexadecimal>,<shard>"')
-    return Address(unhex(owner, 32, name), integer(int(shard), name, 1))
+    owner, shard = _split(value, name)
+    return Address(unhex(owner, 32, name), shard)
+
+
+def _split(value: object, name: str) -> tuple[str, int]:
+    owner, _, shard = value.partition(",") if isinstance(value, str) else ("", "", "")
+    if not shard.isdecimal() or len(shard) > 20 or str(int(shard)) != shard:
+        raise Invalid("SCHEMA", f'{name}: expected "<owner>,<shard>"')
+    return owner, integer(int(shard), name, 1)
 
 
 class Bytes:
