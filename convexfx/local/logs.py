@@ -131,12 +131,20 @@ def _parsed(line: str) -> dict[str, Any] | None:
         "level": LEVEL_OF_WORD.get(word, "info"),
         "message": str(value.get("message") or value.get("msg") or ""),
     }
-    if "created" in value:
-        moment = datetime.fromtimestamp(float(value["created"]), UTC)
-        entry["time"] = moment.isoformat(timespec="milliseconds")
-    elif value.get("time") or value.get("timestamp"):
-        entry["time"] = str(value.get("time") or value["timestamp"])
+    moment = _moment(value.get("created")) or value.get("time") or value.get("timestamp")
+    if moment:
+        entry["time"] = str(moment)
     if value.get("name"):
         entry["logger"] = str(value["name"])
     extra = {key: x for key, x in value.items() if key not in _RECORD_FIELDS and x is not None}
     return entry | extra
+
+
+def _moment(created: object) -> str:
+    """ISO text of the Unix time of a logging record; empty for anything else."""
+    if isinstance(created, bool) or not isinstance(created, int | float):
+        return ""
+    try:
+        return datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return ""

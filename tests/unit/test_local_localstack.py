@@ -58,9 +58,9 @@ def test_something_healthy_is_used_again(root: int, health: int, found: bool) ->
         server.server_close()
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", f"http://127.0.0.1:{free_port()}"])
-def test_what_does_not_answer_is_not_used(url: str) -> None:
-    assert existing_endpoint({"AWS_ENDPOINT_URL": url}) is None
+def test_what_does_not_answer_is_not_used() -> None:
+    for url in ("", "nonsense", f"http://127.0.0.1:{free_port()}"):
+        assert existing_endpoint({"AWS_ENDPOINT_URL": url}) is None
     assert existing_endpoint({}) is None
 
 
