@@ -13,9 +13,7 @@ MODES = ("attested", "executed", "core", "compressed", "gpu")
 SUBMIT_HINT = "an active agreement; run `convexfx submit-domain-agreement` and wait for its epoch"
 
 
-def agreement_bytes(
-    ctx: Context, attestor_key: bytes, fee: int, modes: tuple[str, ...]
-) -> bytes:
+def agreement_bytes(ctx: Context, attestor_key: bytes, fee: int, modes: tuple[str, ...]) -> bytes:
     """Canonical bytes of an agreement (``docs/spec.md`` section 8)."""
     writer = Writer().u64(ctx.domain.pool.shard, "shard")
     writer.fixed(owner_id(ctx.operator.public_key), 32, "operator")

@@ -1,5 +1,6 @@
 """Deployments and result storage of a local stack, as ``prefect.yaml`` has them for a real one."""
 
+import sys
 from datetime import timedelta
 from typing import Final
 
@@ -59,3 +60,13 @@ def _prove() -> RunnerDeployment:
     )
     assert isinstance(deployment, RunnerDeployment)
     return deployment
+
+
+def main(arguments: list[str]) -> None:
+    """``python -m convexfx.local.deployments BUCKET INTERVAL_S``: deploy to the server in use."""
+    bucket, interval = arguments
+    deploy(bucket, int(interval) or None)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -8,8 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from convexfx_core.parameter_file import demo_parameters
-
 from convexfx.agreement import require_active, signed_agreement
 from convexfx.wallet.domain import domain_to_json
 from convexfx_core.assets import Registry, registry_of
@@ -17,6 +15,7 @@ from convexfx_core.canonical import json_bytes
 from convexfx_core.errors import AgreementError, CommitUnknown, PeerUnreachable
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.orders import Credit, Domain, MintOperation, MintPayload
+from convexfx_core.parameter_file import demo_parameters
 from convexfx_core.wire_orders import verifiable_json
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway

@@ -1,0 +1,6 @@
+"""``python -m convexfx``."""
+
+from convexfx.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""``convexfx submit-domain-agreement`` and ``check-domain-agreement``."""
+
+from typing import Annotated
+
+import typer
+
+from convexfx.cli.options import Config, Json
+
+
+def submit(
+    config: Config = None,
+    fee: Annotated[int | None, typer.Option(min=0, help="Plancks; default: the setting.")] = None,
+) -> None:
+    """Register the domain with its law program; active from the next delta epoch."""
+    from convexfx.agreement import signed_agreement
+    from tasks.adapters.gateway_http import HttpSettlement
+    from tasks.adapters.keys import read_key
+    from tasks.adapters.settings import Settings
+    from tasks.adapters.wiring import context_from_settings
+
+    settings = Settings.load(config)
+    ctx = context_from_settings(settings)
+    body = signed_agreement(
+        ctx, read_key(settings.attestor), settings.fee if fee is None else fee,
+        tuple(dict.fromkeys(("attested", ctx.proof_mode))),
+    )  # fmt: skip
+    made = HttpSettlement(settings.base_layer_rpc).register_agreement(body)
+    typer.echo(
+        f"agreement for shard {made.shard} registered; active from delta epoch {made.active_from}"
+    )
+    typer.echo("check it with: convexfx check-domain-agreement")
+
+
+def check(config: Config = None, as_json: Json = False) -> None:
+    """Whether the agreement is active for this configuration; exit 1 if it is not."""
+    import json
+    from dataclasses import asdict
+
+    from convexfx.agreement import require_active
+    from tasks.adapters.settings import Settings
+    from tasks.adapters.wiring import context_from_settings
+
+    found = require_active(context_from_settings(Settings.load(config)))
+    if as_json:
+        typer.echo(json.dumps(asdict(found), sort_keys=True))
+        return
+    modes = ", ".join(found.allowed_modes)
+    typer.echo(f"active for shard {found.shard} since delta epoch {found.active_from}; {modes}")

@@ -1,0 +1,39 @@
+"""``convexfx run``: the executor against configured endpoints; ``convexfx test``: its self-test."""
+
+from typing import Annotated
+
+import typer
+
+from convexfx.cli.options import Config, Json
+
+
+def run(
+    config: Config = None,
+    api_port: Annotated[int | None, typer.Option(help="Port of page and API.")] = None,
+) -> None:
+    """Run the executor: checks the agreement, reads back the chain, serves the API, runs the schedule.
+
+    Needs `PREFECT_API_URL` and the AWS variables; refuses to start without an active agreement.
+    """
+    from convexfx.executor import run_executor
+    from tasks.adapters.settings import Settings
+
+    settings = Settings.load(config)
+    if api_port is not None:
+        settings = settings.model_copy(update={"api_port": api_port})
+    raise typer.Exit(run_executor(settings))
+
+
+def self_test(config: Config = None, as_json: Json = False) -> None:
+    """Self-test: settings, store semantics, queue, gateway, law program, one dry epoch."""
+    import json
+
+    from convexfx.selftest import run_checks
+
+    results = list(run_checks(config))
+    if as_json:
+        typer.echo(json.dumps([result.to_json() for result in results]))
+    else:
+        for result in results:
+            typer.echo(f"{'ok  ' if result.passed else 'FAIL'} {result.name}: {result.detail}")
+    raise typer.Exit(0 if all(result.passed for result in results) else 1)

@@ -1,0 +1,55 @@
+"""``convexfx``: exit 0 done, 1 a checked "no", 2 usage or configuration, 3 a peer is unreachable."""
+
+import sys
+from typing import Final
+
+import typer
+
+from convexfx.cli import agreement, clear, epoch, executor, stack, wallet
+from convexfx_core.errors import (
+    AgreementError,
+    CodecError,
+    CommitUnknown,
+    ConfigurationError,
+    ConvexFxError,
+    PeerUnreachable,
+    RejectedOrder,
+)
+
+USAGE_ERRORS: Final = (ConfigurationError, CodecError, RejectedOrder)
+PEER_ERRORS: Final = (PeerUnreachable, CommitUnknown)
+
+app = typer.Typer(
+    name="convexfx",
+    help="A batch FX exchange whose every epoch is proven fair.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (stack.up, stack.down, executor.run, clear.clear, clear.verify):
+    app.command()(command)
+app.command("test")(executor.self_test)
+app.command("submit-domain-agreement")(agreement.submit)
+app.command("check-domain-agreement")(agreement.check)
+app.add_typer(epoch.app, name="epoch", help="Read the chain of epochs.")
+app.add_typer(wallet.app, name="wallet", help="Keys, orders, balances: the wallet's side.")
+
+
+def exit_code(error: ConvexFxError) -> int:
+    """Exit code of an expected failure."""
+    if isinstance(error, PEER_ERRORS):
+        return 3
+    if isinstance(error, USAGE_ERRORS):
+        return 2
+    return 1
+
+
+def main() -> None:
+    """Run a command; expected failures are one line on standard error."""
+    try:
+        app()
+    except ConvexFxError as error:
+        hint = " (see `convexfx submit-domain-agreement --help`)"
+        text = error.line() + (hint if isinstance(error, AgreementError) else "")
+        print(f"convexfx: {text}", file=sys.stderr)
+        sys.exit(exit_code(error))

@@ -1,0 +1,224 @@
+"""The whole exchange on one machine, declared: services, first day, deployments, in their order."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from convexfx.local.deployments import EPOCH_POOL, PROVE_POOL, results_block_slug
+from convexfx.local.genesis import Genesis, key_of, make_genesis
+from convexfx.local.localstack import (
+    aws_environment,
+    existing_endpoint,
+    install_localstack,
+    localstack_service,
+    use_local_aws,
+)
+from convexfx.local.prefect_server import (
+    prefect_environment,
+    prefect_server_service,
+    prefect_worker_service,
+)
+from convexfx.local.provision import provision
+from convexfx.local.service import HOST, Part, Port, Service, Step
+from convexfx_core.errors import PeerUnreachable
+from tasks.adapters.settings import Settings
+
+DELTA_EPOCH_S: Final = 2
+DEPLOY_S_MAX: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports of 127.0.0.1, each with an option of `convexfx up` that changes it."""
+
+    api: int = 8080
+    gateway: int = 3000
+    settlement: int = 3100
+    prefect: int = 4200
+    aws: int = 4566
+    epoch_worker: int = 8081
+    prove_worker: int = 8082
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A local exchange that can be started.
+
+    Attributes
+    ----------
+    folder : state folder: keys, tokens, parameters, logs.
+    ports : where its services listen.
+    settings : what every process works with; endpoints are those of ``ports``.
+    genesis : what the first day made, once it was started.
+    scheduled : whether epochs run by schedule.
+    """
+
+    folder: Path
+    ports: Ports
+    settings: Settings
+    scheduled: bool = True
+    genesis: list[Genesis] = field(default_factory=list)
+
+    @property
+    def api_url(self) -> str:
+        """Where page and API are served."""
+        return f"http://{HOST}:{self.ports.api}"
+
+    @property
+    def prefect_url(self) -> str:
+        """Where the Prefect UI is served."""
+        return f"http://{HOST}:{self.ports.prefect}"
+
+    def environment(self) -> dict[str, str]:
+        """Variables of every process that does the exchange's work."""
+        prefect = prefect_environment(self.folder, self.ports.prefect, self.settings.log_level)
+        storage = {"PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": results_block_slug()}
+        return {**self.settings.environment(), **self.aws(), **prefect, **storage}
+
+    def aws(self) -> dict[str, str]:
+        """Variables that point to the object store and queue in use."""
+        return aws_environment(existing_endpoint() or f"http://{HOST}:{self.ports.aws}")
+
+    def parts(self) -> tuple[Part, ...]:
+        """Everything in the order of its start."""
+        own = not existing_endpoint()
+        store: tuple[Part, ...] = (
+            (
+                Step("object store: environment (once)", _installed),
+                localstack_service(self.folder, port=self.ports.aws, option="--aws-port"),
+            )
+            if own
+            else ()
+        )
+        return (
+            *store,
+            (self._settlement(), self._prefect_server()),
+            self._first_keys(),
+            self._gateway(),
+            Step("bucket, queue, six currencies, vaults, agreement", self._first_day),
+            Step("deployments", self._deploy),
+            (
+                self._worker(EPOCH_POOL, self.ports.epoch_worker),
+                self._worker(PROVE_POOL, self.ports.prove_worker),
+                self._api(),
+            ),
+        )
+
+    def _first_keys(self) -> Step:
+        def make() -> None:
+            for name in ("operator", "attestor"):
+                key_of(self.folder, name)
+
+        return Step("keys", make)
+
+    def _first_day(self) -> None:
+        use_local_aws(self.aws()["AWS_ENDPOINT_URL"])
+        provision(self.settings.bucket, self.settings.inbox_queue)
+        self.genesis.append(make_genesis(self.settings, self.folder))
+
+    def _deploy(self) -> None:
+        interval = str(self.settings.epoch_interval_s if self.scheduled else 0)
+        module = "convexfx.local.deployments"
+        command = (sys.executable, "-m", module, self.settings.bucket, interval)
+        done = subprocess.run(
+            command,
+            env={**os.environ, **self.environment()},
+            capture_output=True,
+            text=True,
+            timeout=DEPLOY_S_MAX,
+            check=False,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise PeerUnreachable("Prefect", "both deployments to be made", last)
+
+    def _settlement(self) -> Service:
+        port = self.ports.settlement
+        options = ("--network", self.settings.network, "--epoch-seconds", str(DELTA_EPOCH_S))
+        return self._devnet("settlement", port, options)
+
+    def _gateway(self) -> Service:
+        options = (
+            *("--network", self.settings.network),
+            *("--settlement", self.settings.base_layer_rpc),
+            *("--shard", str(self.settings.shard), "--keypair", str(self.settings.keypair)),
+        )
+        return self._devnet("gateway", self.ports.gateway, options)
+
+    def _devnet(self, name: str, port: int, options: tuple[str, ...]) -> Service:
+        level = ("--log-level", self.settings.log_level)
+        return Service(
+            name=name,
+            argv=(sys.executable, "-m", f"devnet.{name}", "--port", str(port), *options, *level),
+            ready=f"http://{HOST}:{port}/openapi.json",
+            ports=(Port(port, f"--{name}-port"),),
+            url=f"http://{HOST}:{port}",
+        )
+
+    def _prefect_server(self) -> Service:
+        level = self.settings.log_level
+        return prefect_server_service(self.folder, port=self.ports.prefect, level=level)
+
+    def _worker(self, pool: str, health_port: int) -> Service:
+        return prefect_worker_service(
+            self.folder,
+            pool,
+            server_port=self.ports.prefect,
+            health_port=health_port,
+            env=self.environment(),
+            level=self.settings.log_level,
+        )
+
+    def _api(self) -> Service:
+        port = self.ports.api
+        return Service(
+            name="api",
+            argv=(sys.executable, "-m", "convexfx.api", "--port", str(port)),
+            env=self.environment(),
+            ready=f"{self.api_url}/api/health",
+            ports=(Port(port, "--api-port"),),
+            url=self.api_url,
+            restarts_max=3,
+        )
+
+
+def _installed() -> None:
+    install_localstack()
+
+
+def local_settings(folder: Path, ports: Ports, settings: Settings) -> Settings:
+    """Settings of a local exchange: everything in ``folder`` and on ``ports``."""
+    here = folder.absolute()
+    return settings.model_copy(
+        update={
+            "base_layer_rpc": f"http://{HOST}:{ports.settlement}",
+            "gateway": f"http://{HOST}:{ports.gateway}",
+            "keypair": here / "keys" / "operator.json",
+            "attestor": here / "keys" / "attestor.json",
+            "tokens": here / "tokens.json",
+            "parameters": here / "parameters.json",
+            "api_port": ports.api,
+        }
+    )
+
+
+def local_exchange(
+    folder: Path,
+    ports: Ports,
+    settings: Settings,
+    *,
+    scheduled: bool = True,
+    free: Callable[[int], tuple[int, ...]] | None = None,
+) -> Exchange:
+    """An exchange in a state folder.
+
+    Parameters
+    ----------
+    free : gives that many free ports, for tests; None: ``ports`` hold.
+    """
+    chosen = ports if free is None else replace(Ports(*free(7)))
+    return Exchange(folder, chosen, local_settings(folder, chosen, settings), scheduled)
