@@ -205,10 +205,10 @@ def pool_after(pool: PoolState, fills: Fills) -> PoolState:
     fees = column_sums(_receive(fills), fills.fee, n)
     balances = _moved(pool.balances, paid, received)
     fees_accrued = tuple(a + b for a, b in zip(pool.fees_accrued, fees, strict=True))
-    for name, values in (("balance", balances), ("fees_accrued", fees_accrued)):
-        for asset, value in enumerate(values):
-            if not 0 <= value <= BALANCE_MAX:
-                raise _balance(f"pool {name} of asset {asset}", value)
+    for asset, (balance, accrued) in enumerate(zip(balances, fees_accrued, strict=True)):
+        if not accrued <= balance <= BALANCE_MAX:
+            field = f"pool balance of asset {asset}"
+            raise _balance(field, f"fees accrued {accrued} to 2^63 - 1", balance)
     return PoolState(pool.owner, pool.nonce + fills.count, balances, fees_accrued)
 
 
@@ -226,7 +226,7 @@ def vaults_after(vaults: VaultTable, fills: Fills) -> VaultTable:
         row, asset = divmod(int(bad[0]), n)
         at = int(bad[0])
         value = (int(high[at]) << 32) + (int(low[at]) & 0xFFFF_FFFF)
-        raise _balance(f"vault {row}, asset {asset}", value)
+        raise _balance(f"vault {row}, asset {asset}", "0 to 2^63 - 1", value)
     balances = (high.astype(np.uint64) << half) | (low & 0xFFFF_FFFF).astype(np.uint64)
     nonces = vaults.nonces.copy()
     nonces[vault] = fills.rows["nonce"]
@@ -263,5 +263,5 @@ def _moved(
     return tuple(b + m - x for b, m, x in zip(before, more, less, strict=True))
 
 
-def _balance(field: str, value: int) -> ExecutionError:
-    return ExecutionError(ExecutionCode.BALANCE, field, "0 to 2^63 - 1 base units", value)
+def _balance(field: str, expected: str, value: int) -> ExecutionError:
+    return ExecutionError(ExecutionCode.BALANCE, field, f"{expected} base units", value)

@@ -148,9 +148,10 @@ def rationed_epoch(orders: int = 24, seed: int = 5, assets: int = 4) -> Epoch:
 
 
 @cache
-def reject_epoch(orders: int = 40, seed: int = 3, assets: int = 4) -> Epoch:
-    """A small epoch in which the clearing rejects for the minimum fill."""
-    return epoch_of(Shape(assets=assets, orders=orders, gross=60.0, min_fill=0.9), seed)
+def reject_epoch(orders: int = 24, seed: int = 4, assets: int = 4) -> Epoch:
+    """A small epoch in which the clearing rejects two orders for their minimum fill."""
+    shape = Shape(assets=assets, orders=orders, gross=60.0, min_fill=0.9, market=0.1)
+    return epoch_of(shape, seed)
 
 
 def only_cancels(count: int = 4) -> Epoch:
@@ -166,5 +167,3 @@ def nothing_consumed() -> Epoch:
     batch = batch_of(rows)
     case = clearing_case(epoch.opening, rows)
     return replace(epoch, batch=batch, proposal=propose(case, kernels="numpy"))
-
-

@@ -2,7 +2,7 @@
 
 The budgets of a vault's consumed orders that pay one asset, one after the other, stay within the
 vault's balance of it. Index: order index; K + i for vault row i with a balance after the epoch
-outside [0, 2^63); K + V + asset for the pool's balance or its fees accrued.
+outside [0, 2^63); K + V + asset for the pool's balance outside [fees accrued, 2^63).
 """
 
 from collections import defaultdict
@@ -56,13 +56,12 @@ def _check_pool_after(view: WitnessView) -> None:
             balances[int(row["receive"])] -= int(received)
             fees[int(row["receive"])] += int(fee)
     for asset, (balance, accrued) in enumerate(zip(balances, fees, strict=True)):
-        _in_range(base + asset, balance)
-        _in_range(base + asset, accrued)
+        _in_range(base + asset, balance, accrued)
 
 
-def _in_range(index: int, value: int) -> None:
-    if not 0 <= value <= BALANCE_MAX:
-        raise LawViolated(LAW, index, value, f"0 to {BALANCE_MAX}")
+def _in_range(index: int, value: int, low: int = 0) -> None:
+    if not low <= value <= BALANCE_MAX:
+        raise LawViolated(LAW, index, value, f"{low} to {BALANCE_MAX}")
 
 
 def holds(view: WitnessView) -> bool:
