@@ -36,10 +36,13 @@ class Snapshot:
         Raises
         ------
         ValueError
-            When the file belongs to another network or shard, or is of another version.
+            When the file is of another version, network or shard, or cannot be read.
         """
         if self._path.exists():
-            self._load(json.loads(self._path.read_text("ascii")))
+            try:
+                self._load(json.loads(self._path.read_text("ascii")))
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise ValueError(f"state file {self._path}: {error}") from error
         self._domain.on_change = self.write
 
     def write(self) -> None:
@@ -62,7 +65,7 @@ class Snapshot:
         domain = self._domain
         expected = (VERSION, domain.operator.network.hex(), domain.operator.shard)
         if (stored["version"], stored["network"], stored["shard"]) != expected:
-            raise ValueError(f"state file {self._path}: of another version, network or shard")
+            raise ValueError("of another version, network or shard")
         network = domain.operator.network
         domain.pending = [_batch(network, rows) for rows in stored["pending"]]
         for row in stored["sdls"]:

@@ -7,7 +7,6 @@ from devnet.faults import FaultLayer
 from devnet.serve import option_parser, serve
 from devnet.settlement.app import build_app
 from devnet.settlement.chain import Chain, Rules
-from devnet.settlement.invalid import Invalid
 from devnet.settlement.proof import Verifier
 from devnet.settlement.snapshot import attach
 
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chain = Chain(Rules(options.network, options.minimum_fee, options.epoch_gap, verifier))
         if options.state_file is not None:
             attach(options.state_file, chain)
-    except (OSError, ValueError, KeyError, Invalid) as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     app = build_app(chain, options.epoch_seconds, options.fault)
     return serve("settlement", FaultLayer(app, options.fault), options.port, options.log_level)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from devnet.settlement.agreement import read_agreement
 from devnet.settlement.chain import Chain, Migration, SdlRecord
 from devnet.settlement.codec import Address, address
+from devnet.settlement.invalid import Invalid
 from devnet.settlement.ledger import Account, MintRecord
 from devnet.settlement.local_laws import ShardRecord
 from devnet.settlement.transactions import read_sdl
@@ -21,13 +22,16 @@ def attach(path: Path, chain: Chain) -> None:
     Raises
     ------
     ValueError
-        When it is of another network or version.
+        When it is of another network or version, or cannot be read.
     """
     if path.exists():
-        stored = json.loads(path.read_text("ascii"))
-        if (stored["version"], stored["network"]) != (VERSION, chain.rules.network):
-            raise ValueError(f"state file {path}: of another network or version")
-        _load(stored, chain)
+        try:
+            stored = json.loads(path.read_text("ascii"))
+            if (stored["version"], stored["network"]) != (VERSION, chain.rules.network):
+                raise ValueError("of another network or version")
+            _load(stored, chain)
+        except (ValueError, LookupError, TypeError, AttributeError, Invalid) as error:
+            raise ValueError(f"state file {path}: {error}") from error
     chain.on_change = lambda: _write(path, chain)
 
 
