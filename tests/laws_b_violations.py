@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from convexfx_core.clearing.propose import propose
+from convexfx_core.clearing import propose
 from convexfx_core.epoch_witness import clearing_case
 from convexfx_core.errors import CodecError, ExecutionError, LawViolated
 from convexfx_core.limits import BALANCE_MAX

@@ -5,6 +5,6 @@ the answer counts. Nothing outside this package needs any of its parts.
 """
 
 from convexfx_core.clearing.kernels import KernelChoice
-from convexfx_core.clearing.propose import SolverChoice, propose
+from convexfx_core.clearing.ladder import SolverChoice, propose
 
 __all__ = ["KernelChoice", "SolverChoice", "propose"]

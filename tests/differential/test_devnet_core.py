@@ -15,7 +15,7 @@ import pytest
 from convexfx_core.assets import Asset, Registry
 from convexfx_core.book import PARK_CODES, REJECT_CODES, Batch, LeftOut
 from convexfx_core.canonical import json_bytes
-from convexfx_core.clearing.propose import propose
+from convexfx_core.clearing import propose
 from convexfx_core.identity import Address, OwnerId
 from convexfx_core.order_row import KIND_CANCEL, NO_ASSET, ORDER_DTYPE
 from convexfx_core.orders import Domain, UnsignedOrder, order_payload
