@@ -112,6 +112,16 @@ class StoreConformance:
         assert store.list("epochs/00000011") == ()
         assert store.list("") == tuple(sorted(keys, key=str.encode))
 
+    @pytest.mark.parametrize(
+        "key",
+        ["a b", "a+b", "a%2Fb", "a/../b", "\u00fc\u20ac", "x" * 900, "a//b", "a?b#c", "'\"&<>"],
+    )
+    def test_any_key_names_one_object(self, store: Store, key: str) -> None:
+        assert store.put_new(key, b"one") is PutResult.CREATED
+        assert store.get(key) == b"one"
+        assert store.list("") == (key,)
+        assert store.get(key + "x") is None
+
     def test_conditions_are_proven_and_leave_nothing(self, store: ConditionalStore) -> None:
         store.prove_semantics()
         assert store.list("") == ()

@@ -21,10 +21,15 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def install(self) -> None:
-        """Take over the signals; in another thread than the main one nothing changes."""
+        """Take over the signals; in another thread than the main one nothing changes.
+
+        An ignored SIGHUP stays ignored: that is what ``nohup`` asks for.
+        """
         if threading.current_thread() is not threading.main_thread() or self._before:
             return
         for number in SIGNALS:
+            if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             self._before[number] = signal.signal(number, self._handle)
 
     def restore(self) -> None:

@@ -1,14 +1,17 @@
 """Processes: all of a stack are found again and ended, nobody else is."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from convexfx.local import processes
 from convexfx.local.processes import (
     MARKER,
     default_interrupt,
@@ -144,3 +147,31 @@ def test_our_own_handling_of_sigint_is_left_alone() -> None:
     with default_interrupt():
         assert signal.getsignal(signal.SIGINT) is before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+needs_ps = pytest.mark.skipif(
+    shutil.which("ps") is None, reason="the way of systems without /proc asks the program ps"
+)
+
+
+@needs_ps
+def test_without_proc_a_process_is_still_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "PROC", Path("/no/such/folder"))
+    assert identity(os.getpid())
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    assert identity(ended.pid) == ""
+
+
+@needs_ps
+def test_without_proc_descendants_and_groups_are_found(
+    marker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = started(script("family", FAMILY), marker)
+    by_marker = members(marker, [process.pid])
+    monkeypatch.setattr(processes, "PROC", Path("/no/such/folder"))
+    assert members(marker, [process.pid]) == by_marker
+    assert len(by_marker) == 2
+    assert members(marker, []) == set()
+    assert sweep(marker, [process.pid], grace_s=1.0) == set()
+    assert process.wait() == -signal.SIGTERM
