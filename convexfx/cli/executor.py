@@ -11,7 +11,7 @@ def run(
     config: Config = None,
     api_port: Annotated[int | None, typer.Option(help="Port of page and API.")] = None,
 ) -> None:
-    """Run the executor: checks the agreement, reads back the chain, serves the API, runs the schedule.
+    """Check the agreement, read back the chain, serve the API, run the schedule.
 
     Needs `PREFECT_API_URL` and the AWS variables; refuses to start without an active agreement.
     """

@@ -1,4 +1,4 @@
-"""``convexfx``: exit 0 done, 1 a checked "no", 2 usage or configuration, 3 a peer is unreachable."""
+"""``convexfx``: exit 0 done, 1 a checked "no", 2 usage or configuration, 3 peer unreachable."""
 
 import sys
 from typing import Final

@@ -25,9 +25,6 @@ def up(
     gateway_port: Annotated[int, typer.Option(help="Devnet gateway.")] = 3000,
     settlement_port: Annotated[int, typer.Option(help="Devnet settlement layer.")] = 3100,
     aws_port: Annotated[int, typer.Option(help="LocalStack.")] = 4566,
-    worker_port: Annotated[
-        int, typer.Option(help="Health of the workers: this and the next.")
-    ] = 8081,
     config: Config = None,
     state: State = STATE,
 ) -> None:
@@ -58,10 +55,7 @@ def up(
     settings = Settings(
         **settings.model_dump() | {key: value for key, value in chosen.items() if value}
     )
-    ports = Ports(
-        api_port, gateway_port, settlement_port, prefect_port, aws_port, worker_port,
-        worker_port + 1,
-    )  # fmt: skip
+    ports = Ports(api_port, gateway_port, settlement_port, prefect_port, aws_port)
     exchange = local_exchange(state, ports, settings)
     try:
         code = run_exchange(exchange, epochs=epochs, traffic=traffic, console=console)

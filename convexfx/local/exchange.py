@@ -40,8 +40,6 @@ class Ports:
     settlement: int = 3100
     prefect: int = 4200
     aws: int = 4566
-    epoch_worker: int = 8081
-    prove_worker: int = 8082
 
 
 @dataclass(slots=True)
@@ -100,12 +98,16 @@ class Exchange:
             self._first_keys(),
             self._gateway(),
             Step("bucket, queue, six currencies, vaults, agreement", self._first_day),
-            Step("deployments", self._deploy),
             (
-                self._worker(EPOCH_POOL, self.ports.epoch_worker),
-                self._worker(PROVE_POOL, self.ports.prove_worker),
-                self._api(),
+                self._worker(EPOCH_POOL),
+                self._worker(PROVE_POOL),
+                *(
+                    [self._api()]
+                    if __import__("importlib.util").util.find_spec("convexfx.api.__main__")
+                    else []
+                ),
             ),
+            Step("deployments", self._deploy),
         )
 
     def _first_keys(self) -> Step:
@@ -163,12 +165,11 @@ class Exchange:
         level = self.settings.log_level
         return prefect_server_service(self.folder, port=self.ports.prefect, level=level)
 
-    def _worker(self, pool: str, health_port: int) -> Service:
+    def _worker(self, pool: str) -> Service:
         return prefect_worker_service(
             self.folder,
             pool,
             server_port=self.ports.prefect,
-            health_port=health_port,
             env=self.environment(),
             level=self.settings.log_level,
         )
@@ -220,5 +221,5 @@ def local_exchange(
     ----------
     free : gives that many free ports, for tests; None: ``ports`` hold.
     """
-    chosen = ports if free is None else replace(Ports(*free(7)))
+    chosen = ports if free is None else replace(Ports(*free(5)))
     return Exchange(folder, chosen, local_settings(folder, chosen, settings), scheduled)

@@ -1,0 +1,198 @@
+"""What the API knows of epochs and orders: the chain, read once, and what it queued itself.
+
+Every answer about an order comes from the last place that has it: an epoch's receipts, the sealed
+candidates, a parked object, a reject object, the orders that this API put into the inbox. The chain
+always wins, so answers only go forward.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from convexfx.api.id_table import IdTable
+from convexfx.api.order_state import OPEN, REJECTED_PREFIX, OrderFacts, OrderState
+from convexfx.api.order_table import OrderTable, empty_table
+from convexfx.api.table_cache import TableCache
+
+REFUSED_MAX: Final = 200_000
+"""Reject records outside epochs that are kept; the oldest are forgotten first."""
+_CARRIED: Final = frozenset({OrderState.CARRIED, OrderState.PARKED, OrderState.SEALED})
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFacts:
+    """An epoch with an outcome.
+
+    Attributes
+    ----------
+    outcome : the object itself. sha256 : of its bytes.
+    states : number of orders by state; empty where its receipts could not be had.
+    """
+
+    epoch: int
+    outcome: dict[str, Any]
+    sha256: str
+    states: dict[str, int]
+
+
+class Index:
+    """Thread-safe; one writer follows the chain, the API's threads read.
+
+    Parameters
+    ----------
+    load : reads the table of an epoch that has receipts, for orders of long ago.
+    rows_max : rows of tables that are kept in memory.
+    """
+
+    def __init__(self, load: Callable[[int], OrderTable], rows_max: int = 2_000_000) -> None:
+        self._lock = threading.RLock()
+        self._cache = TableCache(load, rows_max)
+        self._ids = IdTable()
+        self._epochs: list[EpochFacts] = []
+        self._carried = empty_table(0)
+        self._sealed: OrderTable | None = None
+        self._outside: dict[bytes, OrderFacts] = {}
+        self._by_owner: dict[bytes, set[bytes]] = {}
+        self._refused: dict[bytes, str] = {}
+        self.caught_up = False
+
+    @property
+    def head(self) -> int:
+        """Last epoch with an outcome, 0 before the first."""
+        return len(self._epochs)
+
+    @property
+    def sealed_epoch(self) -> int | None:
+        """Epoch that is sealed and has no outcome yet."""
+        sealed = self._sealed
+        return None if sealed is None else sealed.epoch
+
+    @property
+    def waiting(self) -> int:
+        """Orders that were queued or parked and that no epoch has sealed yet."""
+        return len(self._outside)
+
+    def epochs(self, before: int, limit: int) -> list[EpochFacts]:
+        """Epochs below ``before``, the latest first, at most ``limit``."""
+        with self._lock:
+            last = min(before - 1, len(self._epochs))
+            return self._epochs[max(last - limit, 0) : max(last, 0)][::-1]
+
+    def epoch(self, number: int) -> EpochFacts | None:
+        """An epoch with an outcome, or None."""
+        with self._lock:
+            return self._epochs[number - 1] if 1 <= number <= len(self._epochs) else None
+
+    def table(self, epoch: int) -> OrderTable:
+        """Orders of an epoch with an outcome."""
+        return self._cache.get(epoch)
+
+    def find(self, order_id: bytes) -> OrderFacts | None:
+        """What is known of an order, or None."""
+        with self._lock:
+            if (sealed := _facts_in(self._sealed, order_id)) is not None:
+                return sealed
+            located = self._ids.find(order_id)
+            if located is None:
+                return self._outside_facts(order_id)
+        epoch, place = located
+        return self._cache.get(epoch).facts(place)
+
+    def knows(self, order_id: bytes) -> bool:
+        """Whether an order needs no further delivery: sealed, settled, parked, queued, refused."""
+        found = self.find(order_id)
+        return found is not None and (found.final or found.state is not OrderState.REJECTED)
+
+    def open_orders(self, owner: bytes) -> list[OrderFacts]:
+        """Open orders of an owner, by nonce."""
+        with self._lock:
+            found = {facts.order_id: facts for facts in self._outside_of(owner)}
+            for table in (self._carried, self._sealed):
+                if table is not None:
+                    rows = [table.facts(place) for place in table.of_owner(owner)]
+                    found |= {facts.order_id: facts for facts in rows}
+        return sorted(found.values(), key=lambda facts: (facts.nonce, facts.order_id))
+
+    def add_queued(self, orders: Iterable[OrderFacts]) -> None:
+        """Remember orders that stand in the inbox."""
+        with self._lock:
+            for facts in orders:
+                self._refused.pop(facts.order_id, None)
+                self._add_outside(facts)
+
+    def add_parked(self, table: OrderTable) -> bool:
+        """Take in a parked object; whether anything in it is new."""
+        with self._lock:
+            before = dict(self._outside)
+            for place in range(len(table)):
+                self._add_outside(replace(table.facts(place), in_chain=False, epoch=None))
+            return self._outside != before
+
+    def add_refused(self, codes: dict[bytes, str]) -> bool:
+        """Take in reject codes by order id; whether any is new."""
+        with self._lock:
+            fresh = {name: code for name, code in codes.items() if name not in self._refused}
+            self._refused |= fresh
+            while len(self._refused) > REFUSED_MAX:
+                del self._refused[next(iter(self._refused))]
+            return bool(fresh)
+
+    def add_seal(self, table: OrderTable) -> None:
+        """Take in the candidates of the next epoch."""
+        with self._lock:
+            self._sealed = table
+            self._forget_outside(table)
+
+    def add_epoch(self, facts: EpochFacts, table: OrderTable) -> None:
+        """Take in the next epoch's outcome with its orders; from now on it is the head.
+
+        Where its receipts could not be had, ``table`` holds its candidates, still ``sealed``.
+        """
+        if facts.epoch != self.head + 1:
+            raise ValueError(f"epoch: expected {self.head + 1}, found {facts.epoch}")
+        with self._lock:
+            self._cache.put(table)
+            self._ids.add(table.id_words, facts.epoch)
+            self._epochs.append(facts)
+            self._carried = table.take(table.in_states(_CARRIED))
+            self._sealed = None
+            self._forget_outside(table)
+
+    def _add_outside(self, facts: OrderFacts) -> None:
+        name = facts.order_id
+        if self._ids.find(name) is not None or _facts_in(self._sealed, name) is not None:
+            return
+        known = self._outside.get(name)
+        if known is not None and known.state is OrderState.PARKED:
+            return
+        self._outside[name] = facts
+        self._by_owner.setdefault(facts.owner, set()).add(name)
+
+    def _forget_outside(self, table: OrderTable) -> None:
+        if not self._outside:
+            return
+        for name in [name for name in self._outside if _facts_in(table, name) is not None]:
+            owner = self._outside.pop(name).owner
+            self._by_owner[owner].discard(name)
+            if not self._by_owner[owner]:
+                del self._by_owner[owner]
+
+    def _outside_facts(self, order_id: bytes) -> OrderFacts | None:
+        facts, code = self._outside.get(order_id), self._refused.get(order_id)
+        if facts is None or code is None or facts.state is OrderState.PARKED:
+            return facts
+        return replace(facts, state=OrderState.REJECTED, reason=REJECTED_PREFIX + code)
+
+    def _outside_of(self, owner: bytes) -> list[OrderFacts]:
+        names = self._by_owner.get(owner, ())
+        found = [facts for name in names if (facts := self._outside_facts(name)) is not None]
+        return [facts for facts in found if facts.state in OPEN]
+
+
+def _facts_in(table: OrderTable | None, order_id: bytes) -> OrderFacts | None:
+    """Facts of an order in a table that is not in the id table, or None."""
+    if table is None:
+        return None
+    place = table.place_of(order_id)
+    return None if place is None else table.facts(place)
