@@ -119,9 +119,9 @@ def _cycles() -> Iterator[tuple[str, ClearingCase]]:
             pay = np.concatenate((ring, (ring + 1) % n))
             receive = np.concatenate(((ring + 1) % n, ring))
             level = step * ring
-            limit = np.concatenate(
-                (np.roll(level, -1) - level, level - np.roll(level, -1))
-            ).astype(float)
+            limit = np.concatenate((np.roll(level, -1) - level, level - np.roll(level, -1))).astype(
+                float
+            )
             value = np.linspace(1.0, 2.0, 2 * n)
             gap = np.concatenate(([0.0], np.linspace(-3.0, 3.0, n - 1)))
             yield (

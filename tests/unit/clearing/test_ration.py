@@ -53,15 +53,20 @@ def test_what_does_not_fit_is_cut_in_one_proportion() -> None:
 
 
 def test_the_inventory_stops_at_its_bound_and_not_a_unit_beyond() -> None:
+    bound = 0
     for count in range(1, 30):
-        case = buyers(count, 0.4)
+        case = buyers(count, 0.2)
         proposal = propose(case, kernels="numpy")
         report = check(case, proposal)
         assert not report.violations
-        low = case.params.q_min[1]
-        assert low <= report.inventory[1]
-        assert proposal.ration is not None or count == 1
-        assert proposal.ration is None or report.inventory[1] <= low + 400
+        omega = proposal.ration.omega if proposal.ration else (0, 0, 0)
+        bounds_ = zip(omega, report.inventory, case.params.q_min, case.params.q_max, strict=True)
+        for pull, after, low, high in bounds_:
+            assert low <= after <= high
+            assert pull <= 0 or after <= low + 400
+            assert pull >= 0 or after >= high - 400
+        bound += any(omega)
+    assert bound > 20
 
 
 def test_one_unit_less_room_changes_the_cut_and_still_fits() -> None:
