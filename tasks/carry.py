@@ -37,16 +37,27 @@ def write_carry(
     CommitConflict
         The epoch has no manifest or no outcome, or another state was stored for it.
     """
+    seen, live = derive_carry(store, epoch, before[0])
+    store.put_new(state_key(epoch), write_state(seen, live, {"epoch": str(epoch)}))
+    return seen, live
+
+
+def carry_bytes(store: Store, epoch: int) -> bytes:
+    """The bytes of ``state/{n}.parquet``, derived from the state before and the epoch's objects."""
+    before, _ = read_carry(store, epoch - 1)
+    return write_state(*derive_carry(store, epoch, before), {"epoch": str(epoch)})
+
+
+def derive_carry(store: Store, epoch: int, before: SeenSet) -> tuple[SeenSet, SealedOrders]:
+    """Seen-set and live orders after an epoch with an outcome; nothing is written."""
     sealed, outcome = manifest_of(store, epoch), outcome_of(store, epoch)
     if sealed is None or outcome is None:
         raise CommitConflict(state_key(epoch), "a manifest and an outcome", "none")
     _, batch = sealed_epoch(store, sealed[0])
     carried = carry_over(batch, left_mask(store, sealed[0], batch, outcome))
     candidates = read_orders(get_object(store, sealed[1]["orders"]))
-    seen = seen_after(before[0], candidates, epoch)
-    live = live_orders(carried, seen)
-    store.put_new(state_key(epoch), write_state(seen, live, {"epoch": str(epoch)}))
-    return seen, live
+    seen = seen_after(before, candidates, epoch)
+    return seen, live_orders(carried, seen)
 
 
 def left_mask(

@@ -63,10 +63,12 @@ def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | Non
         raise PublicValueMismatch("public_values", diffs["public_values"], "others")
     fault_point("prove.done")
     body = ctx.store.get(made.proof_key) or b""
+    described = ctx.store.get(made.description_key) or b""
     return {
         "job_id": job.job_id,
         "mode": job.mode,
         "proof": Ref(key=made.proof_key, sha256=sha256_hex(body)),
+        "proof_description": Ref(key=made.description_key, sha256=sha256_hex(described)),
         "milliseconds": milliseconds_since(start),
     }
 

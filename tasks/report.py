@@ -19,10 +19,10 @@ from convexfx_core.units import PRICE_SHIFT
 from tasks.chain import sealed_epoch
 from tasks.context import Context
 from tasks.epoch_result import epoch_result
-from tasks.objects import epoch_key, get_json, put_json
+from tasks.objects import Ref, epoch_key, get_json, put_json
+from tasks.ports import Store
 from tasks.proposal_object import proposal_from_json
 
-INPUTS: Final = ("manifest",)
 OUTPUTS: Final = ("proposal", "verdict", "state_diffs", "sdl", "witness", "proof", "intent")
 DIGITS: Final = Decimal("0.000001")
 
@@ -31,7 +31,8 @@ def publish_report(
     ctx: Context, sealed: dict[str, Any], outcome: dict[str, Any], receipts: Receipts
 ) -> None:
     """Write the lineage object, and artifacts and asset events when a run is there to hold them."""
-    lineage = put_lineage(ctx, sealed, outcome)
+    lineage = lineage_of(ctx.store, sealed["manifest"], outcome)
+    put_json(ctx.store, epoch_key(outcome["epoch"], "lineage.json"), lineage)
     if TaskRunContext.get() is None:
         return
     counts = status_counts(receipts)
@@ -53,19 +54,17 @@ def publish_report(
     emit_lineage(outcome["epoch"], lineage)
 
 
-def put_lineage(ctx: Context, sealed: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
-    """Commit ``lineage.json``: every object of the epoch by its hash, inputs and outputs."""
-    manifest = get_json(ctx.store, sealed["manifest"])
-    lineage = {
+def lineage_of(store: Store, manifest_ref: Ref, outcome: dict[str, Any]) -> dict[str, Any]:
+    """Every object of the epoch by its hash: inputs and outputs."""
+    manifest = get_json(store, manifest_ref)
+    return {
         "version": 1,
         "epoch": outcome["epoch"],
         "parent": manifest["parent"],
-        "inputs": [sealed["manifest"], manifest["orders"], manifest["vaults"]],
+        "inputs": [manifest_ref, manifest["orders"], manifest["vaults"]],
         "outputs": [outcome[name] for name in OUTPUTS if name in outcome],
         "code": manifest["code"],
     }
-    put_json(ctx.store, epoch_key(outcome["epoch"], "lineage.json"), lineage)
-    return lineage
 
 
 def status_counts(receipts: Receipts) -> dict[str, int]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from convexfx_core.book import Batch, admit
 from convexfx_core.errors import CommitConflict
+from convexfx_core.identity import base58_encode
 from convexfx_core.params import params_hash, params_to_bytes
 from convexfx_core.reference import (
     Reference,
@@ -139,6 +140,7 @@ def manifest_json(ctx: Context, draft: Draft, vaults: Ref, orders: Ref) -> dict[
         "shard": opening.shard,
         "params_hash": params_hash(opening.params, opening.registry).hex(),
         "program_hash": ctx.program_hash.hex(),
+        "operator_key": base58_encode(ctx.operator.public_key),
         "pool": opening.pool.to_bytes().hex(),
         "vaults": vaults,
         "orders": orders,

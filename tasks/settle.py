@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import task
 
+from convexfx_core.canonical import json_bytes
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
 from tasks.carry import read_carry
@@ -13,7 +14,7 @@ from tasks.chain import move_head, outcome_of, sealed_epoch
 from tasks.context import Context, current
 from tasks.epoch_result import epoch_result
 from tasks.fault import fault_point
-from tasks.objects import epoch_key, put_json
+from tasks.objects import epoch_key, put_json, sha256_hex
 from tasks.ports import SdlPhase
 from tasks.receipts import put_receipts
 from tasks.report import publish_report
@@ -26,7 +27,17 @@ from tasks.stage import (
     worth_retrying,
 )
 
-OBJECTS = ("proposal", "verdict", "state_diffs", "sdl", "witness", "proof", "intent")
+OBJECTS = (
+    "proposal",
+    "verdict",
+    "state_diffs",
+    "sdl",
+    "witness",
+    "proof",
+    "proof_description",
+    "payout_signatures",
+    "intent",
+)
 
 
 @task(
@@ -50,7 +61,7 @@ def settle(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
         value = outcome_json(ctx, sealed, stages)
         value["stages"]["settle"] = milliseconds_since(start)
         with suppress(CommitConflict):
-            put_json(ctx.store, epoch_key(epoch, "outcome.json"), value)
+            put_json(ctx.store, epoch_key(epoch, "outcome.json"), with_digest(value))
         outcome = outcome_of(ctx.store, epoch)
     if outcome is None:
         raise CommitConflict(epoch_key(epoch, "outcome.json"), "an outcome", "nothing")
@@ -58,6 +69,15 @@ def settle(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
     finish(ctx, sealed, outcome)
     fault_point("settle.done")
     return outcome
+
+
+def with_digest(value: dict[str, Any]) -> dict[str, Any]:
+    """The object with the SHA-256 of its canonical JSON without that entry.
+
+    The next manifest names the outcome's hash; the last one of a chain has only its own digest.
+    """
+    body = {name: item for name, item in value.items() if name != "digest"}
+    return body | {"digest": sha256_hex(json_bytes(body))}
 
 
 def finish(ctx: Context, sealed: dict[str, Any], outcome: dict[str, Any]) -> None:

@@ -70,6 +70,17 @@ class World:
         with using(self.ctx):
             return run_epoch()
 
+    @contextmanager
+    def tampered(self, key: str, body: bytes) -> Iterator[None]:
+        """Another body under ``key`` inside the block, as if the store had rotted."""
+        bodies = self.store.objects.bodies
+        before = bodies[key]
+        bodies[key] = body
+        try:
+            yield
+        finally:
+            bodies[key] = before
+
     def outcome(self, epoch: int) -> dict[str, Any]:
         found = outcome_of(self.store, epoch)
         assert found is not None
@@ -185,5 +196,3 @@ def open_world(
         gateway.close()
         gateway_program.stop()
         settlement.stop()
-
-

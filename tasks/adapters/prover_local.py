@@ -8,6 +8,7 @@ import time
 
 from convexfx_core.canonical import json_bytes, tag_bytes
 from convexfx_core.errors import CommitConflict, ConfigurationCode, ConfigurationError
+from convexfx_core.identity import base58_encode
 from convexfx_core.laws import check
 from tasks.objects import Ref, as_object, get_object, proof_prefix, sha256_hex
 from tasks.ports import Json, ProofJob, ProofResult, Signer, Store
@@ -62,6 +63,7 @@ class LocalProver:
             "is_proof": False,
             "epoch": job.epoch,
             "program_hash": self._program_hash.hex(),
+            "attestor": base58_encode(self._attestor.public_key),
             "public_values": values.hex(),
             "witness_sha256": job.witness_sha256,
             "proof_sha256": sha256_hex(proof),
