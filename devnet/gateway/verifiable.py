@@ -140,8 +140,8 @@ class Reader:
         return Debit(proof, debited, credited, nonce, allowances, auxiliary)
 
     def _allowances(self, value: object) -> tuple[tuple[VaultKey, int], ...]:
-        if not isinstance(value, dict) or not 1 <= len(value) <= ALLOWANCES_MAX:
-            raise Refused("SCHEMA", f"allowances: expected 1 to {ALLOWANCES_MAX} tokens")
+        if not isinstance(value, dict) or len(value) > ALLOWANCES_MAX:
+            raise Refused("SCHEMA", f"allowances: expected at most {ALLOWANCES_MAX} tokens")
         rows = []
         for token, amount in value.items():
             kind, number = single(amount, "allowances")
@@ -172,8 +172,8 @@ class Reader:
         return Mint(proof, mint, nonce, metadata, credits, auxiliary)
 
     def _credits(self, value: object) -> tuple[tuple[VaultKey, int], ...]:
-        if not isinstance(value, list) or not 1 <= len(value) <= CREDITS_MAX:
-            raise Refused("SCHEMA", f"credited: expected 1 to {CREDITS_MAX} credits")
+        if not isinstance(value, list) or len(value) > CREDITS_MAX:
+            raise Refused("SCHEMA", f"credited: expected at most {CREDITS_MAX} credits")
         pairs = [exact(row, ("address", "amount")) for row in value]
         return tuple(
             (self.address(address, "credited"), u64(amount, "credited", I64_MAX))
@@ -183,10 +183,18 @@ class Reader:
 
 def _metadata(value: object) -> tuple[str, str]:
     name, symbol = exact(value, ("name", "symbol"))
-    for text, field in ((name, "name"), (symbol, "symbol")):
-        if not isinstance(text, str) or not 1 <= len(text.encode()) <= NAME_BYTES_MAX:
-            raise Refused("SCHEMA", f"{field}: expected 1 to {NAME_BYTES_MAX} bytes of text")
-    return str(name), str(symbol)
+    return _text(name, "name"), _text(symbol, "symbol")
+
+
+def _text(value: object, field: str) -> str:
+    """Text that has UTF-8 bytes (JSON can spell some that has none), and not too many of them."""
+    if isinstance(value, str):
+        try:
+            if len(value.encode()) <= NAME_BYTES_MAX:
+                return value
+        except UnicodeEncodeError:
+            pass
+    raise Refused("SCHEMA", f"{field}: expected at most {NAME_BYTES_MAX} bytes of UTF-8 text")
 
 
 def _auxiliary(value: object) -> bytes:

@@ -62,8 +62,8 @@ def decode_debit(payload: bytes, network: bytes) -> DebitMessage:
     data = Bytes(payload, "DebitAllowance")
     data.tag("cfx.debit.v1", 1)
     count = data.u32()
-    if not 1 <= count <= ALLOWANCES_MAX:
-        raise Invalid("CODEC", f"DebitAllowance: expected 1 to {ALLOWANCES_MAX} allowances")
+    if count > ALLOWANCES_MAX:
+        raise Invalid("CODEC", f"DebitAllowance: expected at most {ALLOWANCES_MAX} allowances")
     _own_network(data, network)
     debited, credited, nonce = data.address(), data.address(), data.u64()
     allowances = tuple((data.address(), data.u64()) for _ in range(count))
@@ -81,13 +81,13 @@ def decode_mint(payload: bytes, network: bytes) -> MintMessage:
     data = Bytes(payload, "FungibleTokenMint")
     data.tag("cfx.mint.v1", 1)
     count = data.u32()
-    if not 1 <= count <= CREDITS_MAX:
-        raise Invalid("CODEC", f"FungibleTokenMint: expected 1 to {CREDITS_MAX} credits")
+    if count > CREDITS_MAX:
+        raise Invalid("CODEC", f"FungibleTokenMint: expected at most {CREDITS_MAX} credits")
     _own_network(data, network)
     mint, nonce, operation = data.address(), data.u64(), data.u64()
     name, symbol = data.text(TEXT_MAX), data.text(TEXT_MAX)
-    if operation not in (0, 1) or (bool(name), bool(symbol)) != (operation == 0,) * 2:
-        raise Invalid("CODEC", "FungibleTokenMint: expected both names for Create only")
+    if operation not in (0, 1) or (operation == 1 and (name or symbol)):
+        raise Invalid("CODEC", "FungibleTokenMint: expected names for Create only")
     credits = tuple((data.address(), data.u64()) for _ in range(count))
     data.text(AUXILIARY_MAX)
     data.end()

@@ -98,7 +98,7 @@ class Verifier:
             raise Invalid("PROGRAM_HASH", "expected the program hash of the agreement")
         if envelope.mode not in agreement.allowed_modes:
             allowed = ", ".join(agreement.allowed_modes)
-            raise Invalid("MODE", f"expected one of {allowed}, found {envelope.mode}")
+            raise Invalid("MODE", f"expected one of {allowed}, found {envelope.mode[:40]!a}")
 
     def check_proof(self, envelope: Envelope, agreement: Agreement) -> None:
         """The proof shows its public values.

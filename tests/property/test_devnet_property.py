@@ -217,9 +217,10 @@ def test_a_flipped_bit_of_an_intent_is_refused(opened: Stage, data: st.DataObjec
     stage.close()
 
 
+TEXTS = st.text(max_size=5) | st.just("\ud800")
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner),
     max_leaves=10,
 )
 

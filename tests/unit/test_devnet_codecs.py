@@ -230,11 +230,10 @@ def test_other_bytes_are_no_mint(name: str) -> None:
         decode_mint(MINT_BYTES[name](CREATE.payload), NETWORK_ID)
 
 
-def test_creation_without_a_name_is_none() -> None:
+def test_growth_has_no_names_and_creation_may_have_none() -> None:
     growth = Mint(ALICE, 1, ((POOL, 5),)).payload
     assert not decode_mint(growth, NETWORK_ID).creates
-    with pytest.raises(Invalid, match="both names for Create only"):
-        decode_mint(put(104, 0)(growth), NETWORK_ID)
+    assert decode_mint(put(104, 0)(growth), NETWORK_ID).creates
 
 
 def test_payloads_belong_to_one_network() -> None:

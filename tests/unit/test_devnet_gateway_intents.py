@@ -128,6 +128,12 @@ def test_mints_can_be_submitted_with_their_diffs(stage: Stage) -> None:
     assert held(stage, ALICE, USD) == 100_000_005
 
 
+def test_a_debit_of_no_token_and_a_mint_for_nobody_move_nonces_only(stage: Stage) -> None:
+    stage.domain.execute([replace(PAYMENT, allowances={}).json, replace(GROWTH, credits=()).json])
+    assert stage.domain.next_nonce(ALICE.owner) == 2
+    assert stage.domain.next_nonce(MINTS["USD"].owner) == 3
+
+
 def test_an_empty_array_changes_nothing(stage: Stage) -> None:
     assert stage.domain.execute([]) == 0
     assert stage.domain.submit([]) == 0
@@ -312,7 +318,6 @@ SCHEMA: dict[str, tuple[Callable[[Any], Any], str]] = {
     "credited short": (at(D, P, C, "credited", value=text((b"\1" * 31, 1))), "SCHEMA"),
     "credited zero digit": (at(D, P, C, "credited", value="0" * 44 + ",1"), "SCHEMA"),
     "credited padded": (at(D, P, C, "credited", value="1" + text(BOB.vault())), "SCHEMA"),
-    "no allowance": (at(D, P, C, "allowances", value={}), "SCHEMA"),
     "allowances list": (at(D, P, C, "allowances", value=[]), "SCHEMA"),
     "too many": (
         at(D, P, C, "allowances", value={text((bytes([n] * 32), 1)): {"Fungible": 1}
@@ -352,11 +357,12 @@ MINT_SCHEMA: dict[str, Callable[[Any], Any]] = {
     "operation": at(M, P, C, "operation", value={"Burn": {}}),
     "two operations": at(M, P, C, "operation", "IncreaseSupply", value={"credited": []}),
     "no metadata": at(M, P, C, "operation", "Create", "metadata"),
-    "no name": at(M, P, C, "operation", "Create", "metadata", "name", value=""),
+    "no name": at(M, P, C, "operation", "Create", "metadata", "name"),
     "long name": at(M, P, C, "operation", "Create", "metadata", "name", value="N" * 257),
+    "name without bytes": at(M, P, C, "operation", "Create", "metadata", "name", value="\ud800"),
     "symbol number": at(M, P, C, "operation", "Create", "metadata", "symbol", value=1),
     "decimals": at(M, P, C, "operation", "Create", "metadata", "decimals", value=6),
-    "nobody credited": at(M, P, C, "operation", "Create", "credited", value=[]),
+    "credited map": at(M, P, C, "operation", "Create", "credited", value={}),
     "credit without amount": at(M, P, C, "operation", "Create", "credited", 0, "amount"),
     "credit 2^63": at(M, P, C, "operation", "Create", "credited", 0, "amount", value=1 << 63),
     "credit negative": at(M, P, C, "operation", "Create", "credited", 0, "amount", value=-1),

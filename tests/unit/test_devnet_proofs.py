@@ -130,7 +130,7 @@ def test_terms_of_the_agreement_come_first(terms: Agreement) -> None:
     with pytest.raises(Invalid, match="PROGRAM_HASH"):
         Verifier().check_terms(envelope(program_hash=bytes(32)), terms)
     narrow = replace(terms, allowed_modes=("executed",))
-    with pytest.raises(Invalid, match="MODE: expected one of executed, found attested"):
+    with pytest.raises(Invalid, match="MODE: expected one of executed, found 'attested'"):
         Verifier().check_terms(envelope(), narrow)
 
 

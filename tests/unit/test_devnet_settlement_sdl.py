@@ -99,7 +99,7 @@ def valid(world: World) -> Epoch:
 
 def assert_fails(world: World, record: SdlRecord, before: Any, code: str) -> None:
     assert (record.status, record.code) == ("failed", code)
-    assert record.message
+    assert record.message.encode()
     assert world.snapshot() == before
     assert world.chain.shards.get(SHARD) is None
 
@@ -286,6 +286,8 @@ def test_an_agreement_counts_from_its_delta_epoch_only() -> None:
         ({"program_hash": "00" * 32}, "PROGRAM_HASH"),
         ({"mode": "core"}, "MODE"),
         ({"mode": "mock"}, "MODE"),
+        ({"mode": "\ud800"}, "MODE"),
+        ({"mode": {"core": 1}}, "MODE"),
         ({"mode": "executed"}, "PROOF"),
         ({"mode": "executed", "proof": ""}, "ATTESTATION"),
         ({"proof": ""}, "ATTESTATION"),
