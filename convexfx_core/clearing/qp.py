@@ -149,7 +149,8 @@ def _cvxpy(problem: Subproblem) -> F64:
     rules = [z == problem.offset[1:] + _incidence(problem) @ fill - over + under]
     rules += [fill >= 0, fill <= problem.size, over >= 0, under >= 0]
     programme = cvxpy.Problem(cvxpy.Minimize(cost), rules)
-    programme.solve(solver="CLARABEL")
+    tight = {"tol_gap_abs": ACCURACY, "tol_gap_rel": ACCURACY, "tol_feas": ACCURACY}
+    programme.solve(solver="CLARABEL", **tight)
     if programme.status not in ("optimal", "optimal_inaccurate"):
         raise NotConverged(f"cvxpy: {programme.status}")
     return np.concatenate((fill.value, over.value, under.value))
