@@ -110,7 +110,8 @@ def outcome_json(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -
     if not reason:
         return value | settled_facts(ctx, sealed, stages)
     opening, _ = sealed_epoch(ctx.store, sealed["manifest"])
-    return value | {"fees_accrued": [str(fee) for fee in opening.pool.fees_accrued]}
+    fees = [str(fee) for fee in opening.pool.fees_accrued]
+    return value | {"fees_accrued": fees, "pool_nonce": opening.pool.nonce}
 
 
 def settlement_refusal(stages: dict[str, Any]) -> str | None:
@@ -132,6 +133,7 @@ def settled_facts(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) 
         "consumed": len(result.fills.rows),
         "fills": result.fills.count,
         "fees_accrued": [str(fee) for fee in result.pool_after.fees_accrued],
+        "pool_nonce": result.pool_after.nonce,
         "gap": str(result.public_values.gap),
         "total": str(result.public_values.total),
     }

@@ -10,10 +10,14 @@ from convexfx.cli.options import Config, Json
 def run(
     config: Config = None,
     api_port: Annotated[int | None, typer.Option(help="Port of page and API.")] = None,
+    prefect_url: Annotated[
+        str,
+        typer.Option(envvar="PREFECT_API_URL", help="Prefect server; started if none answers."),
+    ] = "http://127.0.0.1:4200/api",
 ) -> None:
     """Check the agreement, read back the chain, serve the API, run the schedule.
 
-    Needs `PREFECT_API_URL` and the AWS variables; refuses to start without an active agreement.
+    Needs the AWS variables; refuses to start without an active agreement.
     """
     from convexfx.executor import run_executor
     from tasks.adapters.settings import Settings
@@ -21,7 +25,7 @@ def run(
     settings = Settings.load(config)
     if api_port is not None:
         settings = settings.model_copy(update={"api_port": api_port})
-    raise typer.Exit(run_executor(settings))
+    raise typer.Exit(run_executor(settings, prefect_url))
 
 
 def self_test(config: Config = None, as_json: Json = False) -> None:

@@ -23,7 +23,7 @@ from convexfx.local.prefect_server import (
     prefect_worker_service,
 )
 from convexfx.local.provision import provision
-from convexfx.local.service import HOST, Part, Port, Service, Step
+from convexfx.local.service import HOST, Part, Port, Service, Step, answers
 from convexfx_core.errors import PeerUnreachable
 from tasks.adapters.settings import Settings
 
@@ -98,17 +98,18 @@ class Exchange:
             self._first_keys(),
             self._gateway(),
             Step("bucket, queue, six currencies, vaults, agreement", self._first_day),
-            (
-                self._worker(EPOCH_POOL),
-                self._worker(PROVE_POOL),
-                *(
-                    [self._api()]
-                    if __import__("importlib.util").util.find_spec("convexfx.api.__main__")
-                    else []
-                ),
-            ),
-            Step("deployments", self._deploy),
+            *self.work(),
         )
+
+    def work(self) -> tuple[Part, ...]:
+        """What does an exchange's work, wherever its store, queue and network are."""
+        workers = (self._worker(EPOCH_POOL), self._worker(PROVE_POOL))
+        return ((*workers, self._api()), Step("deployments", self._deploy))
+
+    def executor_parts(self) -> tuple[Part, ...]:
+        """The executor alone: a Prefect server, unless one answers on its port, and the work."""
+        running = answers(f"{self.prefect_url}/api/health")
+        return self.work() if running else (self._prefect_server(), *self.work())
 
     def _first_keys(self) -> Step:
         def make() -> None:
