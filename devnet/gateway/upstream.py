@@ -5,6 +5,8 @@ import json
 from typing import Final
 from urllib.parse import urlsplit
 
+Json = dict[str, object]
+
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 300.0
 
@@ -26,6 +28,10 @@ class Declined(Exception):
         super().__init__(f"{code}: {message}")
 
 
+class Absent(Declined):
+    """The settlement layer knows nothing of that name."""
+
+
 class Settlement:
     """Settlement layer at a base URL; every call opens its own connection."""
 
@@ -36,33 +42,37 @@ class Settlement:
         self._host = parts.hostname
         self._port = parts.port or 80
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> Json:
         """All final vaults, applied SDLs and the counter of outside changes."""
-        return _object(self._call("GET", "/state"))
+        return self._call("GET", "/state")
 
-    def shard(self, shard: int) -> dict[str, object]:
+    def shard(self, shard: int) -> Json:
         """Summary of a shard."""
-        return _object(self._call("GET", f"/shards/{shard}"))
+        return self._call("GET", f"/shards/{shard}")
 
-    def agreement(self, shard: int) -> dict[str, object] | None:
+    def agreement(self, shard: int) -> Json | None:
         """Domain agreement of a shard, None when there is none."""
-        answer = self._call("GET", f"/agreements/{shard}", absent_ok=True)
-        return None if answer is None else _object(answer)
+        return self._find(f"/agreements/{shard}")
 
-    def sdl(self, name: str) -> dict[str, object] | None:
+    def sdl(self, name: str) -> Json | None:
         """What the settlement layer knows of an SDL, None when nothing."""
-        answer = self._call("GET", f"/sdls/{name}", absent_ok=True)
-        return None if answer is None else _object(answer)
+        return self._find(f"/sdls/{name}")
 
-    def submit_sdl(self, transaction: dict[str, object]) -> dict[str, object]:
+    def submit_sdl(self, transaction: Json) -> Json:
         """Hand over an SDL transaction."""
-        return _object(self._call("POST", "/sdls", transaction))
+        return self._call("POST", "/sdls", transaction)
 
-    def submit_proof(self, transaction: dict[str, object]) -> dict[str, object]:
+    def submit_proof(self, transaction: Json) -> Json:
         """Hand over a proof transaction; the answer says whether the SDL was applied."""
-        return _object(self._call("POST", "/proofs", transaction))
+        return self._call("POST", "/proofs", transaction)
 
-    def _call(self, method: str, path: str, body: object = None, absent_ok: bool = False) -> object:
+    def _find(self, path: str) -> Json | None:
+        try:
+            return self._call("GET", path)
+        except Absent:
+            return None
+
+    def _call(self, method: str, path: str, body: Json | None = None) -> Json:
         raw = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_SECONDS)
         try:
@@ -76,24 +86,18 @@ class Settlement:
             raise Unreachable(f"settlement layer {method} {path}: {error!r}") from error
         finally:
             connection.close()
-        if response.status == 404 and absent_ok:
-            return None
         return _answer(response.status, text, path)
 
 
-def _answer(status: int, text: bytes, path: str) -> object:
+def _answer(status: int, text: bytes, path: str) -> Json:
     try:
-        value: object = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         value = None
-    if status == 200:
-        return value
-    if 400 <= status < 500 and isinstance(value, dict) and "code" in value:
-        raise Declined(str(value["code"]), str(value.get("message", "")))
-    raise Unreachable(f"settlement layer answered {status} to {path}")
-
-
-def _object(value: object) -> dict[str, object]:
     if isinstance(value, dict):
-        return value
-    raise Unreachable("settlement layer answered something other than a JSON object")
+        if status == 200:
+            return value
+        if 400 <= status < 500 and "code" in value:
+            refusal = Absent if status == 404 else Declined
+            raise refusal(str(value["code"]), str(value.get("message", "")))
+    raise Unreachable(f"settlement layer answered {status} to {path}")
