@@ -97,14 +97,18 @@ class Jobs:
 
     def _verdict(self, sdl: Sdl) -> str:
         """Reason of the failure, empty when applied; asks before it sends."""
-        known = self._domain.settlement.sdl(sdl.name)
+        settlement = self._domain.settlement
+        known = settlement.sdl(sdl.name)
+        if known is not None and known["status"] == "submitted":
+            try:
+                known = settlement.submit_proof(self._domain.proof_transaction(sdl))
+            except Declined as answer:
+                # A proof whose answer was lost may have been at work when we asked.
+                known = settlement.sdl(sdl.name)
+                if known is not None and known["status"] == "submitted":
+                    return str(answer)
         if known is None:
             return "SDL_UNKNOWN: the settlement layer does not know this SDL"
-        if known["status"] == "submitted":
-            try:
-                known = self._domain.settlement.submit_proof(self._domain.proof_transaction(sdl))
-            except Declined as answer:
-                return str(answer)
         if known["status"] == "applied":
             return ""
         return f"{known['code']}: {known['message']}"

@@ -421,6 +421,28 @@ def test_a_lost_verdict_is_asked_for_and_not_sent_again(stage: Stage) -> None:
     jobs.close()
 
 
+def test_a_proof_still_at_work_when_asked_for_is_no_failure(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first POST is lost, and applied only after the gateway has asked."""
+    jobs = Jobs(stage.domain, ProverSettings(), 0)
+    name = proven(stage, jobs)
+    sdl = stage.domain.start_submitting(name)
+    ask, late = stage.settlement.sdl, [stage.domain.proof_transaction(sdl)]
+
+    def answer(asked: str) -> Any:
+        found = ask(asked)
+        if late:
+            stage.settlement.submit_proof(late.pop())
+        return found
+
+    monkeypatch.setattr(stage.settlement, "sdl", answer)
+    jobs.submit(sdl)
+    finished(jobs)
+    assert state(stage, name) == "BaseLayerApplied"
+    jobs.close()
+
+
 def test_a_settlement_layer_that_forgot_the_sdl_fails_it(stage: Stage) -> None:
     jobs = Jobs(stage.domain, ProverSettings(), 0)
     name = proven(stage, jobs)
