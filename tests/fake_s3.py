@@ -18,7 +18,8 @@ class Script:
     """What the server holds and what it does next.
 
     ``puts`` and ``gets``: for each coming request ``""`` (as usual), an HTTP status, ``drop``
-    (close without an answer), ``apply-drop`` (take effect, then close) or ``apply-<status>``.
+    (close without an answer), ``short`` (break off), ``apply-drop`` (take effect, then close) or
+    ``apply-<status>``.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -77,6 +78,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.script.objects.get(self.key())
         if planned == "drop":
             self.drop()
+        elif planned == "short":
+            self.answer(200, (body or b"")[:-1], etag(body or b""), missing=1)
+            self.drop()
         elif planned:
             self.answer(int(planned), b"", "")
         elif body is None:
@@ -108,12 +112,12 @@ class Handler(BaseHTTPRequestHandler):
     def drop(self) -> None:
         self.close_connection = True
 
-    def answer(self, status: int, body: bytes, tag: str) -> None:
+    def answer(self, status: int, body: bytes, tag: str, missing: int = 0) -> None:
         if status >= 300:
             code = CODES[status]
             body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + missing))
         if tag:
             self.send_header("ETag", tag)
         self.end_headers()

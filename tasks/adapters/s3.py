@@ -4,7 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 
 from convexfx_core.errors import ConvexFxError, PeerUnreachable
 from tasks.adapters.aws import (
@@ -20,6 +26,7 @@ from tasks.adapters.conditional import Answer, Attempt, ConditionalStore
 from tasks.ports import Versioned
 
 READ_ATTEMPTS: Final = 4
+BROKEN_OFF: Final = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 ABSENT_CODES: Final = ("NoSuchKey", "404")
 BUCKET_EXPECTED: Final = "an existing bucket that we may read and write"
 
@@ -42,11 +49,7 @@ class S3Objects:
     def read(self, key: str) -> Versioned | None:
         """Object and tag, or ``None``."""
 
-        def fetch() -> Versioned:
-            answer = self._reader.get_object(Bucket=self.bucket, Key=key)
-            return Versioned(answer["Body"].read(), answer["ETag"])
-
-        found = self._reading(fetch, f"get {key}")
+        found = self._reading(lambda: self._fetch(key), f"get {key}")
         return found if isinstance(found, Versioned) else None
 
     def holds(self, key: str) -> bool:
@@ -88,6 +91,17 @@ class S3Objects:
             self._writer.delete_object(Bucket=self.bucket, Key=key)
         except (ClientError, BotoCoreError):
             return
+
+    def _fetch(self, key: str) -> Versioned:
+        """One object; a body that breaks off is fetched again, which boto3 leaves to its caller."""
+        for attempt in range(1, READ_ATTEMPTS + 1):
+            answer = self._reader.get_object(Bucket=self.bucket, Key=key)
+            try:
+                return Versioned(answer["Body"].read(), answer["ETag"])
+            except BROKEN_OFF:
+                if attempt == READ_ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     def _refused(self, error: ClientError) -> Attempt:
         status, code = status_of(error), code_of(error)

@@ -1,6 +1,7 @@
 """The S3 adapter on the wire: which answer leads to which outcome, against a scripted server."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,7 +9,7 @@ from convexfx.local.localstack import aws_environment
 from convexfx.local.ports import free_port
 from convexfx_core.errors import CommitConflict, CommitUnknown, ConfigurationError, PeerUnreachable
 from tasks.adapters.conditional import PAUSES_S
-from tasks.adapters.s3 import S3Store
+from tasks.adapters.s3 import READ_ATTEMPTS, S3Store
 from tasks.ports import PutResult
 from tests.fake_s3 import Script, etag, fake_s3
 
@@ -128,6 +129,38 @@ def test_a_read_is_repeated_and_then_given_up(store: S3Store, script: Script) ->
     script.gets.extend(["403"])
     with pytest.raises(ConfigurationError):
         store.get("k")
+
+
+def test_a_body_that_breaks_off_is_fetched_again(store: S3Store, script: Script) -> None:
+    script.objects["k"] = b"the whole of it"
+    script.gets.extend(["short", "short"])
+    assert store.get("k") == b"the whole of it"
+    assert script.requests == ["GET"] * 3
+    script.gets.extend(["short"] * READ_ATTEMPTS)
+    with pytest.raises(PeerUnreachable, match="get k"):
+        store.get("k")
+
+
+def test_a_put_lost_with_its_read_broken_off_is_settled(store: S3Store, script: Script) -> None:
+    script.puts.append("apply-drop")
+    script.gets.append("short")
+    assert store.put_new("k", b"mine") is PutResult.UNCHANGED
+
+
+def test_an_object_of_a_megabyte_is_compared_whole(store: S3Store, script: Script) -> None:
+    body = bytes(1_000_000)
+    script.objects["k"] = body
+    assert store.put_new("k", body) is PutResult.UNCHANGED
+    with pytest.raises(CommitConflict):
+        store.put_new("k", body[:-1] + b"\1")
+
+
+def test_many_threads_share_one_store(store: S3Store, script: Script) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(lambda i: store.put_new(f"k{i % 8}", b"same"), range(64)))
+    assert results.count(PutResult.CREATED) == 8
+    assert results.count(PutResult.UNCHANGED) == 56
+    assert len(script.objects) == 8
 
 
 def test_semantics_are_proven(store: S3Store, script: Script) -> None:
