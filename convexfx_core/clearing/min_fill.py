@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from convexfx_core.clearing.flows import Flows, flows_of
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem, grouped_sum
 from convexfx_core.clearing.ration import ONE, Rationed, bounds, rounding_slack
-from convexfx_core.clearing.rounding import Rates, least_rates
+from convexfx_core.clearing.rounding import Rates, canonical_order, least_rates
 from convexfx_core.clearing.scp import Equilibrium, NotConverged
 from convexfx_core.proposal import RejectKind
 
@@ -59,20 +59,20 @@ class Rejections:
 def below_minimum(problem: Problem, found: Equilibrium) -> I64:
     """Positions on partly filled levels whose share is positive and below their minimum."""
     some = found.partial(problem.demand)
-    rows = problem.case.orders[some]
-    share = found.share[problem.demand.pair[some]] * rows["budget"].astype(np.float64)
-    short = (share > 0.0) & (share < rows["min_fill"].astype(np.float64) * (1.0 - 1e-12))
+    share = found.share[problem.demand.pair[some]] * problem.budget[some].astype(np.float64)
+    least = problem.min_fill[some].astype(np.float64)
+    short = (share > 0.0) & (share < least * (1.0 - 1e-12))
     out: I64 = some[short]
     return out
 
 
 def below_minimum_rationed(problem: Problem, paid: U64) -> I64:
     """The order of each directed pair that is furthest below its minimum after rationing."""
-    least = problem.case.orders["min_fill"]
+    least = problem.min_fill
     short = np.flatnonzero((paid > 0) & (paid < least))
     if not len(short):
         return short
-    asked = least[short] / problem.case.orders["budget"][short].astype(np.float64)
+    asked = least[short] / problem.budget[short].astype(np.float64)
     pair = problem.demand.pair[short]
     order = np.lexsort((_rank(problem, short), -asked, pair))
     first = np.ones(len(short), dtype=bool)
@@ -82,11 +82,9 @@ def below_minimum_rationed(problem: Problem, paid: U64) -> I64:
 
 
 def _rank(problem: Problem, chosen: I64) -> I64:
-    """A number that does not depend on the sequence of the orders: the budget, then the limit."""
-    rows = problem.case.orders[chosen]
-    order = np.lexsort((rows["limit_m"], rows["limit_e"], rows["nonce"], rows["budget"]))
+    """Place of each in canonical order, which does not depend on the sequence of the orders."""
     rank = np.empty(len(chosen), dtype=np.int64)
-    rank[order] = np.arange(len(chosen))
+    rank[canonical_order(problem.case, chosen)] = np.arange(len(chosen))
     return rank
 
 
@@ -130,7 +128,7 @@ def _price_excess(problem: Problem, rates: Rates, chosen: I64) -> F64:
     pay, receive = pair // n, pair % n
     own = np.diag(market.impact)
     kappa = own[pay] + own[receive] - 2.0 * market.impact[pay, receive]
-    value = problem.case.orders["min_fill"][chosen] * (market.unit_value / problem.quantum)[pay]
+    value = problem.min_fill[chosen] * (market.unit_value / problem.quantum)[pay]
     net = rates.net[pair].astype(np.float64)
     limit = least_rates(problem, rates, chosen).astype(np.float64)
     out: F64 = (net - limit) / np.maximum(limit, 1.0) - kappa * value * BPS - _TIE
@@ -141,12 +139,12 @@ def _ration_excess(
     problem: Problem, rates: Rates, demanded: U64, rationed: Rationed | None, chosen: I64
 ) -> tuple[F64, F64]:
     """Positive where the order's minimum fits beside the fills; where its share would reach it."""
-    n, orders = problem.market.n, problem.case.orders
+    n = problem.market.n
     pair = problem.demand.pair[chosen]
     cut = rationed.cut if rationed else np.zeros(n * n, dtype=np.int64)
     paid = rationed.paid if rationed else demanded
-    least = orders["min_fill"][chosen].astype(np.float64)
-    budget = orders["budget"][chosen].astype(np.float64)
+    least = problem.min_fill[chosen].astype(np.float64)
+    budget = problem.budget[chosen].astype(np.float64)
     flow = flows_of(n, problem.demand.pair, paid, rates.gross, rates.shift)
     wanted = flows_of(n, problem.demand.pair, demanded, rates.gross, rates.shift)
     up, down = _room(problem, flow, rounding_slack(problem, rates, demanded, wanted))

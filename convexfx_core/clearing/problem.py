@@ -25,7 +25,14 @@ BPS: Final = 1e-4
 NEVER: Final = -np.inf
 """Limit of an order that takes no part."""
 _MANTISSA_BITS: Final = 53
-_POWERS_OF_TWO: Final = np.ldexp(1.0, np.arange(-1022, 1023))
+_INVERSE_POWER: Final = np.ldexp(
+    1.0, -np.clip(np.arange(1 << 16).astype(np.uint16).view(np.int16).astype(np.int64), -999, 999)
+)
+"""2^-e by the sixteen bits of a limit's exponent e."""
+_U16: Final = np.uint64(0xFFFF)
+_BLOCK: Final = 1 << 14
+_ROW_WORDS, _WORD_BUDGET, _WORD_LIMIT, _WORD_MIN_FILL, _WORD_TAIL = 10, 5, 6, 7, 9
+"""64-bit words of an order row; the last holds pay, receive, limit exponent and kinds."""
 
 
 def grouped_sum(group: I64, weight: F64, groups: int) -> F64:
@@ -112,23 +119,70 @@ class Problem:
     case : the integers.
     market, demand : the same in floats.
     quantum : (n,) base units of the pay asset for one unit of an order's size.
+    budget, min_fill : u64[K] base units of the pay asset.
     """
 
     case: ClearingCase
     market: Market
     demand: Demand
     quantum: F64
+    budget: U64
+    min_fill: U64
 
 
 def pose(case: ClearingCase) -> Problem:
-    """Float view of a case. Cost: a few passes over the orders, columnar."""
-    orders, n = case.orders, case.params.n
-    pay = orders["pay"].astype(np.int64)
-    pair = pay * n + orders["receive"].astype(np.int64)
-    budget = np.ascontiguousarray(orders["budget"])
-    size, quantum = quantised_sizes(budget, pay, n)
-    demand = Demand(pair, limits_bps(case, pair, budget), size)
-    return Problem(case, market_of(case, quantum), demand, quantum)
+    """Float view of a case. Cost: one pass over the rows, a few over the columns."""
+    columns = columns_of(case)
+    size, quantum = quantised_sizes(columns.budget, columns.pair // case.params.n, case.params.n)
+    demand = Demand(columns.pair, columns.limit, size)
+    market = market_of(case, quantum)
+    return Problem(case, market, demand, quantum, columns.budget, columns.min_fill)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the solver reads of the orders: directed pair, limit in bps, base units."""
+
+    pair: I64
+    limit: F64
+    budget: U64
+    min_fill: U64
+
+
+def columns_of(case: ClearingCase) -> Columns:
+    """Columns of the order rows, block by block so that a block stays in the cache.
+
+    Limits are all in, relative to the reference rate net of the fee. To receive at least one base
+    unit is a limit on the rate as well: it holds where it is tighter.
+    """
+    count, n = len(case.orders), case.params.n
+    price = np.array(case.reference.pbar, dtype=np.float64)
+    keep = (PPM - np.array(case.params.fee_ppm, dtype=np.float64)) / PPM
+    net = (price[:, None] / price[None, :] * keep).ravel()
+    words = np.ascontiguousarray(case.orders).view(np.dtype("<u8")).reshape(count, _ROW_WORDS)
+    pair, limit = np.empty(count, dtype=np.int64), np.empty(count)
+    budget, least = np.empty(count, dtype=np.uint64), np.empty(count, dtype=np.uint64)
+    for start in range(0, count, _BLOCK):
+        some = slice(start, start + _BLOCK)
+        block = words[some]
+        tail = block[:, _WORD_TAIL].copy()
+        budget[some], least[some] = block[:, _WORD_BUDGET], block[:, _WORD_MIN_FILL]
+        half = np.uint64(16)
+        pair[some] = (tail & _U16) * np.uint64(n) + ((tail >> half) & _U16)
+        limit[some] = _limits(net[pair[some]], block[:, _WORD_LIMIT], tail, budget[some])
+    return Columns(pair, limit, budget, least)
+
+
+def _limits(net: F64, mantissa: U64, tail: U64, budget: U64) -> F64:
+    exponent = ((tail >> np.uint64(32)) & _U16).astype(np.int64)
+    least = mantissa.astype(np.float64) * _INVERSE_POWER[exponent]
+    free = (tail >> np.uint64(56)) != LIMIT_LIMIT
+    least[free] = 1.0
+    limit: F64 = np.log(net / least) * 1e4
+    limit[free] = np.inf
+    tiny = np.flatnonzero(budget * net < 2.0)
+    limit[tiny] = np.minimum(limit[tiny], np.log(net[tiny] * budget[tiny]) * 1e4)
+    return limit
 
 
 def quantised_sizes(budget: U64, pay: I64, n: int) -> tuple[F64, F64]:
@@ -148,25 +202,3 @@ def quantised_sizes(budget: U64, pay: I64, n: int) -> tuple[F64, F64]:
     by_order = shift[pay]
     half = (np.uint64(1) << by_order) >> np.uint64(1)
     return np.maximum((budget + half) >> by_order, np.uint64(1)).astype(np.float64), quantum
-
-
-def limits_bps(case: ClearingCase, pair: I64, budget: U64) -> F64:
-    """All-in limits f64[K] relative to the reference rate net of the fee, bps.
-
-    To receive at least one base unit is a limit on the rate as well: it holds where it is tighter.
-    """
-    orders, reference = case.orders, case.reference
-    price = np.array(reference.pbar, dtype=np.float64)
-    keep = (PPM - np.array(case.params.fee_ppm, dtype=np.float64)) / PPM
-    net = (price[:, None] / price[None, :] * keep).ravel()
-    least = orders["limit_m"].astype(np.float64)
-    least *= _POWERS_OF_TWO[1022 - orders["limit_e"].astype(np.int64)]
-    limited = orders["limit_kind"] == LIMIT_LIMIT
-    least[~limited] = 1.0
-    net_by_order = net[pair]
-    limit: F64 = np.log(net_by_order / least) * 1e4
-    limit[~limited] = np.inf
-    tiny = np.flatnonzero(budget < 2.0 / net.min())
-    one_unit = np.log(net_by_order[tiny] * budget[tiny]) * 1e4
-    limit[tiny] = np.minimum(limit[tiny], one_unit)
-    return limit

@@ -97,7 +97,7 @@ def rates_of(case: ClearingCase, prices: tuple[int, ...], pairs: I64) -> Rates:
 
 def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], rates: Rates) -> U64:
     """Base units u64[K] that every order pays before rationing; no limit is broken."""
-    case, demand = problem.case, problem.demand
+    demand = problem.demand
     full, partial = found.full(demand), found.partial(demand)
     full[partial] = False
     near = _near(problem, found, prices)
@@ -105,7 +105,7 @@ def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], r
     _check_resolution(problem, prices, near[over | must])
     full[near[over]] = False
     full[near[must]] = True
-    paid = np.where(full, case.orders["budget"], np.uint64(0))
+    paid = np.where(full, problem.budget, np.uint64(0))
     if len(partial):
         open_ = np.ones(len(full), dtype=bool)
         open_[near[over | must]] = False
@@ -181,20 +181,21 @@ def _fill_levels(
         grain = 1 << partial_fill_shift(case.params.decimals[pay])
         size = float(demand.size[level].sum()) * float(problem.quantum[pay])
         total = round(float(found.share[pair]) * size / grain) * grain
-        level = canonical(case, level[open_[level]])
-        rows = case.orders[level]
-        part = share_level(total, rows["budget"], int(rates.least[pair]), grain)
-        least = np.minimum(-(-rows["min_fill"] // grain) * grain, rows["budget"])
-        short = (part > 0) & (part < rows["min_fill"])
+        level = level[open_[level]]
+        level = level[canonical_order(case, level)]
+        budget, asked = problem.budget[level], problem.min_fill[level]
+        part = share_level(total, budget, int(rates.least[pair]), grain)
+        least = np.minimum((asked + np.uint64(grain - 1)) // grain * grain, budget)
+        short = (part > 0) & (part < asked)
         paid[level] = np.where(short, least, part)
 
 
-def canonical(case: ClearingCase, chosen: I64) -> I64:
-    """The same positions in canonical order (owner, nonce)."""
+def canonical_order(case: ClearingCase, chosen: I64) -> I64:
+    """How to sort ``chosen`` into canonical order (owner, nonce): indices into it."""
     rows = case.orders[chosen]
     owner = rows["owner"].astype(np.uint64)
     keys = (rows["nonce"], owner[:, 3], owner[:, 2], owner[:, 1], owner[:, 0])
-    out: I64 = chosen[np.lexsort(keys)]
+    out: I64 = np.lexsort(keys)
     return out
 
 

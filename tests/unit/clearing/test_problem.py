@@ -72,11 +72,12 @@ def test_limits_in_floats_and_integers_agree_where_they_meet(case: ClearingCase)
 
 
 def test_receiving_at_least_one_unit_is_a_limit(case: ClearingCase) -> None:
-    rate = case.reference.pbar[1] / case.reference.pbar[2] * (1 - 3e-4)
-    budget = max(1, round(1.0 / rate))
-    order = pose(one_order(case, 1, 2, budget, np.inf))
+    rate = case.reference.pbar[2] / case.reference.pbar[1] * (1 - 3e-4)
+    budget = round(1.0 / rate)
+    assert budget > 50
+    order = pose(one_order(case, 2, 1, budget, np.inf))
     assert order.demand.limit[0] == pytest.approx(1e4 * math.log(budget * rate), abs=1e-6)
-    enough = pose(one_order(case, 1, 2, 10 * budget + 10, np.inf))
+    enough = pose(one_order(case, 2, 1, 3 * budget, np.inf))
     assert enough.demand.limit[0] > enough.market.cap
 
 

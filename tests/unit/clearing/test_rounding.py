@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from convexfx_core.clearing.problem import pose
 from convexfx_core.clearing.rounding import (
     PRICE_BITS,
-    canonical,
+    canonical_order,
     least_rates,
     on_grid,
     rates_of,
@@ -131,8 +131,8 @@ def test_canonical_order_is_owner_then_nonce() -> None:
     orders = case.orders.copy()
     orders["owner"][:] = orders["owner"][:1]
     orders["nonce"] = np.arange(50)[::-1]
-    ordered = canonical(replace(case, orders=orders), np.arange(50))
+    ordered = canonical_order(replace(case, orders=orders), np.arange(50))
     assert ordered.tolist() == list(range(49, -1, -1))
     key = [(tuple(int(w) for w in o["owner"]), int(o["nonce"])) for o in case.orders]
-    ordered = canonical(case, np.arange(50))
+    ordered = canonical_order(case, np.arange(50))
     assert [key[k] for k in ordered] == sorted(key)
