@@ -14,6 +14,7 @@ from tasks.carry import read_carry
 from tasks.chain import Head, manifest_of, read_head
 from tasks.context import Context, current
 from tasks.fault import fault_point
+from tasks.finish import finish_head
 from tasks.intake import (
     Received,
     admission_rejects,
@@ -66,6 +67,7 @@ def collect() -> dict[str, Any] | None:
     fault_point("collect")
     start, ctx = monotonic_ns(), current()
     head = read_head(ctx.store)
+    finish_head(ctx, head)
     sealed = manifest_of(ctx.store, head.epoch + 1) or seal_next(ctx, head)
     fault_point("collect.done")
     if sealed is None:

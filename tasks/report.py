@@ -28,10 +28,10 @@ DIGITS: Final = Decimal("0.000001")
 
 
 def publish_report(
-    ctx: Context, sealed: dict[str, Any], outcome: dict[str, Any], receipts: Receipts
+    ctx: Context, manifest: Ref, outcome: dict[str, Any], receipts: Receipts
 ) -> None:
     """Write the lineage object, and artifacts and asset events when a run is there to hold them."""
-    lineage = lineage_of(ctx.store, sealed["manifest"], outcome)
+    lineage = lineage_of(ctx.store, manifest, outcome)
     put_json(ctx.store, epoch_key(outcome["epoch"], "lineage.json"), lineage)
     if TaskRunContext.get() is None:
         return
@@ -43,8 +43,8 @@ def publish_report(
         key="epoch-objects", link=object_url(ctx, outcome), link_text=f"Epoch {outcome['epoch']}"
     )
     if outcome["status"] == "settled":
-        opening, _ = sealed_epoch(ctx.store, sealed["manifest"])
-        result = epoch_result(ctx.store, sealed["manifest"], outcome["proposal"])
+        opening, _ = sealed_epoch(ctx.store, manifest)
+        result = epoch_result(ctx.store, manifest, outcome["proposal"])
         frozen = proposal_from_json(get_json(ctx.store, outcome["proposal"]))
         create_table_artifact(
             key="epoch-prices",

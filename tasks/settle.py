@@ -9,15 +9,13 @@ from prefect import task
 from convexfx_core.canonical import json_bytes
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
-from tasks.carry import read_carry
-from tasks.chain import move_head, outcome_of, sealed_epoch
+from tasks.chain import outcome_of, sealed_epoch
 from tasks.context import Context, current
 from tasks.epoch_result import epoch_result
 from tasks.fault import fault_point
+from tasks.finish import finish
 from tasks.objects import epoch_key, put_json, sha256_hex
 from tasks.ports import SdlPhase
-from tasks.receipts import put_receipts
-from tasks.report import publish_report
 from tasks.stage import (
     RETRIES,
     RETRY_DELAYS_S,
@@ -66,7 +64,7 @@ def settle(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
     if outcome is None:
         raise CommitConflict(epoch_key(epoch, "outcome.json"), "an outcome", "nothing")
     fault_point("settle.outcome")
-    finish(ctx, sealed, outcome)
+    finish(ctx, sealed["manifest"], outcome)
     fault_point("settle.done")
     return outcome
 
@@ -78,15 +76,6 @@ def with_digest(value: dict[str, Any]) -> dict[str, Any]:
     """
     body = {name: item for name, item in value.items() if name != "digest"}
     return body | {"digest": sha256_hex(json_bytes(body))}
-
-
-def finish(ctx: Context, sealed: dict[str, Any], outcome: dict[str, Any]) -> None:
-    """Write what follows from an outcome; repeating it changes nothing."""
-    epoch = sealed["epoch"]
-    read_carry(ctx.store, epoch)
-    receipts = put_receipts(ctx.store, sealed["manifest"], outcome)
-    move_head(ctx.store, epoch)
-    publish_report(ctx, sealed, outcome, receipts)
 
 
 def outcome_json(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:

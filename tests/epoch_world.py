@@ -18,7 +18,7 @@ from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.orders import Credit, Domain
 from convexfx_core.params import Params, flat_fee, params_from_matrices
-from tasks.adapters.clock import SystemClock
+from tasks.adapters.clock import ManualClock, SystemClock
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.faults import Faults
 from tasks.adapters.gateway_http import HttpGateway
@@ -49,7 +49,8 @@ def signer(name: str) -> Ed25519Signer:
 class World:
     """The exchange of one test.
 
-    ``minted``: base units of every asset; ``wallets``: by name, funded alike.
+    ``minted``: base units of every asset; ``wallets``: by name, funded alike; ``inbox_clock``: time of
+    the queue.
     """
 
     ctx: Context
@@ -57,6 +58,7 @@ class World:
     wallets: dict[str, Wallet]
     minted: int
     programs: tuple[Program, Program]
+    inbox_clock: ManualClock
 
     @property
     def store(self) -> MemoryStore:
@@ -65,6 +67,10 @@ class World:
 
     def send(self, orders: Sequence[SignedVerifiable]) -> None:
         self.ctx.inbox.send(inline_messages(orders))
+
+    def wait_for_messages(self) -> None:
+        """Let the time pass after which messages of a dead receiver appear again."""
+        self.inbox_clock.advance(31)
 
     def run(self) -> dict[str, Any] | None:
         with using(self.ctx):
@@ -171,10 +177,10 @@ def open_world(
         credits.append(Credit(pool, 366_666 * MILLION))
         credits.sort(key=lambda credit: credit.address)
         mint(gateway, [mint_json(domain, mints[name], name, credits) for name in CURRENCIES])
-        store = MemoryStore(faults)
+        store, inbox_clock = MemoryStore(faults), ManualClock()
         ctx = Context(
             store=store,
-            inbox=MemoryInbox(faults=faults),
+            inbox=MemoryInbox(inbox_clock, faults=faults),
             prices=EcbReplay(CURRENCIES, "USD"),
             gateway=gateway,
             prover=LocalProver(store, attestor, program_hash("attested")),
@@ -191,7 +197,7 @@ def open_world(
         gateway.settlement.register_agreement(signed_agreement(ctx, attestor, 1, ("attested",)))
         httpx.post(settlement.url + "/epoch/advance").raise_for_status()
         minted = sum(credit.amount for credit in credits)
-        yield World(ctx, gateway, wallets, minted, (settlement, gateway_program))
+        yield World(ctx, gateway, wallets, minted, (settlement, gateway_program), inbox_clock)
     finally:
         gateway.close()
         gateway_program.stop()
