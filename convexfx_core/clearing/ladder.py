@@ -114,7 +114,7 @@ def _clear(posed: Problem, solver: Solver, name: str) -> Proposal:
             rejections.reject(short, RejectKind.MIN_FILL)
             continue
         answer = _integers(problem, found)
-        short = below_minimum_rationed(problem, answer.paid)
+        short = below_minimum_rationed(problem, answer.rationed)
         if len(short):
             rejections.reject(short, RejectKind.RATION_MIN_FILL)
             continue

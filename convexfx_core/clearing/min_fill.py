@@ -66,10 +66,12 @@ def below_minimum(problem: Problem, found: Equilibrium) -> I64:
     return out
 
 
-def below_minimum_rationed(problem: Problem, paid: U64) -> I64:
+def below_minimum_rationed(problem: Problem, rationed: Rationed | None) -> I64:
     """The order of each directed pair that is furthest below its minimum after rationing."""
+    if rationed is None:
+        return np.zeros(0, dtype=np.int64)
     least = problem.min_fill
-    short = np.flatnonzero((paid > 0) & (paid < least))
+    short = np.flatnonzero((rationed.paid > 0) & (rationed.paid < least))
     if not len(short):
         return short
     asked = least[short] / problem.budget[short].astype(np.float64)

@@ -184,7 +184,7 @@ def solve_by_qp(
             break
     state = _active(pool, levels, u, cap)
     state, progress, last = iterate(pool, levels, kernels, state, volume)
-    return equilibrium(n, levels, high, state, last, progress)
+    return equilibrium(levels, high, chosen, state, last, progress)
 
 
 def level_problem(pool: Pool, levels: Levels, impact: F64, offset: F64) -> Subproblem:

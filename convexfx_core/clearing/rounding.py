@@ -14,7 +14,7 @@ import numpy as np
 
 from convexfx_core.case import ClearingCase
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem
-from convexfx_core.clearing.scp import Equilibrium
+from convexfx_core.clearing.scp import EDGE_BPS, Equilibrium
 from convexfx_core.errors import ClearingCode, ClearingRefused
 from convexfx_core.units import (
     LIMIT_SLACK_SHIFT,
@@ -139,11 +139,12 @@ def _check_resolution(problem: Problem, prices: tuple[int, ...], decided: I64) -
 
 def _near(problem: Problem, found: Equilibrium, prices: tuple[int, ...]) -> I64:
     """Orders whose limit is so near that floats and integers may judge differently."""
-    limit, pair = problem.demand.limit, problem.demand.pair
+    limit, pair = problem.demand.limit[found.window], problem.demand.pair[found.window]
     price = (found.u[None, :] - found.u[:, None]).ravel()
     unit = np.array([2e4 / p for p in prices])
-    width = _NEAR_BPS + (unit[None, :] + unit[:, None]).ravel()
-    return np.flatnonzero(np.abs(limit - price[pair]) <= width[pair])
+    width = np.minimum(_NEAR_BPS + (unit[None, :] + unit[:, None]).ravel(), EDGE_BPS)
+    out: I64 = found.window[np.abs(limit - price[pair]) <= width[pair]]
+    return out
 
 
 def least_rates(problem: Problem, rates: Rates, chosen: I64) -> U64:

@@ -32,6 +32,8 @@ STEP_ALPHA_MAX: Final = 1e-6
 DIRECT_ORDERS: Final = 30_000
 """Up to here every order becomes a level; above, a histogram finds the window first."""
 WINDOW_BPS: Final = 0.25
+EDGE_BPS: Final = 1e-3
+"""A window ends no nearer to its price than this."""
 NEWTON_BPS: Final = 1e-2
 NEWTON_STEPS: Final = 5
 """Newton only has to come near: the exact search does the rest in fewer, cheaper steps."""
@@ -60,6 +62,8 @@ class Equilibrium:
     cut : f64[n*n] an order of the pair is full exactly if its limit is above it.
     marginal : f64[n*n] limit of the partly filled level of the pair, NaN if none.
     share : f64[n*n] filled part of that level.
+    window : i64[W] positions of all orders whose limit is within ``EDGE_BPS`` of its price, and
+        others.
     iterations : SCP iterations.
     residual_bps : largest violation of the price rule with exact conservation.
     step_norm_y, step_norm_alpha : last SCP step: log price; volume over all volume.
@@ -71,6 +75,7 @@ class Equilibrium:
     cut: F64
     marginal: F64
     share: F64
+    window: I64
     iterations: int
     residual_bps: float
     step_norm_y: float
@@ -85,9 +90,9 @@ class Equilibrium:
 
     def partial(self, demand: Demand) -> I64:
         """Positions of the orders on a partly filled level."""
-        if not self.share.any():
-            return np.zeros(0, dtype=np.int64)
-        return np.flatnonzero(demand.limit == self.marginal[demand.pair])
+        pair = demand.pair[self.window]
+        out: I64 = self.window[demand.limit[self.window] == self.marginal[pair]]
+        return out
 
     def fraction(self, demand: Demand) -> F64:
         """Filled fraction of every order, f64[K]."""
@@ -154,7 +159,7 @@ def solve(
         state, progress, last = _solve_levels(pool, levels, cap, kernels, u)
         u = state.u
         if binned is None or not _left_window(binned, u, low, high, cap):
-            return equilibrium(n, levels, high, state, last, progress)
+            return equilibrium(levels, high, chosen, state, last, progress)
         window *= 4.0
 
 
@@ -171,9 +176,9 @@ def _window(n: int, cap: float, u: F64, width: float) -> tuple[F64, F64]:
 
 
 def _left_window(curve: BinnedCurve, u: F64, low: F64, high: F64, cap: float) -> bool:
-    """Whether the price of a pair with orders left its window."""
+    """Whether the price of a pair with orders left its window, or came near to its end."""
     price = u[curve.receive] - u[curve.pay]
-    low, high = low[curve.pair], high[curve.pair]
+    low, high = low[curve.pair] + EDGE_BPS, high[curve.pair] - EDGE_BPS
     below = (price < low) & (low > -cap * 0.999)
     above = (price > high) & (high < cap * 0.999)
     return bool((curve.has_orders & (below | above)).any())
@@ -240,9 +245,13 @@ def iterate(
 
 
 def equilibrium(
-    n: int, levels: Levels, high: F64, state: ActiveState, last: Step, progress: Progress
+    levels: Levels, high: F64, chosen: I64, state: ActiveState, last: Step, progress: Progress
 ) -> Equilibrium:
-    """Cuts of every directed pair at the final state; ``high`` is the window's upper end."""
+    """Cuts of every directed pair at the final state.
+
+    ``high`` f64[n*n] is the window's upper end, ``chosen`` are the positions inside it.
+    """
+    n = len(state.u)
     cut, marginal = np.full(n * n, np.inf), np.full(n * n, np.nan)
     share = np.zeros(n * n)
     limit = np.append(levels.limit, 0.0)
@@ -259,6 +268,7 @@ def equilibrium(
         cut=cut,
         marginal=marginal,
         share=share,
+        window=chosen,
         iterations=progress.iterations,
         residual_bps=progress.residual,
         step_norm_y=progress.step_y,
