@@ -1,13 +1,12 @@
 """S3 and SQS on this machine: LocalStack in its own environment, without Docker or account."""
 
 import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -139,9 +138,8 @@ def install_localstack(venv: Path = VENV) -> bool:
     """
     stamp = venv / ".ready"
     wanted = "\n".join(REQUIREMENTS)
-    digest = hashlib.sha256(str(venv.absolute()).encode()).hexdigest()[:16]
-    with (Path(tempfile.gettempdir()) / f"convexfx-{digest}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(venv.parent):
         if stamp.is_file() and stamp.read_text() == wanted:
             return False
         shutil.rmtree(venv, ignore_errors=True)
@@ -149,6 +147,17 @@ def install_localstack(venv: Path = VENV) -> bool:
             _run(command)
         stamp.write_text(wanted)
     return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for one process; a folder can be locked as it is, without a file in it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _install_commands(venv: Path) -> list[list[str]]:

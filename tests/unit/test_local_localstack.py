@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -131,6 +132,14 @@ def test_it_is_installed_once(tmp_path: Path, installer: Path) -> None:
     assert make.startswith("venv")
     assert sys.executable in make
     assert all(requirement in fill for requirement in REQUIREMENTS)
+
+
+def test_many_who_ask_at_once_build_it_once(tmp_path: Path, installer: Path) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        built = list(pool.map(lambda _: install_localstack(tmp_path / "venv"), range(6)))
+    assert built.count(True) == 1
+    assert len(installer.read_text().splitlines()) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"calls", "uv", "venv"}
 
 
 def test_a_half_built_or_older_environment_is_built_again(tmp_path: Path, installer: Path) -> None:
