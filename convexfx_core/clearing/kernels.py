@@ -47,12 +47,12 @@ class NumpyKernels:
 
     def bin_sizes(self, demand: Demand, pairs: int, cap: float, bins: int) -> tuple[F64, F64]:
         """See :class:`Kernels`."""
-        place = np.clip((demand.limit + cap) * (bins / (2.0 * cap)), -1.0, float(bins))
-        slot = place.astype(np.int32)
-        slot += place >= 0.0
-        slot[place < 0.0] = 0
         width = bins + 2
-        sums = grouped_sum(demand.pair * width + slot, demand.size, pairs * width)
+        place = demand.limit * (bins / (2.0 * cap))
+        place += 1.0 + bins / 2
+        slot = np.clip(place, 0.0, bins + 1.0, out=place).astype(np.int64)
+        slot += demand.pair * width
+        sums = grouped_sum(slot, demand.size, pairs * width)
         table = sums.reshape(pairs, width)
         return table[:, 1 : bins + 1], table[:, bins + 1].copy()
 
@@ -60,8 +60,7 @@ class NumpyKernels:
         """See :class:`Kernels`."""
         above = demand.limit > high[demand.pair]
         chosen = np.flatnonzero(~above & (demand.limit >= low[demand.pair]))
-        size = np.where(above, demand.size, 0.0)
-        return chosen, grouped_sum(demand.pair, size, len(low))
+        return chosen, grouped_sum(demand.pair, demand.size * above, len(low))
 
     def balance(
         self, pool: Pool, curve: Curve, start: F64, tolerance_bps: float, steps_max: int

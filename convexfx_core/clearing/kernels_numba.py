@@ -30,11 +30,11 @@ def _bin_sizes(
     table, base = np.zeros((pairs, bins)), np.zeros(pairs)
     scale = bins / (2.0 * cap)
     for k in range(len(limit)):
-        place = (limit[k] + cap) * scale
-        if place >= bins:
+        place = limit[k] * scale + (1.0 + bins / 2)
+        if place >= bins + 1.0:
             base[pair[k]] += size[k]
-        elif place >= 0.0:
-            table[pair[k], int(place)] += size[k]
+        elif place >= 1.0:
+            table[pair[k], int(place) - 1] += size[k]
     return table, base
 
 

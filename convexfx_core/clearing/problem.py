@@ -190,15 +190,13 @@ def quantised_sizes(budget: U64, pay: I64, n: int) -> tuple[F64, F64]:
 
     The quantum is one base unit unless the budgets of the asset may sum to 2^53 or more.
     """
-    coarse = len(budget).bit_length() + 62 - _MANTISSA_BITS
-    high = (budget >> np.uint64(coarse)).astype(np.float64)
-    sums = grouped_sum(pay, high, n)
-    counts = np.bincount(pay, minlength=n)
-    bits = [((int(s) + int(c)) << coarse).bit_length() for s, c in zip(sums, counts, strict=True)]
-    shift = np.array([max(0, b - _MANTISSA_BITS) for b in bits], dtype=np.uint64)
-    quantum = np.ldexp(1.0, shift.astype(np.int64))
-    if not shift.any():
-        return budget.astype(np.float64), quantum
-    by_order = shift[pay]
-    half = (np.uint64(1) << by_order) >> np.uint64(1)
-    return np.maximum((budget + half) >> by_order, np.uint64(1)).astype(np.float64), quantum
+    count = len(budget)
+    coarse = count.bit_length() + 62 - _MANTISSA_BITS
+    sums = grouped_sum(pay, (budget >> np.uint64(coarse)).astype(np.float64), n)
+    bits = [((int(s) + count) << coarse).bit_length() for s in sums.tolist()]
+    shift = np.array([max(0, b - _MANTISSA_BITS) for b in bits])
+    size = budget.astype(np.float64)
+    if shift.any():
+        size *= np.ldexp(1.0, -shift)[pay]
+        size = np.maximum(np.rint(size), 1.0)
+    return size, np.ldexp(1.0, shift)

@@ -110,7 +110,7 @@ def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], r
         open_ = np.ones(len(full), dtype=bool)
         open_[near[over | must]] = False
         _fill_levels(problem, found, rates, partial, open_, paid)
-    if paid.min(initial=LIMIT_UNREACHABLE) < rates.least.max(initial=0):
+    if problem.budget.min(initial=LIMIT_UNREACHABLE) < rates.least.max(initial=0):
         paid[paid < rates.least[demand.pair]] = 0
     return paid
 

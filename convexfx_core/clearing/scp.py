@@ -153,12 +153,12 @@ def solve(
         binned = histogram_curve(market, sizes, base)
         u, _, _ = kernels.balance(pool, binned, u, BINNED_BPS, BINNED_STEPS)
     while True:
-        low, high = _window(n, cap, u, window) if binned else whole_window(n, cap)
+        low, high = _window(u, window) if binned else whole_window(n, cap)
         chosen, above = kernels.split(demand, low, high)
         levels = levels_in(market, demand, chosen, above)
         state, progress, last = _solve_levels(pool, levels, cap, kernels, u)
         u = state.u
-        if binned is None or not _left_window(binned, u, low, high, cap):
+        if binned is None or not _left_window(binned, u, low, high):
             return equilibrium(levels, high, chosen, state, last, progress)
         window *= 4.0
 
@@ -168,20 +168,16 @@ def whole_window(n: int, cap: float) -> tuple[F64, F64]:
     return np.full(n * n, np.nextafter(-cap, 0.0)), np.full(n * n, np.nextafter(cap, 0.0))
 
 
-def _window(n: int, cap: float, u: F64, width: float) -> tuple[F64, F64]:
-    least, most = np.nextafter(-cap, 0.0), np.nextafter(cap, 0.0)
+def _window(u: F64, width: float) -> tuple[F64, F64]:
     price = (u[None, :] - u[:, None]).ravel()
-    low = np.maximum(price - width, least)
-    return low, np.maximum(np.minimum(price + width, most), low)
+    return price - width, price + width
 
 
-def _left_window(curve: BinnedCurve, u: F64, low: F64, high: F64, cap: float) -> bool:
+def _left_window(curve: BinnedCurve, u: F64, low: F64, high: F64) -> bool:
     """Whether the price of a pair with orders left its window, or came near to its end."""
     price = u[curve.receive] - u[curve.pay]
     low, high = low[curve.pair] + EDGE_BPS, high[curve.pair] - EDGE_BPS
-    below = (price < low) & (low > -cap * 0.999)
-    above = (price > high) & (high < cap * 0.999)
-    return bool((curve.has_orders & (below | above)).any())
+    return bool((curve.has_orders & ((price < low) | (price > high))).any())
 
 
 def _solve_levels(
