@@ -68,8 +68,6 @@ def read_clearing(items: Sequence[Item], agreement: Agreement) -> Clearing:
     parsed = [_single_debit(item) for item in items]
     cut = next((at for at, row in enumerate(parsed) if row[1].kind == PAYOUT), len(parsed))
     orders, payouts = parsed[:cut], parsed[cut:]
-    if not orders:
-        raise Invalid("SDL_SHAPE", "expected at least one order or cancel")
     keys = [(debit.debited.owner, debit.nonce) for debit, _, _ in orders]
     if any(left >= right for left, right in pairwise(keys)):
         raise Invalid("SDL_SHAPE", "expected orders strictly increasing by owner and nonce")

@@ -139,6 +139,21 @@ def test_an_agreement_one_step_off_is_refused(chain: Chain, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "params",
+    [
+        params_section()[:-8],
+        params_section() + bytes(8),
+        le(1) + le(5) + params_section()[16:],
+        le(2) + params_section()[8:],
+    ],
+)
+def test_params_have_one_form_even_under_their_own_hash(chain: Chain, params: bytes) -> None:
+    digest = params_hash(params, registry_section())
+    with pytest.raises(Invalid, match="PARAMS_HASH: params: expected version 1 for 6 assets"):
+        chain.register(agreement(params=b64(params), params_hash=digest))
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("fee", 1_001),

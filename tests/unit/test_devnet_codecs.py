@@ -209,6 +209,20 @@ def test_other_bytes_are_no_debit(name: str) -> None:
         decode_debit(DEBITS[name](DEBIT.payload), NETWORK_ID)
 
 
+def test_seventeen_allowances_are_one_too_many() -> None:
+    tokens = {(bytes([n]) * 32, 1): n for n in range(17)}
+    with pytest.raises(Invalid, match="expected at most 16 allowances"):
+        decode_debit(Debit(ALICE, POOL, 3, tokens).payload, NETWORK_ID)
+    tokens.pop((bytes(32), 1))
+    assert len(decode_debit(Debit(ALICE, POOL, 3, tokens).payload, NETWORK_ID).allowances) == 16
+
+
+@pytest.mark.parametrize("size", [1, 8, 100, 200])
+def test_a_payload_that_is_cut_ends_too_early(size: int) -> None:
+    with pytest.raises(Invalid, match="CODEC: DebitAllowance: ends too early"):
+        decode_debit(DEBIT.payload[:-size], NETWORK_ID)
+
+
 MINT_BYTES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "cut": cut(1),
@@ -222,6 +236,13 @@ MINT_BYTES: dict[str, Callable[[bytes], bytes]] = {
     "name that is no text": put(112 + 8, 0xFF),
     "name of 257 bytes": put(112, 1, 1),
 }
+
+
+def test_4097_credits_are_one_too_many() -> None:
+    credits = tuple((POOL, n) for n in range(4_097))
+    with pytest.raises(Invalid, match="expected at most 4096 credits"):
+        decode_mint(Mint(ALICE, 1, credits).payload, NETWORK_ID)
+    assert len(decode_mint(Mint(ALICE, 1, credits[1:]).payload, NETWORK_ID).credits) == 4_096
 
 
 @pytest.mark.parametrize("name", MINT_BYTES)

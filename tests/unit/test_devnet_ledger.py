@@ -1,5 +1,6 @@
 """Final vaults, drafts, and the parts of a proof's statement, one by one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from devnet.settlement.agreement import read_agreement
 from devnet.settlement.clearing import general_hash, read_clearing
 from devnet.settlement.codec import Address
+from devnet.settlement.global_laws import execute
 from devnet.settlement.invalid import Invalid
 from devnet.settlement.ledger import (
     BALANCE_MAX,
@@ -24,11 +26,13 @@ from devnet.settlement.signatures import check_signers
 from devnet.settlement.transactions import Item, read_sdl
 from tests.devnet_world import (
     ASSETS,
+    MINTS,
     NETWORK,
     NETWORK_ID,
     POOL,
     TOKENS,
     Books,
+    Debit,
     Fill,
     Mint,
     Wallet,
@@ -241,3 +245,58 @@ def test_the_first_difference_is_named_with_both_sides() -> None:
     assert caught.value.message == "derived 02, the proof says 01"
     with pytest.raises(Invalid, match="PV_MISMATCH:epoch: derived 6, the proof says 5"):
         compare(values, [("epoch", 6)])
+
+
+# delta's own laws, on transfers that no clearing would hold
+
+
+def executed(ledger: Ledger, *items: Any) -> Draft:
+    sdl = read_sdl(sdl_transaction(list(items), bytes(32)), NETWORK_ID)
+    draft = ledger.draft()
+    execute(draft, sdl)
+    return draft
+
+
+def transfer(**changes: Any) -> Debit:
+    return replace(Debit(ALICE, BOB.vault(), 5, {TOKENS["USD"]: 10}), **changes)
+
+
+def test_a_transfer_is_executed(ledger: Ledger) -> None:
+    draft = executed(ledger, (transfer(), (4,)), (transfer(nonce=6), (6,)))
+    assert (draft.read(A).nonce, draft.read(A).tokens[USD]) == (6, 0)
+    assert draft.read(B).tokens[USD] == 10
+
+
+@pytest.mark.parametrize(
+    ("debit", "amount", "code"),
+    [
+        (transfer(nonce=4), 4, "NONCE"),
+        (transfer(nonce=6), 4, "NONCE"),
+        (transfer(shard=2), 4, "SHARD"),
+        (transfer(credited=ALICE.vault()), 4, "CREDITED"),
+        (transfer(credited=(BOB.owner, 0)), 4, "CREDITED"),
+        (transfer(credited=TOKENS["USD"]), 4, "VAULT_KIND"),
+        (transfer(allowances={TOKENS["EUR"]: 4}), 0, "TOKEN"),
+        (transfer(allowances={ALICE.vault(): 4}), 0, "TOKEN"),
+        (transfer(), 11, "ALLOWANCE"),
+        (transfer(allowances={TOKENS["USD"]: 11}), 11, "BALANCE"),
+        (transfer(signer=MINTS["USD"], nonce=1), 0, "VAULT_KIND"),
+    ],
+)
+def test_a_transfer_one_step_off_is_not(
+    ledger: Ledger, debit: Debit, amount: int, code: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        executed(ledger, (debit, (amount,)))
+    assert caught.value.code == code
+    assert caught.value.message.startswith("verifiable 0: ")
+
+
+def test_a_ledger_that_lost_count_is_caught(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were crediting itself wrong by a unit, the sum over all vaults would still say so."""
+    give = Draft.give
+    monkeypatch.setattr(Draft, "give", lambda d, key, token, n: give(d, key, token, n + 1))
+    with pytest.raises(Invalid, match="SUPPLY: expected balances to change by what was minted"):
+        executed(ledger, (transfer(), (4,)))

@@ -445,6 +445,34 @@ def test_a_cancel_with_an_amount_is_no_cancel(world: World) -> None:
     assert_fails(world, world.bring(epoch.with_items(items)), before, "SDL_SHAPE")
 
 
+def cancels(world: World, *wallets: Wallet) -> Epoch:
+    return clear(1, [Fill(cancel(wallet, 1, "USD")) for wallet in wallets], world.books)
+
+
+def test_orders_that_move_nothing_are_sorted_too(world: World) -> None:
+    epoch, before = cancels(world, ALICE, BOB), world.snapshot()
+    forged = epoch.with_items(epoch.items[::-1])
+    assert_fails(world, world.bring(forged), before, "SDL_SHAPE")
+
+
+def test_a_cancel_credits_the_pool_as_well(world: World) -> None:
+    epoch, before = cancels(world, ALICE), world.snapshot()
+    forged = epoch.with_items(edited(list(epoch.items), 0, credited=STRANGER.vault()))
+    assert_fails(world, world.bring(forged), before, "SDL_SHAPE")
+
+
+def test_the_pool_itself_gives_no_orders(world: World) -> None:
+    before = world.snapshot()
+    assert_fails(world, world.bring(cancels(world, OPERATOR)), before, "SDL_SHAPE")
+
+
+def test_a_mint_vault_gives_no_orders(world: World) -> None:
+    mint, before = MINTS["USD"], world.snapshot()
+    world.books.nonces[mint.owner] = 1
+    epoch = clear(1, [Fill(cancel(mint, 2, "USD"))], world.books)
+    assert_fails(world, world.bring(epoch), before, "VAULT_KIND")
+
+
 def test_a_debit_without_terms_needs_other_laws(world: World) -> None:
     plain = Debit(ALICE, BOB.vault(), 1, {TOKENS["USD"]: 5})
     before = world.snapshot()
@@ -573,6 +601,8 @@ def test_the_pool_cannot_pay_more_than_it_holds(world: World) -> None:
         lambda diffs: [{**diffs[0], "tokens": 1}, *diffs[1:]],
         lambda diffs: [{"vault": diffs[0]["vault"]}, *diffs[1:]],
         lambda diffs: {},
+        lambda diffs: None,
+        lambda diffs: [None],
     ],
 )
 def test_aggregated_differences_are_recomputed(world: World, change: Any) -> None:
