@@ -189,16 +189,13 @@ def write_table(
     return bytes(sink.getvalue())
 
 
-def read_table(
-    schema: TableSchema, data: bytes, *, rows_max: int, hashed: bool = True
-) -> dict[str, Values]:
-    """Columns of a Parquet table of exactly this schema.
+def read_table(schema: TableSchema, data: bytes, *, rows_max: int) -> dict[str, Values]:
+    """Columns of a Parquet table of exactly this schema; the row hash is recomputed.
 
     Parameters
     ----------
     data : the file.
     rows_max : more rows are refused before any is read.
-    hashed : whether version and row hash must stand in the metadata, and the hash is recomputed.
 
     Raises
     ------
@@ -211,10 +208,9 @@ def read_table(
         column.name: _from_arrow(schema, column, table.column(column.name))
         for column in schema.columns
     }
-    if hashed:
-        stored, found = table_facts(schema, data)[HASH_KEY], rows_sha256(schema, columns)
-        if stored != found:
-            raise CodecError(field, f"rows that hash to {stored}", found)
+    stored, found = table_facts(schema, data)[HASH_KEY], rows_sha256(schema, columns)
+    if stored != found:
+        raise CodecError(field, f"rows that hash to {stored}", found)
     return columns
 
 
@@ -234,7 +230,7 @@ def table_facts(schema: TableSchema, data: bytes) -> dict[str, str]:
 def _open(data: bytes, field: str) -> Any:
     try:
         return pq.ParquetFile(pa.BufferReader(data))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise CodecError(field, "a Parquet file", type(error).__name__) from None
 
 

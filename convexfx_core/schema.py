@@ -1,7 +1,8 @@
 """Arrow schemas of the objects in the bucket, and the tables to and from Parquet bytes.
 
-Every table but the bundle, which wallets write, carries its version and the SHA-256 of its
-canonical rows (:mod:`convexfx_core.parquet_table`) in its metadata; readers recompute it.
+Every table carries its version and the SHA-256 of its canonical rows
+(:mod:`convexfx_core.parquet_table`) in its metadata; readers recompute it. Columns:
+``docs/tables.md``. Bundles, which wallets write, are in :mod:`convexfx_core.wire_bundle`.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from convexfx_core.book import Batch
 from convexfx_core.carry import SeenSet
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import Address
-from convexfx_core.limits import BUNDLE_ITEMS_MAX, ORDERS_MAX
+from convexfx_core.limits import ORDERS_MAX
 from convexfx_core.order_row import ORDER_DTYPE
 from convexfx_core.owner_text import owner_texts
 from convexfx_core.parquet_table import (
@@ -32,17 +33,14 @@ from convexfx_core.state import Opening
 from convexfx_core.transition import EpochResult
 from convexfx_core.witness import DIFF_ALLOWANCE
 
-SIGNED: Final = {"payload": "bytes:272", "pub_key": "bytes:32", "signature": "bytes:64"}
-
 ORDERS: Final = table_schema(
     "orders", 1,
     {"order_id": "bytes:32", "sealed_epoch": "u64", "owner": "bytes:32", "nonce": "u64",
      "kind": "u8", "pay": "u16", "receive": "u16", "budget": "u64", "limit_kind": "u8",
-     "limit_e": "i16", "limit_m": "u64", "min_fill": "u64", "valid_until": "u64", **SIGNED},
+     "limit_e": "i16", "limit_m": "u64", "min_fill": "u64", "valid_until": "u64",
+     "payload": "bytes:272", "pub_key": "bytes:32", "signature": "bytes:64"},
 )  # fmt: skip
 """``epochs/{n}/orders/{sha256}.parquet``: every candidate of an epoch."""
-BUNDLE: Final = table_schema("bundle", 1, SIGNED)
-"""``inbox/{sha256}.parquet``: signed orders as a wallet sends them."""
 STATE: Final = table_schema(
     "state", 1,
     {"order_id": "bytes:32", "until_epoch": "u64", "sealed_epoch": "u64", "row": "optional:80",
@@ -109,27 +107,6 @@ def read_orders(data: bytes) -> SealedOrders:
         columns["pub_key"],
         columns["signature"],
     )
-
-
-def write_bundle(
-    payloads: NDArray[np.uint8], pub_keys: NDArray[np.uint8], signatures: NDArray[np.uint8]
-) -> bytes:
-    """Parquet bytes of a bundle: u8[K, 272], u8[K, 32], u8[K, 64]."""
-    return write_table(BUNDLE, {"payload": payloads, "pub_key": pub_keys, "signature": signatures})
-
-
-def read_bundle(
-    data: bytes, rows_max: int = BUNDLE_ITEMS_MAX
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Payloads, public keys and signatures of a bundle, whoever wrote it with whatever metadata.
-
-    Raises
-    ------
-    CodecError
-        Other columns or types, a null, more than ``rows_max`` rows, or broken Parquet.
-    """
-    columns = _arrays(read_table(BUNDLE, data, rows_max=rows_max, hashed=False))
-    return columns["payload"], columns["pub_key"], columns["signature"]
 
 
 def write_state(
