@@ -13,7 +13,7 @@ from convexfx_core.book import PARK_CODES, REJECT_CODES, Batch
 from convexfx_core.case import ClearingCase
 from convexfx_core.fill_reasons import FillReason, fill_reasons, filling_limits
 from convexfx_core.limits import ORDERS_MAX
-from convexfx_core.order_row import KIND_CANCEL, KIND_ORDER
+from convexfx_core.order_row import KIND_CANCEL, KIND_ORDER, ORDER_DTYPE
 from convexfx_core.parquet_table import Texts, Values, read_table, table_schema, write_table
 from convexfx_core.proposal import Proposal
 from convexfx_core.row_order import canonical_order, key_bytes, take_rows
@@ -254,9 +254,11 @@ def _unpaid(
 
 
 def _join(epoch: int, parts: list[Receipts]) -> Receipts:
-    """All receipts; only the first part has limits that would have filled."""
-    names = (
-        "rows", "order_ids", "status", "reason", "then", "paid", "received", "fee", "limits",
-    )  # fmt: skip
+    """All receipts; only the first part has limits that would have filled.
+
+    numpy joins tables in the machine's own byte order unless the dtype is named.
+    """
+    names = ("order_ids", "status", "reason", "then", "paid", "received", "fee", "limits")
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Receipts(epoch=epoch, limit_texts=parts[0].limit_texts, **columns)
+    rows = np.concatenate([part.rows for part in parts], dtype=ORDER_DTYPE)
+    return Receipts(epoch=epoch, rows=rows, limit_texts=parts[0].limit_texts, **columns)
