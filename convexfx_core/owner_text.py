@@ -1,4 +1,4 @@
-"""Base58 text of many 32-byte keys at once: the columnar twin of ``identity.base58_encode``."""
+"""Base58 text of many keys at once: the columnar twin of ``identity.base58_encode``."""
 
 from typing import Final
 
@@ -12,16 +12,21 @@ ALPHABET: Final = np.frombuffer(
 )
 GROUP: Final = np.uint64(58**5)
 """Five digits at a time: the remainder and 32 more bits stay inside 64."""
-_GROUPS: Final = 9
+_GROUP_BITS: Final = 29
 _LIMB: Final = np.uint64(32)
 
 
 def owner_texts(words: NDArray[np.uint64]) -> list[str]:
     """Base58 text of each of K x 4 big-endian words."""
-    keys = key_bytes(words)
-    limbs = keys.view(">u4").astype(np.uint64)
-    digits = np.empty((len(keys), 5 * _GROUPS), dtype=np.uint8)
-    for group in range(_GROUPS, 0, -1):
+    return base58_texts(key_bytes(words))
+
+
+def base58_texts(keys: NDArray[np.uint8]) -> list[str]:
+    """Base58 text of each row of u8[K, L], L a multiple of 4: owners, public keys, signatures."""
+    limbs = np.ascontiguousarray(keys).view(">u4").astype(np.uint64)
+    groups = -(-8 * keys.shape[1] // _GROUP_BITS)
+    digits = np.empty((len(keys), 5 * groups), dtype=np.uint8)
+    for group in range(groups, 0, -1):
         rest = _divide(limbs)
         for place in range(5 * group - 1, 5 * group - 6, -1):
             rest, digit = np.divmod(rest, np.uint64(58))
@@ -33,7 +38,7 @@ def owner_texts(words: NDArray[np.uint64]) -> list[str]:
 
 
 def _divide(limbs: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Divide K numbers of eight 32-bit limbs by 58^5 in place; the remainders."""
+    """Divide K numbers of 32-bit limbs by 58^5 in place; the remainders."""
     rest = np.zeros(len(limbs), dtype=np.uint64)
     for column in range(limbs.shape[1]):
         limbs[:, column], rest = np.divmod((rest << _LIMB) | limbs[:, column], GROUP)

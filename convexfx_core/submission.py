@@ -1,47 +1,72 @@
 """From an epoch's result to the array that the gateway takes: verifiables with their diffs.
 
-Source: ``docs/spec.md`` section 3: all consumed allowances in canonical order, then the payouts of
-the filled ones in the same order, the pool's nonces consecutive.
+Source: ``docs/spec.md`` sections 2 and 3: all consumed allowances in canonical order, then the
+payouts of the filled ones in the same order, the pool's nonces consecutive. Columnar as far as JSON
+allows: an epoch of 100,000 orders takes seconds.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from convexfx_core.book import Batch
+from convexfx_core.diff_checks import check_diffs
 from convexfx_core.errors import ExecutionCode, ExecutionError
-from convexfx_core.identity import Address, OwnerId
-from convexfx_core.orders import payout_terms
-from convexfx_core.payload import Allowance, DebitAllowance
+from convexfx_core.hashing import tag_bytes
+from convexfx_core.identity import Address, base58_encode
+from convexfx_core.order_row import KIND_PAYOUT, NO_ASSET
+from convexfx_core.owner_text import base58_texts, owner_texts
+from convexfx_core.payload import CODEC_VERSION
+from convexfx_core.sealed_orders import SealedOrders
 from convexfx_core.state import Opening
+from convexfx_core.terms import TERMS_BYTES, TERMS_VERSION
 from convexfx_core.transition import EpochResult
-from convexfx_core.wire_orders import token_diffs_json, verifiable_json
 
 Json = dict[str, Any]
+SIGNATURE_BYTES: Final = 64
 
-
-def payout_allowances(opening: Opening, result: EpochResult) -> list[DebitAllowance]:
-    """What the operator allows for each filled order, in order: received, to the order's owner."""
-    pool = Address(OwnerId(opening.pool.owner), opening.shard)
-    payouts = result.payouts
-    tokens = [asset.token for asset in opening.registry.assets]
-    return [
-        DebitAllowance(
-            network_id=opening.network_id,
-            debited=pool,
-            credited=Address(OwnerId(owner.tobytes()), opening.shard),
-            new_nonce=nonce,
-            allowances=(Allowance(tokens[asset], amount),),
-            auxiliary=payout_terms(order_id.tobytes()).to_bytes(),
-        )
-        for owner, nonce, asset, amount, order_id in zip(
-            payouts.owners,
-            payouts.nonce.tolist(),
-            payouts.asset.tolist(),
-            payouts.amount.tolist(),
-            payouts.order_ids,
-            strict=True,
-        )
+PAYLOAD_DTYPE: Final = np.dtype(
+    [
+        ("tag", "S16"),
+        ("version", "<u4"),
+        ("allowances", "<u4"),
+        ("network", "u1", (32,)),
+        ("debited", ">u8", (4,)),
+        ("debited_shard", "<u8"),
+        ("credited", ">u8", (4,)),
+        ("credited_shard", "<u8"),
+        ("new_nonce", "<u8"),
+        ("token", "u1", (40,)),
+        ("amount", "<u8"),
+        ("auxiliary_bytes", "<u8"),
+        ("terms_version", "<u4"),
+        ("terms_kind", "<u2"),
+        ("receive", "<u2"),
+        ("limit", "u1", (32,)),
+        ("pays", "u1", (32,)),
     ]
+)
+"""Payload with one allowance and terms, 272 bytes."""
+
+
+def payout_payloads(opening: Opening, result: EpochResult) -> list[bytes]:
+    """What the operator signs for each filled order, in order: received, to the order's owner."""
+    payouts, tokens = result.payouts, [asset.token for asset in opening.registry.assets]
+    rows = np.zeros(len(payouts), dtype=PAYLOAD_DTYPE)
+    rows["tag"], rows["version"] = tag_bytes("cfx.debit.v1"), CODEC_VERSION
+    rows["allowances"], rows["auxiliary_bytes"] = 1, TERMS_BYTES
+    rows["network"] = np.frombuffer(opening.network_id, np.uint8)
+    rows["debited"] = np.frombuffer(opening.pool.owner, ">u8")
+    rows["debited_shard"] = rows["credited_shard"] = opening.shard
+    rows["credited"], rows["new_nonce"] = payouts.owners, payouts.nonce
+    table = np.frombuffer(b"".join(token.to_bytes() for token in tokens), np.uint8)
+    rows["token"] = table.reshape(-1, 40)[payouts.asset]
+    rows["amount"], rows["pays"] = payouts.amount, payouts.order_ids
+    rows["terms_version"], rows["terms_kind"] = TERMS_VERSION, KIND_PAYOUT
+    rows["receive"] = NO_ASSET
+    return [row.tobytes() for row in rows]
 
 
 def verifiables_with_diffs(
@@ -56,50 +81,104 @@ def verifiables_with_diffs(
     Parameters
     ----------
     pool_key : the operator's public key, 32 bytes.
-    signatures : of :func:`payout_allowances`, 64 bytes each.
+    signatures : of :func:`payout_payloads`, 64 bytes each.
 
     Raises
     ------
     ExecutionError
-        ``MESSAGE_FORMAT`` unless there is one signature for each payout.
+        ``MESSAGE_FORMAT`` unless there is one signature for each payout; the codes of
+        :func:`convexfx_core.diff_checks.check_diffs`: nothing that delta would refuse is sent.
     """
-    payouts = payout_allowances(opening, result)
-    if len(signatures) != len(payouts):
+    payouts = result.payouts
+    if [len(signature) for signature in signatures] != [SIGNATURE_BYTES] * len(payouts):
         raise ExecutionError(
-            ExecutionCode.MESSAGE_FORMAT, "payout signatures", str(len(payouts)), len(signatures)
+            ExecutionCode.MESSAGE_FORMAT,
+            "payout signatures",
+            f"{len(payouts)} of {SIGNATURE_BYTES} bytes",
+            len(signatures),
         )
-    pool = Address(OwnerId(opening.pool.owner), opening.shard)
-    allowances = _consumed(opening, batch, result, pool)
-    paid_out = [
-        _executed(payout, pool_key, signature, pool, payout.credited, payout.allowances[0].amount)
-        for payout, signature in zip(payouts, signatures, strict=True)
+    count = len(result.fills.rows)
+    check_diffs(result.diffs, count + len(payouts), result.pool_before, result.touched_before)
+    pool = str(Address(opening.pool.owner, opening.shard))
+    consumed = batch.orders.take(result.consumed)
+    return [
+        *_allowances(opening, consumed, result, pool),
+        *_payouts(opening, result, pool, base58_encode(pool_key), signatures),
     ]
-    return allowances + paid_out
 
 
-def _consumed(opening: Opening, batch: Batch, result: EpochResult, pool: Address) -> list[Json]:
-    orders = batch.orders.take(result.consumed)
+def _allowances(
+    opening: Opening, consumed: SealedOrders, result: EpochResult, pool: str
+) -> Iterator[Json]:
+    tokens, shard = [str(asset.token) for asset in opening.registry.assets], opening.shard
+    owners = [f"{text},{shard}" for text in owner_texts(result.touched_before.owners)]
+    vaults = result.diffs["vault"][
+        np.diff(result.diffs["position"].astype(np.int64), prepend=-1) > 0
+    ]
+    rows = result.fills.rows
     columns = zip(
-        orders.payloads, orders.pub_keys, orders.signatures, result.fills.paid.tolist(), strict=True
+        (vaults[: len(rows)] - 1).tolist(),
+        rows["pay"].tolist(),
+        rows["nonce"].tolist(),
+        rows["budget"].tolist(),
+        result.fills.paid.tolist(),
+        consumed.payloads[:, -TERMS_BYTES:].tolist(),
+        base58_texts(consumed.pub_keys),
+        base58_texts(consumed.signatures),
+        strict=True,
     )
-    made = []
-    for payload, key, signature, paid in columns:
-        allowance = DebitAllowance.from_bytes(payload.tobytes())
-        user = allowance.debited
-        made.append(_executed(allowance, key.tobytes(), signature.tobytes(), user, pool, paid))
-    return made
+    for vault, pay, nonce, budget, paid, terms, key, signature in columns:
+        content = _content(pool, shard, nonce, tokens[pay], budget)
+        diffs = _diffs(owners[vault], pool, tokens[pay], paid)
+        yield _executed(content, terms, key, signature, diffs)
 
 
-def _executed(
-    allowance: DebitAllowance,
-    key: bytes,
-    signature: bytes,
-    debited: Address,
-    credited: Address,
-    amount: int,
-) -> Json:
-    token = allowance.allowances[0].token
-    diffs = [token_diffs_json(debited, {token: -amount})]
-    if amount:
-        diffs.append(token_diffs_json(credited, {token: amount}))
-    return {"verifiable": verifiable_json(allowance, key, signature), "state_diffs": diffs}
+def _payouts(
+    opening: Opening, result: EpochResult, pool: str, key: str, signatures: Sequence[bytes]
+) -> Iterator[Json]:
+    tokens, shard = [str(asset.token) for asset in opening.registry.assets], opening.shard
+    payouts = result.payouts
+    payloads = np.frombuffer(b"".join(payout_payloads(opening, result)), np.uint8)
+    columns = zip(
+        owner_texts(payouts.owners),
+        payouts.asset.tolist(),
+        payouts.nonce.tolist(),
+        payouts.amount.tolist(),
+        payloads.reshape(-1, PAYLOAD_DTYPE.itemsize)[:, -TERMS_BYTES:].tolist(),
+        base58_texts(_signature_rows(signatures)),
+        strict=True,
+    )
+    for owner, asset, nonce, amount, terms, signature in columns:
+        user = f"{owner},{shard}"
+        content = _content(user, shard, nonce, tokens[asset], amount)
+        yield _executed(content, terms, key, signature, _diffs(pool, user, tokens[asset], amount))
+
+
+def _signature_rows(signatures: Sequence[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(signatures), np.uint8).reshape(-1, SIGNATURE_BYTES)
+
+
+def _content(credited: str, shard: int, nonce: int, token: str, amount: int) -> Json:
+    return {
+        "credited": credited,
+        "debited_shard": shard,
+        "new_nonce": nonce,
+        "allowances": {token: {"Fungible": amount}},
+    }
+
+
+def _diffs(debited: str, credited: str, token: str, amount: int) -> list[Json]:
+    found = [_token_diff(debited, token, -amount)]
+    return [*found, _token_diff(credited, token, amount)] if amount else found
+
+
+def _token_diff(address: str, token: str, amount: int) -> Json:
+    return {"address": address, "operation": {"TokenDiffs": {token: {"Fungible": amount}}}}
+
+
+def _executed(content: Json, terms: list[int], key: str, signature: str, diffs: list[Json]) -> Json:
+    message = {
+        "payload": {"auxiliary": terms, "content": content},
+        "signature": {"Ed25519": {"pub_key": key, "signature": signature}},
+    }
+    return {"verifiable": {"DebitAllowance": message}, "state_diffs": diffs}

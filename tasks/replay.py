@@ -20,7 +20,7 @@ from convexfx_core.orders import Domain
 from convexfx_core.receipts import write_receipts
 from convexfx_core.schema import write_state_diffs
 from convexfx_core.state import Opening
-from convexfx_core.submission import payout_allowances
+from convexfx_core.submission import payout_payloads
 from convexfx_core.transition import EpochResult
 from tasks.adapters.prover_local import ATTEST_TAG
 from tasks.carry import carry_bytes
@@ -211,12 +211,12 @@ def check_witness(epoch: Replayed) -> str:
 def check_payouts(epoch: Replayed) -> str:
     """Each payout carries a signature of the pool's owner."""
     signatures = get_object(epoch.store, epoch.outcome["payout_signatures"])
-    payouts = payout_allowances(epoch.opened()[0], epoch.result())
+    payouts = payout_payloads(epoch.opened()[0], epoch.result())
     must(len(signatures) == 64 * len(payouts), f"{len(payouts)} signatures are due")
     key = base58_decode(epoch.sealed["operator_key"], 32, "operator_key")
     for place, payout in enumerate(payouts):
         signature = signatures[64 * place : 64 * place + 64]
-        must(verify_signature(key, payout.to_bytes(), signature), f"signature {place} is not valid")
+        must(verify_signature(key, payout, signature), f"signature {place} is not valid")
     return f"{len(payouts)} signatures hold"
 
 

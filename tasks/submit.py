@@ -10,7 +10,7 @@ from convexfx_core.canonical import json_bytes
 from convexfx_core.identity import base58_encode
 from convexfx_core.reference import reference_to_bytes
 from convexfx_core.state import Opening
-from convexfx_core.submission import payout_allowances, verifiables_with_diffs
+from convexfx_core.submission import payout_payloads, verifiables_with_diffs
 from convexfx_core.transition import EpochResult
 from tasks.chain import outcome_of, sealed_epoch
 from tasks.context import Context, current
@@ -59,8 +59,8 @@ def submit(
         return None
     opening, batch = sealed_epoch(ctx.store, sealed["manifest"])
     result = epoch_result(ctx.store, sealed["manifest"], checked["proposal"])
-    payouts = payout_allowances(opening, result)
-    signatures = [ctx.operator.sign(payout.to_bytes()) for payout in payouts]
+    payouts = payout_payloads(opening, result)
+    signatures = [ctx.operator.sign(payout) for payout in payouts]
     signed = put_object(
         ctx.store, epoch_key(sealed["epoch"], "payout_signatures.bin"), b"".join(signatures)
     )

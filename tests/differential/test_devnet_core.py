@@ -24,7 +24,7 @@ from convexfx_core.payload import Allowance, Credit, DebitAllowance, MintOperati
 from convexfx_core.reference import reference_to_bytes
 from convexfx_core.sealed_orders import SealedOrders
 from convexfx_core.state import Opening, PoolState, VaultTable
-from convexfx_core.submission import payout_allowances, verifiables_with_diffs
+from convexfx_core.submission import payout_payloads, verifiables_with_diffs
 from convexfx_core.terms import Terms
 from convexfx_core.transition import EpochResult, apply_epoch, clearing_case
 from convexfx_core.wire_orders import verifiable_json
@@ -178,8 +178,8 @@ def envelope(epoch: Case) -> bytes:
 
 
 def verifiables(epoch: Case) -> list[Json]:
-    payouts = payout_allowances(epoch.opening, epoch.result)
-    signatures = [OPERATOR.sign(payout.to_bytes()) for payout in payouts]
+    payouts = payout_payloads(epoch.opening, epoch.result)
+    signatures = [OPERATOR.sign(payout) for payout in payouts]
     return verifiables_with_diffs(
         epoch.opening, epoch.batch, epoch.result, OPERATOR.public, signatures
     )
