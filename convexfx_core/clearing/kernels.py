@@ -6,9 +6,9 @@ from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from convexfx_core.clearing import newton, subproblem
+from convexfx_core.clearing import begin, newton, subproblem
 from convexfx_core.clearing.active_set import ActiveState
-from convexfx_core.clearing.curves import Curve, Levels
+from convexfx_core.clearing.curves import BinnedCurve, Levels
 from convexfx_core.clearing.newton import Pool
 from convexfx_core.clearing.problem import F64, I64, Demand, grouped_sum
 from convexfx_core.clearing.subproblem import Step, Terms
@@ -17,7 +17,7 @@ KernelChoice: TypeAlias = Literal["auto", "numpy", "numba"]
 
 
 class Kernels(Protocol):
-    """Four operations that touch every order or every kink."""
+    """The operations that touch every order, every pair or every kink."""
 
     @property
     def name(self) -> str:
@@ -30,9 +30,12 @@ class Kernels(Protocol):
         """Positions with ``low <= limit <= high`` (by pair), size f64[pairs] above ``high``."""
 
     def balance(
-        self, pool: Pool, curve: Curve, start: F64, tolerance_bps: float, steps_max: int
+        self, pool: Pool, curve: BinnedCurve, start: F64, tolerance_bps: float, steps_max: int
     ) -> tuple[F64, F64, int]:
         """See :func:`convexfx_core.clearing.newton.balance`."""
+
+    def begin(self, pool: Pool, levels: Levels, cap: float, start: F64) -> tuple[ActiveState, F64]:
+        """See :func:`convexfx_core.clearing.begin.begin`."""
 
     def advance(
         self, pool: Pool, levels: Levels, state: ActiveState, volume: F64, damping: Terms | None
@@ -63,10 +66,14 @@ class NumpyKernels:
         return chosen, grouped_sum(demand.pair, demand.size * above, len(low))
 
     def balance(
-        self, pool: Pool, curve: Curve, start: F64, tolerance_bps: float, steps_max: int
+        self, pool: Pool, curve: BinnedCurve, start: F64, tolerance_bps: float, steps_max: int
     ) -> tuple[F64, F64, int]:
         """See :class:`Kernels`."""
         return newton.balance(pool, curve, start, tolerance_bps, steps_max)
+
+    def begin(self, pool: Pool, levels: Levels, cap: float, start: F64) -> tuple[ActiveState, F64]:
+        """See :class:`Kernels`."""
+        return begin.begin(pool, levels, cap, start)
 
     def advance(
         self, pool: Pool, levels: Levels, state: ActiveState, volume: F64, damping: Terms | None

@@ -6,7 +6,8 @@ import numpy as np
 
 from convexfx_core.clearing import active_set, numba_active_set, numba_newton
 from convexfx_core.clearing.active_set import ActiveState
-from convexfx_core.clearing.curves import BinnedCurve, Curve, KnotCurve, Levels
+from convexfx_core.clearing.begin import NEWTON_BPS, NEWTON_STEPS
+from convexfx_core.clearing.curves import HALF_LEVEL_BPS, BinnedCurve, Levels
 from convexfx_core.clearing.newton import AT_BAND_BPS, Pool
 from convexfx_core.clearing.numba_jit import compiled
 from convexfx_core.clearing.problem import F64, I64, Demand
@@ -20,6 +21,8 @@ _SETTINGS: Final = (
     active_set.STEPS_MAX,
 )
 _NOTHING: Final = np.zeros(0)
+_NO_RANGE: Final = np.zeros(0, dtype=np.int64)
+_NO_LEVELS: Final = (_NOTHING, _NOTHING, _NOTHING, _NO_RANGE, _NO_RANGE)
 _NO_DEPTH: Final = np.zeros((0, 0))
 
 
@@ -67,20 +70,26 @@ class NumbaKernels:
         return chosen, above
 
     def balance(
-        self, pool: Pool, curve: Curve, start: F64, tolerance_bps: float, steps_max: int
+        self, pool: Pool, curve: BinnedCurve, start: F64, tolerance_bps: float, steps_max: int
     ) -> tuple[F64, F64, int]:
         """See :func:`convexfx_core.clearing.newton.balance`."""
-        bins = (_NOTHING, np.zeros((0, 1)), 0.0)
-        knots = (_NOTHING, 0.0, _NOTHING, _NOTHING, _NOTHING)
-        if isinstance(curve, BinnedCurve):
-            bins = (curve.base, curve.above, curve.cap)
-        elif isinstance(curve, KnotCurve):
-            knots = (curve.key, curve.span, curve.x, curve.y, curve.slope)
         u, volume, steps = numba_newton.balance(
             pool.gap, np.ascontiguousarray(pool.impact), pool.stiffness, pool.band, start,
-            curve.pay, curve.receive, bins, knots, AT_BAND_BPS, tolerance_bps, steps_max,
+            curve.pay, curve.receive, (curve.above, curve.cap), curve.base, _NO_LEVELS,
+            HALF_LEVEL_BPS, AT_BAND_BPS, tolerance_bps, steps_max,
         )  # fmt: skip
         return u, volume, steps
+
+    def begin(self, pool: Pool, levels: Levels, cap: float, start: F64) -> tuple[ActiveState, F64]:
+        """See :func:`convexfx_core.clearing.begin.begin`."""
+        u, shadow, count, pinned, volume = numba_newton.begin(
+            (pool.gap, np.ascontiguousarray(pool.impact), pool.stiffness, pool.band), start,
+            levels.pay, levels.receive, levels.base,
+            (levels.level, levels.volume, levels.prefix, levels.first, levels.last),
+            HALF_LEVEL_BPS, AT_BAND_BPS, NEWTON_BPS, NEWTON_STEPS,
+        )  # fmt: skip
+        partial = np.zeros(len(levels.pair), dtype=bool)
+        return ActiveState(u, shadow, count, partial, pinned), volume
 
     def advance(
         self, pool: Pool, levels: Levels, state: ActiveState, volume: F64, damping: Terms | None

@@ -22,20 +22,47 @@ def _binned(price: F64, base: F64, above: F64, cap: float, volume: F64, slope: F
 
 
 @compiled
-def _knots(
-    price: F64, key: F64, span: float, x: F64, y: F64, steep: F64, volume: F64, slope: F64
-) -> None:
+def _full_levels(price: F64, level: F64, first: I64, last: I64) -> I64:
+    """First level of each pair that is not strictly above its price."""
+    out = np.empty(len(price), np.int64)
     for p in range(len(price)):
-        wanted, low, high = p * span - price[p], 0, len(key)
+        low, high = first[p], last[p]
         while low < high:
             middle = (low + high) // 2
-            if key[middle] < wanted:
+            if level[middle] > price[p]:
                 low = middle + 1
             else:
                 high = middle
-        segment = low + p
-        slope[p] = steep[segment]
-        volume[p] = y[segment] + steep[segment] * (x[segment] - price[p])
+        out[p] = low
+    return out
+
+
+@compiled
+def _levels(
+    price: F64, base: F64, levels: tuple[F64, F64, F64, I64, I64], half: float,
+    volume: F64, slope: F64,
+) -> None:  # fmt: skip
+    """The continuous curve of ``curves.level_curve`` without its table of knots."""
+    level, size, prefix, first, last = levels
+    count = _full_levels(price, level, first, last)
+    for p in range(len(price)):
+        k, low, high = count[p], first[p], last[p]
+        volume[p], slope[p] = base[p], 0.0
+        if low == high:
+            continue
+        x0, y0 = level[low] + half, 0.0
+        if k > low:
+            x0, y0 = level[k - 1], prefix[k - 1] - prefix[low] + 0.5 * size[k - 1]
+        x1, y1 = level[high - 1] - half, prefix[high] - prefix[low]
+        if k < high:
+            x1, y1 = level[k], prefix[k] - prefix[low] + 0.5 * size[k]
+        if price[p] >= x0:
+            volume[p] += y0
+        elif price[p] <= x1:
+            volume[p] += y1
+        else:
+            slope[p] = (y1 - y0) / max(x0 - x1, 1e-12)
+            volume[p] += y0 + slope[p] * (x0 - price[p])
 
 
 @compiled
@@ -85,16 +112,18 @@ def balance(
     start: F64,
     pay: I64,
     receive: I64,
-    bins: tuple[F64, F64, float],
-    knots: tuple[F64, float, F64, F64, F64],
+    bins: tuple[F64, float],
+    base: F64,
+    levels: tuple[F64, F64, F64, I64, I64],
+    half: float,
     at_band: float,
     tolerance: float,
     steps_max: int,
 ) -> tuple[F64, F64, int]:
-    """Prices (n,) bps, volumes f64[P] $M, steps; ``bins`` with one column means ``knots``."""
+    """Prices (n,) bps, volumes f64[P] $M, steps; ``bins`` with one column means ``levels``."""
     pairs, u = len(pay), start.copy()
     volume, slope, out = np.zeros(pairs), np.zeros(pairs), np.zeros(pairs)
-    binned = bins[1].shape[1] > 1
+    binned = bins[0].shape[1] > 1
     edge = band[1:] - at_band
     inward, length, step = np.zeros(len(impact)), 0.0, np.zeros(len(impact))
     steps = -1
@@ -105,9 +134,9 @@ def balance(
         for p in range(pairs):
             price[p] = un[receive[p]] - un[pay[p]]
         if binned:
-            _binned(price, bins[0], bins[1], bins[2], volume, slope)
+            _binned(price, base, bins[0], bins[1], volume, slope)
         else:
-            _knots(price, knots[0], knots[1], knots[2], knots[3], knots[4], volume, slope)
+            _levels(price, base, levels, half, volume, slope)
         there = _inward(un, gap, stiffness, pay, receive, volume, out)
         change = un[1:] - u[1:]
         after, before = np.dot(there, change), abs(np.dot(inward, change))
@@ -123,3 +152,36 @@ def balance(
             _direction(stiffness, inward, free, pay, receive, slope + 0.5 * BPS * out),
             1.0,
         )
+
+
+@compiled
+def begin(
+    pool: tuple[F64, F64, F64, F64],
+    start: F64,
+    pay: I64,
+    receive: I64,
+    base: F64,
+    levels: tuple[F64, F64, F64, I64, I64],
+    half: float,
+    at_band: float,
+    tolerance: float,
+    steps_max: int,
+) -> tuple[F64, F64, I64, I64, F64]:
+    """Fields u, shadow, count and pinned of the first state, and pair volumes f64[P]."""
+    gap, impact, stiffness, band = pool
+    u, volume, _ = balance(
+        gap, impact, stiffness, band, start, pay, receive, (np.zeros((0, 1)), 0.0),
+        base, levels, half, at_band, tolerance, steps_max,
+    )  # fmt: skip
+    shadow = -(stiffness @ u[1:])
+    for _ in range(2):
+        shadow = shadow - stiffness @ (u[1:] + impact @ shadow)
+    u[1:] = np.minimum(np.maximum(-(impact @ shadow), -band[1:]), band[1:])
+    pinned = np.zeros(len(impact), np.int64)
+    for i in range(len(impact)):
+        if abs(u[i + 1]) >= band[i + 1] - at_band and u[i + 1] != 0.0:
+            pinned[i] = 1 if u[i + 1] > 0.0 else -1
+    price = np.empty(len(pay))
+    for p in range(len(pay)):
+        price[p] = u[receive[p]] - u[pay[p]]
+    return u, shadow, _full_levels(price, levels[0], levels[3], levels[4]), pinned, volume

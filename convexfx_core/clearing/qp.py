@@ -13,7 +13,8 @@ import numpy as np
 import scipy.sparse as sparse
 
 from convexfx_core.clearing.active_set import ActiveState
-from convexfx_core.clearing.curves import Levels, full_levels, levels_in
+from convexfx_core.clearing.begin import state_at
+from convexfx_core.clearing.curves import Levels, levels_in
 from convexfx_core.clearing.kernels import Kernels
 from convexfx_core.clearing.newton import Pool
 from convexfx_core.clearing.problem import F64, I64, Demand, Market, grouped_sum
@@ -23,7 +24,6 @@ from convexfx_core.clearing.scp import (
     equilibrium,
     iterate,
     pool_of,
-    reachable,
     whole_window,
 )
 from convexfx_core.clearing.subproblem import conservation, step_impact
@@ -210,15 +210,7 @@ def _by_pair(levels: Levels, fill: F64) -> F64:
 
 def _active(pool: Pool, levels: Levels, u: F64, cap: float) -> ActiveState:
     """Start of the exact finish at the generic solver's prices."""
-    pinned = np.where(np.abs(u[1:]) >= pool.band[1:] - AT_BAND_BPS, np.sign(u[1:]), 0.0)
+    pinned = np.abs(u[1:]) >= pool.band[1:] - AT_BAND_BPS
     u = u.copy()
-    u[1:] = np.where(pinned != 0.0, pinned * pool.band[1:], u[1:])
-    u, shadow = reachable(pool, u)
-    price = u[levels.receive] - u[levels.pay]
-    return ActiveState(
-        u=u,
-        shadow=shadow,
-        count=full_levels(levels, price, cap),
-        partial=np.zeros(len(price), dtype=bool),
-        pinned=pinned.astype(np.int64),
-    )
+    u[1:] = np.where(pinned, np.copysign(pool.band[1:], u[1:]), u[1:])
+    return state_at(pool, levels, u, cap)

@@ -15,13 +15,11 @@ from convexfx_core.clearing.curves import (
     BINS,
     BinnedCurve,
     Levels,
-    full_levels,
     histogram_curve,
-    level_curve,
     levels_in,
 )
 from convexfx_core.clearing.kernels import Kernels
-from convexfx_core.clearing.newton import AT_BAND_BPS, Pool
+from convexfx_core.clearing.newton import Pool
 from convexfx_core.clearing.problem import BPS, F64, I64, Demand, Market, Mask
 from convexfx_core.clearing.subproblem import Step
 
@@ -34,9 +32,6 @@ DIRECT_ORDERS: Final = 30_000
 WINDOW_BPS: Final = 0.25
 EDGE_BPS: Final = 1e-3
 """A window ends no nearer to its price than this."""
-NEWTON_BPS: Final = 1e-2
-NEWTON_STEPS: Final = 5
-"""Newton only has to come near: the exact search does the rest in fewer, cheaper steps."""
 BINNED_BPS: Final = 1e-3
 BINNED_STEPS: Final = 60
 RIDGE: Final = 1e-10
@@ -156,7 +151,8 @@ def solve(
         low, high = _window(u, window) if binned else whole_window(n, cap)
         chosen, above = kernels.split(demand, low, high)
         levels = levels_in(market, demand, chosen, above)
-        state, progress, last = _solve_levels(pool, levels, cap, kernels, u)
+        state, volume = kernels.begin(pool, levels, cap, u)
+        state, progress, last = iterate(pool, levels, kernels, state, volume)
         u = state.u
         if binned is None or not _left_window(binned, u, low, high):
             return equilibrium(levels, high, chosen, state, last, progress)
@@ -178,37 +174,6 @@ def _left_window(curve: BinnedCurve, u: F64, low: F64, high: F64) -> bool:
     price = u[curve.receive] - u[curve.pay]
     low, high = low[curve.pair] + EDGE_BPS, high[curve.pair] - EDGE_BPS
     return bool((curve.has_orders & ((price < low) | (price > high))).any())
-
-
-def _solve_levels(
-    pool: Pool, levels: Levels, cap: float, kernels: Kernels, start: F64
-) -> tuple[ActiveState, Progress, Step]:
-    curve = level_curve(levels, cap)
-    u, volume, _ = kernels.balance(pool, curve, start, NEWTON_BPS, NEWTON_STEPS)
-    u, shadow = reachable(pool, u)
-    price = u[levels.receive] - u[levels.pay]
-    pinned = np.where(np.abs(u[1:]) >= pool.band[1:] - AT_BAND_BPS, np.sign(u[1:]), 0.0)
-    state = ActiveState(
-        u=u,
-        shadow=shadow,
-        count=full_levels(levels, price, cap),
-        partial=np.zeros(len(price), dtype=bool),
-        pinned=pinned.astype(np.int64),
-    )
-    return iterate(pool, levels, kernels, state, volume)
-
-
-def reachable(pool: Pool, u: F64) -> tuple[F64, F64]:
-    """The prices nearest to u that some inventory gives, and that shadow inventory.
-
-    Two corrections remove the ridge of the stiffness wherever the impact is not singular.
-    """
-    shadow = -(pool.stiffness @ u[1:])
-    for _ in range(2):
-        shadow = shadow - pool.stiffness @ (u[1:] + pool.impact @ shadow)
-    near = np.zeros(len(u))
-    near[1:] = np.clip(-(pool.impact @ shadow), -pool.band[1:], pool.band[1:])
-    return near, shadow
 
 
 def iterate(

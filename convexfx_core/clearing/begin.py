@@ -1,0 +1,43 @@
+"""Where the exact search begins: near the answer, on prices that some inventory gives."""
+
+from typing import Final
+
+import numpy as np
+
+from convexfx_core.clearing.active_set import ActiveState
+from convexfx_core.clearing.curves import Levels, full_levels, level_curve
+from convexfx_core.clearing.newton import AT_BAND_BPS, Pool, balance
+from convexfx_core.clearing.problem import F64
+
+NEWTON_BPS: Final = 1e-2
+NEWTON_STEPS: Final = 5
+"""Newton only has to come near: the exact search does the rest in fewer, cheaper steps."""
+
+
+def begin(pool: Pool, levels: Levels, cap: float, start: F64) -> tuple[ActiveState, F64]:
+    """State near the optimum, and pair volumes f64[P] in $M there.
+
+    ``cap`` bounds the limits of the levels, ``start`` (n,) are prices to begin at; both in bps.
+    """
+    u, volume, _ = balance(pool, level_curve(levels, cap), start, NEWTON_BPS, NEWTON_STEPS)
+    return state_at(pool, levels, u, cap), volume
+
+
+def state_at(pool: Pool, levels: Levels, u: F64, cap: float) -> ActiveState:
+    """State at the prices nearest to u (n,) that some inventory gives; no level is partly full.
+
+    Two corrections remove the ridge of the stiffness wherever the impact is not singular.
+    """
+    shadow = -(pool.stiffness @ u[1:])
+    for _ in range(2):
+        shadow = shadow - pool.stiffness @ (u[1:] + pool.impact @ shadow)
+    band, near = pool.band[1:], np.zeros(len(u))
+    near[1:] = np.clip(-(pool.impact @ shadow), -band, band)
+    pinned = np.where(np.abs(near[1:]) >= band - AT_BAND_BPS, np.sign(near[1:]), 0.0)
+    return ActiveState(
+        u=near,
+        shadow=shadow,
+        count=full_levels(levels, near[levels.receive] - near[levels.pay], cap),
+        partial=np.zeros(len(levels.pair), dtype=bool),
+        pinned=pinned.astype(np.int64),
+    )
