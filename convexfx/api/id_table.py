@@ -44,33 +44,42 @@ class Run:
 
 
 class IdTable:
-    """Epoch and row of the last receipt of each order id; not thread-safe by itself."""
+    """Epoch and row of the last receipt of each order id; immutable.
 
-    def __init__(self) -> None:
-        self._runs: tuple[Run, ...] = ()
+    Parameters
+    ----------
+    runs : older ones first, each at least twice as long as the next.
+    """
+
+    def __init__(self, runs: tuple[Run, ...] = ()) -> None:
+        self.runs = runs
 
     def __len__(self) -> int:
         """Number of entries; an id may have one in several runs."""
-        return sum(len(run.words) for run in self._runs)
+        return sum(len(run.words) for run in self.runs)
 
-    @property
-    def runs(self) -> int:
-        """Number of runs."""
-        return len(self._runs)
-
-    def add(self, words: NDArray[np.uint64], epoch: int) -> None:
-        """Take in the ids of the next epoch, K x 4 words in the sequence of its rows."""
-        runs = [*self._runs, Run.of(words, epoch)]
+    def added(self, words: NDArray[np.uint64], epoch: int) -> "IdTable":
+        """With the ids of the next epoch, K x 4 words in the sequence of its rows."""
+        if not len(words):
+            return self
+        runs = [*self.runs, Run.of(words, epoch)]
         while len(runs) > 1 and len(runs[-2].words) < 2 * len(runs[-1].words):
             newest = runs.pop()
             runs[-1] = runs[-1].merged(newest)
-        self._runs = tuple(run for run in runs if len(run.words))
+        return IdTable(tuple(runs))
 
     def find(self, order_id: bytes) -> tuple[int, int] | None:
         """(epoch, row) of the last receipt of an id, or None."""
         wanted = key_words(np.frombuffer(order_id, dtype=np.uint8).reshape(1, 32))
-        for run in reversed(self._runs):
+        for run in reversed(self.runs):
             place = int(find_keys(run.words, wanted)[0])
             if place >= 0:
                 return int(run.epochs[place]), int(run.places[place])
         return None
+
+    def holds(self, words: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Whether each of K ids (K x 4 words) has a receipt, bool[K]."""
+        found = np.zeros(len(words), dtype=np.bool_)
+        for run in self.runs:
+            found |= find_keys(run.words, words) >= 0
+        return found

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
+
 from convexfx.api.id_table import IdTable
 from convexfx.api.order_state import OPEN, REJECTED_PREFIX, OrderFacts, OrderState
 from convexfx.api.order_table import OrderTable, empty_table
 from convexfx.api.table_cache import TableCache
+from convexfx_core.row_order import key_words
 
 REFUSED_MAX: Final = 200_000
 """Reject records outside epochs that are kept; the oldest are forgotten first."""
@@ -52,6 +55,7 @@ class Index:
         self._epochs: list[EpochFacts] = []
         self._carried = empty_table(0)
         self._sealed: OrderTable | None = None
+        self._sealed_ids = IdTable()
         self._outside: dict[bytes, OrderFacts] = {}
         self._by_owner: dict[bytes, set[bytes]] = {}
         self._refused: dict[bytes, str] = {}
@@ -91,8 +95,8 @@ class Index:
     def find(self, order_id: bytes) -> OrderFacts | None:
         """What is known of an order, or None."""
         with self._lock:
-            if (sealed := _facts_in(self._sealed, order_id)) is not None:
-                return sealed
+            if self._sealed is not None and (found := self._sealed_ids.find(order_id)):
+                return self._sealed.facts(found[1])
             located = self._ids.find(order_id)
             if located is None:
                 return self._outside_facts(order_id)
@@ -103,6 +107,12 @@ class Index:
         """Whether an order needs no further delivery: sealed, settled, parked, queued, refused."""
         found = self.find(order_id)
         return found is not None and (found.final or found.state is not OrderState.REJECTED)
+
+    def waits(self, order_id: bytes) -> bool:
+        """Whether an order was queued and no epoch has sealed or parked it yet."""
+        with self._lock:
+            found = self._outside_facts(order_id)
+        return found is not None and found.state is OrderState.QUEUED
 
     def open_orders(self, owner: bytes) -> list[OrderFacts]:
         """Open orders of an owner, by nonce."""
@@ -118,8 +128,14 @@ class Index:
         """Remember orders that stand in the inbox."""
         with self._lock:
             for facts in orders:
-                self._refused.pop(facts.order_id, None)
                 self._add_outside(facts)
+
+    def forget(self, order_ids: Iterable[bytes]) -> None:
+        """Forget queued orders that the inbox no longer holds; the chain's own stay."""
+        with self._lock:
+            for name in order_ids:
+                if self.waits(name):
+                    self._drop_outside(name)
 
     def add_parked(self, table: OrderTable) -> bool:
         """Take in a parked object; whether anything in it is new."""
@@ -140,9 +156,10 @@ class Index:
 
     def add_seal(self, table: OrderTable) -> None:
         """Take in the candidates of the next epoch."""
+        sealed_ids = IdTable().added(table.id_words, table.epoch)
         with self._lock:
-            self._sealed = table
-            self._forget_outside(table)
+            self._sealed, self._sealed_ids = table, sealed_ids
+            self._forget_outside(sealed_ids)
 
     def add_epoch(self, facts: EpochFacts, table: OrderTable) -> None:
         """Take in the next epoch's outcome with its orders; from now on it is the head.
@@ -151,17 +168,18 @@ class Index:
         """
         if facts.epoch != self.head + 1:
             raise ValueError(f"epoch: expected {self.head + 1}, found {facts.epoch}")
+        ids = self._ids.added(table.id_words, facts.epoch)
+        carried = table.take(table.in_states(_CARRIED))
         with self._lock:
             self._cache.put(table)
-            self._ids.add(table.id_words, facts.epoch)
+            self._ids, self._carried = ids, carried
             self._epochs.append(facts)
-            self._carried = table.take(table.in_states(_CARRIED))
-            self._sealed = None
-            self._forget_outside(table)
+            self._sealed, self._sealed_ids = None, IdTable()
+            self._forget_outside(ids)
 
     def _add_outside(self, facts: OrderFacts) -> None:
         name = facts.order_id
-        if self._ids.find(name) is not None or _facts_in(self._sealed, name) is not None:
+        if self._ids.find(name) or self._sealed_ids.find(name):
             return
         known = self._outside.get(name)
         if known is not None and known.state is OrderState.PARKED:
@@ -169,30 +187,28 @@ class Index:
         self._outside[name] = facts
         self._by_owner.setdefault(facts.owner, set()).add(name)
 
-    def _forget_outside(self, table: OrderTable) -> None:
+    def _forget_outside(self, chain: IdTable) -> None:
         if not self._outside:
             return
-        for name in [name for name in self._outside if _facts_in(table, name) is not None]:
-            owner = self._outside.pop(name).owner
-            self._by_owner[owner].discard(name)
-            if not self._by_owner[owner]:
-                del self._by_owner[owner]
+        names = list(self._outside)
+        ids = np.frombuffer(b"".join(names), dtype=np.uint8).reshape(-1, 32)
+        for place in np.flatnonzero(chain.holds(key_words(ids))):
+            self._drop_outside(names[place])
+
+    def _drop_outside(self, name: bytes) -> None:
+        owner = self._outside.pop(name).owner
+        self._by_owner[owner].discard(name)
+        if not self._by_owner[owner]:
+            del self._by_owner[owner]
 
     def _outside_facts(self, order_id: bytes) -> OrderFacts | None:
         facts, code = self._outside.get(order_id), self._refused.get(order_id)
-        if facts is None or code is None or facts.state is OrderState.PARKED:
+        if code is None or (facts is not None and facts.state is OrderState.PARKED):
             return facts
-        return replace(facts, state=OrderState.REJECTED, reason=REJECTED_PREFIX + code)
+        known = facts or OrderFacts(order_id, b"", 0, 0, 0, 0, OrderState.REJECTED)
+        return replace(known, state=OrderState.REJECTED, reason=REJECTED_PREFIX + code)
 
     def _outside_of(self, owner: bytes) -> list[OrderFacts]:
         names = self._by_owner.get(owner, ())
         found = [facts for name in names if (facts := self._outside_facts(name)) is not None]
         return [facts for facts in found if facts.state in OPEN]
-
-
-def _facts_in(table: OrderTable | None, order_id: bytes) -> OrderFacts | None:
-    """Facts of an order in a table that is not in the id table, or None."""
-    if table is None:
-        return None
-    place = table.place_of(order_id)
-    return None if place is None else table.facts(place)

@@ -56,7 +56,8 @@ class OrderFacts:
 
     Attributes
     ----------
-    order_id, owner : 32 bytes each.
+    order_id, owner : 32 bytes each; an order that only a reject record names has no owner, and what
+        follows from its payload is zero.
     nonce : of the vault.
     pay, receive : registry indices; ``receive`` is 65535 for a cancel.
     budget, paid, received, fee : base units; ``received`` is net of ``fee``.

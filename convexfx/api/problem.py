@@ -1,7 +1,8 @@
 """Errors of the HTTP API: ``application/problem+json`` with a code from a closed list."""
 
+import logging
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,10 +14,14 @@ from convexfx_core.errors import (
     ConvexFxError,
     GatewayError,
     PeerUnreachable,
+    RejectCode,
     RejectedOrder,
 )
 
-MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+log = logging.getLogger("convexfx.api")
 
 
 class ProblemCode(StrEnum):
@@ -31,7 +36,25 @@ class ProblemCode(StrEnum):
     METHOD = "METHOD"
     BODY = "BODY"
     PEER_UNREACHABLE = "PEER_UNREACHABLE"
+    NOT_READY = "NOT_READY"
     INTERNAL = "INTERNAL"
+
+
+MEANINGS: Final = {
+    ProblemCode.NOT_FOUND: "no such route or object",
+    ProblemCode.EPOCH_UNKNOWN: "no epoch of that number is sealed",
+    ProblemCode.ORDER_UNKNOWN: "no such order was queued here or sealed anywhere",
+    ProblemCode.OWNER_ID: "not an owner",
+    ProblemCode.ORDER_ID: "not an order id",
+    ProblemCode.PARAMETER: "a parameter of the request is out of its range",
+    ProblemCode.METHOD: "the route has other methods",
+    ProblemCode.BODY: "the request as such cannot be read",
+    ProblemCode.PEER_UNREACHABLE: "a service behind the API does not answer; try again",
+    ProblemCode.NOT_READY: "the chain of epochs is still being read; try again",
+    ProblemCode.INTERNAL: "a defect of the API",
+}
+"""The closed list of problems, for people. Of a body that cannot be read at all the code is a
+reject code: MESSAGE_TOO_LARGE, NOT_JSON, SCHEMA, TOO_MANY_ITEMS."""
 
 
 class Problem(Exception):
@@ -54,7 +77,7 @@ class Problem(Exception):
 def problem_response(status: int, code: str, detail: str) -> JSONResponse:
     """The answer of a problem."""
     body: dict[str, Any] = {
-        "type": f"/problems/{code.lower()}",
+        "type": f"/problems#{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": status,
         "code": code,
@@ -70,10 +93,12 @@ async def _problem(_request: Request, error: Exception) -> JSONResponse:
 
 async def _core_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ConvexFxError)
+    log.warning("%s", error.line())
     if isinstance(error, PeerUnreachable | GatewayError | CommitUnknown):
         return problem_response(503, ProblemCode.PEER_UNREACHABLE, error.line())
     if isinstance(error, RejectedOrder):
-        return problem_response(422, error.code, error.line())
+        status = 413 if error.code == RejectCode.MESSAGE_TOO_LARGE else 400
+        return problem_response(status, error.code, error.line())
     return problem_response(500, ProblemCode.INTERNAL, error.line())
 
 

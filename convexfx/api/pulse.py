@@ -7,19 +7,18 @@ from contextlib import suppress
 class Pulse:
     """A change that any thread may announce and any coroutine may wait for.
 
-    ``attach`` binds it to the running loop; before that announcements are kept as nothing, because
-    nobody can wait yet. After ``close`` nobody waits any longer.
+    Announcements before ``attach`` are dropped: nobody can wait yet. After ``close`` nobody waits
+    any longer.
     """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed = asyncio.Event()
+        self._next = asyncio.Event()
         self.closed = False
 
     def attach(self) -> None:
         """Use the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._changed = asyncio.Event()
 
     def announce(self) -> None:
         """Wake everybody who waits; callable from every thread."""
@@ -32,13 +31,15 @@ class Pulse:
         self.closed = True
         self.announce()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait for the next announcement, at most so many seconds."""
-        if self.closed or seconds <= 0:
-            return
+    def next_change(self) -> asyncio.Event:
+        """Set at the next announcement; taken before looking, so that none is missed."""
+        return self._next
+
+    async def wait(self, change: asyncio.Event, seconds: float) -> None:
+        """Wait for a change, at most so many seconds."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            await asyncio.wait_for(change.wait(), seconds)
 
     def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._next.set()
+        self._next = asyncio.Event()

@@ -1,0 +1,63 @@
+"""The HTTP API as a FastAPI app."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+
+from convexfx.api.epoch_routes import epoch_routes
+from convexfx.api.follower import GRACE_S, POLL_S
+from convexfx.api.order_routes import order_routes
+from convexfx.api.problem import install_problems
+from convexfx.api.services import Services, build_services
+from convexfx.api.system_routes import system_routes
+from convexfx.api.vault_routes import vault_routes
+from tasks.context import Context
+
+VERSION: Final = "1"
+
+
+def create_app(
+    context: Context,
+    *,
+    journal: Path | None = None,
+    poll_s: float = POLL_S,
+    grace_s: float = GRACE_S,
+) -> FastAPI:
+    """The app on a context; it follows the chain while its lifespan lasts.
+
+    Parameters
+    ----------
+    context : ports and domain.
+    journal : file that keeps queued orders across a restart; None: they are forgotten.
+    poll_s : pause between two looks at the chain.
+    grace_s : how long receipts may be missing behind an outcome before they are derived.
+
+    The parts stand in ``app.state.services`` (:class:`convexfx.api.services.Services`).
+    """
+    services = build_services(context, journal=journal, poll_s=poll_s, grace_s=grace_s)
+    return app_of(services)
+
+
+def app_of(services: Services) -> FastAPI:
+    """The app of given parts."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with services.following():
+            yield
+
+    app = FastAPI(
+        title="ConvexFX Delta Executor",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    install_problems(app)
+    for routes in (system_routes, vault_routes, order_routes, epoch_routes):
+        app.include_router(routes(services))
+    return app

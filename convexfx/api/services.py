@@ -1,0 +1,94 @@
+"""What the routes of one app share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from convexfx.api.desk import Desk
+from convexfx.api.follower import GRACE_S, POLL_S, Follower, load_table
+from convexfx.api.index import Index
+from convexfx.api.journal import Journal, Recovery
+from convexfx.api.metrics import Metrics
+from convexfx.api.problem import Problem, ProblemCode
+from convexfx.api.pulse import Pulse
+from convexfx.api.readiness import Readiness
+from convexfx_core.errors import CodecError
+from convexfx_core.identity import HASH_BYTES, base58_decode
+from tasks.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Parts of one API process.
+
+    Attributes
+    ----------
+    ctx : ports and domain. index : what is known. follower : who reads the chain.
+    desk : where submissions arrive. metrics, readiness, pulse : see their modules.
+    """
+
+    ctx: Context
+    index: Index
+    follower: Follower
+    desk: Desk
+    metrics: Metrics
+    readiness: Readiness
+    pulse: Pulse
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Follow the chain while inside."""
+        self.pulse.attach()
+        self.follower.start()
+        try:
+            yield
+        finally:
+            self.pulse.close()
+            self.follower.stop()
+
+    def absent(self, code: ProblemCode, detail: str) -> Problem:
+        """The answer for what is not known: 404, or 503 while the chain was not read yet."""
+        if self.index.caught_up:
+            return Problem(404, code, detail)
+        return Problem(503, ProblemCode.NOT_READY, f"the chain is still being read; {detail}")
+
+
+def build_services(
+    ctx: Context, *, journal: Path | None = None, poll_s: float = POLL_S, grace_s: float = GRACE_S
+) -> Services:
+    """The parts of an API process on a context; nothing runs yet."""
+    index = Index(lambda epoch: load_table(ctx, epoch))
+    metrics, pulse, kept = Metrics(ctx.inbox), Pulse(), Journal(journal)
+    recovery = Recovery(ctx, index, kept)
+    follower = Follower(ctx, index, metrics, pulse, recovery, poll_s=poll_s, grace_s=grace_s)
+    return Services(
+        ctx=ctx,
+        index=index,
+        follower=follower,
+        desk=Desk(ctx, index, metrics, pulse, kept),
+        metrics=metrics,
+        readiness=Readiness(ctx, index, follower),
+        pulse=pulse,
+    )
+
+
+def hash_of(text: str, code: ProblemCode, field: str) -> bytes:
+    """32 bytes from hexadecimal, with or without 0x, or base58.
+
+    Raises
+    ------
+    Problem
+        422 with ``code``.
+    """
+    digits = text.removeprefix("0x")
+    if len(digits) == 2 * HASH_BYTES:
+        try:
+            return bytes.fromhex(digits)
+        except ValueError:
+            pass
+    try:
+        return base58_decode(text, HASH_BYTES, field)
+    except CodecError:
+        expected = f"{field}: expected base58 or hexadecimal of {HASH_BYTES} bytes"
+        raise Problem(422, code, expected) from None
