@@ -703,6 +703,7 @@ MALFORMED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "debit as mint": (broken(("items", 0, "kind"), "mint"), "CODEC"),
     "no amount": (broken(("items", 0, "executed"), []), "SCHEMA"),
     "amounts": (broken(("items", 0, "executed"), {}), "SCHEMA"),
+    "amounts null": (broken(("items", 0, "executed"), None), "SCHEMA"),
     "negative": (broken(("items", 0, "executed"), [-1]), "SCHEMA"),
     "float": (broken(("items", 0, "executed"), [1.0]), "SCHEMA"),
     "payload": (broken(("items", 0, "payload"), "zz"), "SCHEMA"),
