@@ -52,18 +52,22 @@ class Asset:
         Raises :class:`RejectedOrder`: BUDGET_NEGATIVE, AMOUNT_RANGE or AMOUNT_PRECISION.
         """
         if not amount.is_finite() or amount.adjusted() > 19:
-            raise RejectedOrder(RejectCode.AMOUNT_RANGE, field, "below 2^62 base units", amount)
+            raise RejectedOrder(
+                RejectCode.AMOUNT_RANGE, field, "below 2^62 base units", str(amount)
+            )
         if amount < 0:
-            raise RejectedOrder(RejectCode.BUDGET_NEGATIVE, field, "not below zero", amount)
+            raise RejectedOrder(RejectCode.BUDGET_NEGATIVE, field, "not below zero", str(amount))
         _, digits, exponent = amount.as_tuple()
         value, shift = int("".join(map(str, digits))), int(exponent) + self.decimals
         dropped = 10 ** min(max(-shift, 0), len(digits))
         if value % dropped:
             expected = f"at most {self.decimals} decimals for {self.id}"
-            raise RejectedOrder(RejectCode.AMOUNT_PRECISION, field, expected, amount)
+            raise RejectedOrder(RejectCode.AMOUNT_PRECISION, field, expected, str(amount))
         atoms: int = value * 10 ** max(shift, 0) // dropped
         if atoms > AMOUNT_MAX:
-            raise RejectedOrder(RejectCode.AMOUNT_RANGE, field, "below 2^62 base units", amount)
+            raise RejectedOrder(
+                RejectCode.AMOUNT_RANGE, field, "below 2^62 base units", str(amount)
+            )
         return atoms
 
     def text(self, atoms: int) -> str:

@@ -12,7 +12,8 @@ DEPTH_MAX: Final = 32
 """Our deepest message has ten levels; the standard parser recurses for each."""
 NUMBER_CHARS_MAX: Final = 64
 """Longest decimal that is kept: 19 digits before the point and as many as anybody writes after."""
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string, or the rest of the text after an open quote: each byte is looked at once."""
 _NOT_BRACKET: Final = bytes(i for i in range(256) if i not in b"[]{}")
 
 
@@ -63,7 +64,7 @@ def strict_json(
             parse_float=_decimal if keep_decimals else _refuse_float,
             parse_constant=_refuse_constant,
         )
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise RejectedOrder(RejectCode.NOT_JSON, "json", "valid JSON", str(error)) from None
 
 
@@ -76,11 +77,11 @@ def _check_depth(data: bytes) -> None:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        _refuse(RejectCode.DUPLICATE_KEY, "each key once", repeated)
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            _refuse(RejectCode.DUPLICATE_KEY, "each key once", name)
+        found[name] = value
     return found
 
 

@@ -136,7 +136,7 @@ class ConvexFxError(Exception):
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
-    text = text.encode("ascii", "backslashreplace").decode("ascii").replace("\n", "\\n")
+    text = text.encode("unicode_escape").decode("ascii")
     return text if len(text) <= 120 else text[:117] + "..."
 
 

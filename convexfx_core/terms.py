@@ -169,7 +169,7 @@ def _exact(ratio: Decimal | Fraction) -> Fraction:
     if isinstance(ratio, Decimal) and (
         not ratio.is_finite() or abs(ratio.adjusted()) > _RATIO_DIGITS_MAX
     ):
-        raise _bad_limit("a positive ratio", ratio)
+        raise _bad_limit("a positive ratio", str(ratio))
     exact = Fraction(ratio)
     if exact <= 0:
         raise _bad_limit("a positive ratio", str(ratio))

@@ -5,6 +5,7 @@ as ``"<owner base58>,<shard>"`` (design of the gateway's 0.6 interface).
 """
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Final
@@ -28,6 +29,7 @@ ADDRESS_PATTERN: Final = "^[1-9A-HJ-NP-Za-km-z]{32,45},[1-9][0-9]{0,19}$"
 DECIMAL_PATTERN: Final = "^-?[0-9]{1,40}(\\.[0-9]{1,40})?$"
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 _SHOWN_CHARS: Final = 120
+_KEY_CHARS: Final = 60
 _RANGES: Final = frozenset({"greater_than_equal", "less_than_equal"})
 
 
@@ -61,7 +63,7 @@ def _address(value: object) -> Address:
     try:
         return parse_address(value)
     except CodecError as error:
-        raise ValueError(error.line()) from None
+        raise ValueError(f"expected {error.expected}") from None
 
 
 def _decimal(value: object) -> Decimal:
@@ -114,11 +116,25 @@ def validate(adapter: "TypeAdapter[Any]", value: object, root: str) -> Any:
 
 
 def _refusal(error: ValidationError, root: str) -> RejectedOrder:
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = tuple(first["loc"])
-    code = _code(first["type"], where, first["input"])
-    shown = "a known key" if first["type"] == "extra_forbidden" else first["msg"]
-    return RejectedOrder(code, _dotted(root, where), shown, repr(first["input"])[:_SHOWN_CHARS])
+    first = error.errors(include_url=False)[0]
+    where, found = tuple(first["loc"]), first["input"]
+    code = _code(first["type"], where, found)
+    expected = _expected(first["type"], first["msg"], first.get("ctx", {}))
+    return RejectedOrder(code, _dotted(root, where), expected, repr(found)[:_SHOWN_CHARS])
+
+
+def _expected(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    """What would have been accepted, in the words of every other line."""
+    if kind == "union_tag_invalid":
+        return f"one of {context['expected_tags']}"
+    fixed = {
+        "union_tag_not_found": "an object with one key that names its kind",
+        "extra_forbidden": "no such key",
+        "missing": "this key",
+    }
+    for prefix in ("Input should be ", "Value error, expected ", "Value error, "):
+        message = message.removeprefix(prefix)
+    return fixed.get(kind, message)
 
 
 def _dotted(root: str, where: tuple[int | str, ...]) -> str:
@@ -127,8 +143,13 @@ def _dotted(root: str, where: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             names[-1] += f"[{part}]"
         elif part != names[-1]:
-            names.append(part)
+            names.append(_shown(part))
     return ".".join(names)
+
+
+def _shown(key: str) -> str:
+    """A key as somebody wrote it, short and printable."""
+    return ascii(key)[1:-1][:_KEY_CHARS]
 
 
 def _code(kind: str, where: tuple[int | str, ...], found: object) -> RejectCode:

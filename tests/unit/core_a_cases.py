@@ -117,5 +117,5 @@ def code_of_call(call: Callable[[], object]) -> str | None:
     if found is None:
         return None
     assert found.line().isascii()
-    assert "\n" not in found.line()
+    assert found.line().isprintable()
     return found.code

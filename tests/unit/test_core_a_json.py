@@ -98,7 +98,17 @@ def test_kept_decimals_come_from_their_text() -> None:
     assert isinstance(value["d"], int)
 
 
-@pytest.mark.parametrize("text", [b"1e999999999999999999", b"1e65", b"1e-65", b"0." + b"1" * 80])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"1e999999999999999999",
+        b"1e9999999999999999999",
+        b"-1.5E-99999999999999999999",
+        b"1e65",
+        b"1e-65",
+        b"0." + b"1" * 80,
+    ],
+)
 def test_kept_decimals_are_bounded(text: bytes) -> None:
     with pytest.raises(RejectedOrder, match="NOT_JSON"):
         strict_json(text, keep_decimals=True)

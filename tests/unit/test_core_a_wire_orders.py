@@ -201,6 +201,16 @@ def test_the_line_names_the_field() -> None:
         assert caught.value.field == field
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\u00e9", "\ud800", "x" * 10_000, "\0"])
+def test_a_foreign_key_is_named_in_one_short_printable_line(name: str) -> None:
+    with pytest.raises(RejectedOrder) as caught:
+        parse_verifiable(edited(lambda v: v["DebitAllowance"].update({name: 1})), domain())
+    line = caught.value.line()
+    assert line.isprintable()
+    assert line.isascii()
+    assert len(line) < 400
+
+
 def test_one_bad_item_leaves_its_neighbours_alone() -> None:
     items = [verifiable(), *(edited(change) for change, _ in REFUSED.values()), None, verifiable()]
     results = parse_items(items, domain())
