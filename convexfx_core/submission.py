@@ -6,66 +6,44 @@ allows: an epoch of 100,000 orders takes seconds.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convexfx_core.book import Batch
 from convexfx_core.diff_checks import check_diffs
 from convexfx_core.errors import ExecutionCode, ExecutionError
-from convexfx_core.hashing import tag_bytes
-from convexfx_core.identity import Address, base58_encode
+from convexfx_core.hashing import TAG_DEBIT, tag_bytes
+from convexfx_core.identity import ADDRESS_BYTES, SIGNATURE_BYTES, Address, base58_encode
+from convexfx_core.order_columns import PAYLOAD_DTYPE, byte_rows
 from convexfx_core.order_row import KIND_PAYOUT, NO_ASSET
 from convexfx_core.owner_text import base58_texts, owner_texts
 from convexfx_core.payload import CODEC_VERSION
+from convexfx_core.row_order import key_bytes
 from convexfx_core.sealed_orders import SealedOrders
 from convexfx_core.state import Opening
 from convexfx_core.terms import TERMS_BYTES, TERMS_VERSION
 from convexfx_core.transition import EpochResult
 
 Json = dict[str, Any]
-SIGNATURE_BYTES: Final = 64
-
-PAYLOAD_DTYPE: Final = np.dtype(
-    [
-        ("tag", "S16"),
-        ("version", "<u4"),
-        ("allowances", "<u4"),
-        ("network", "u1", (32,)),
-        ("debited", ">u8", (4,)),
-        ("debited_shard", "<u8"),
-        ("credited", ">u8", (4,)),
-        ("credited_shard", "<u8"),
-        ("new_nonce", "<u8"),
-        ("token", "u1", (40,)),
-        ("amount", "<u8"),
-        ("auxiliary_bytes", "<u8"),
-        ("terms_version", "<u4"),
-        ("terms_kind", "<u2"),
-        ("receive", "<u2"),
-        ("limit", "u1", (32,)),
-        ("pays", "u1", (32,)),
-    ]
-)
-"""Payload with one allowance and terms, 272 bytes."""
 
 
 def payout_payloads(opening: Opening, result: EpochResult) -> list[bytes]:
     """What the operator signs for each filled order, in order: received, to the order's owner."""
-    payouts, tokens = result.payouts, [asset.token for asset in opening.registry.assets]
+    payouts, shard = result.payouts, opening.shard.to_bytes(8, "little")
     rows = np.zeros(len(payouts), dtype=PAYLOAD_DTYPE)
-    rows["tag"], rows["version"] = tag_bytes("cfx.debit.v1"), CODEC_VERSION
-    rows["allowances"], rows["auxiliary_bytes"] = 1, TERMS_BYTES
-    rows["network"] = np.frombuffer(opening.network_id, np.uint8)
-    rows["debited"] = np.frombuffer(opening.pool.owner, ">u8")
-    rows["debited_shard"] = rows["credited_shard"] = opening.shard
-    rows["credited"], rows["new_nonce"] = payouts.owners, payouts.nonce
-    table = np.frombuffer(b"".join(token.to_bytes() for token in tokens), np.uint8)
-    rows["token"] = table.reshape(-1, 40)[payouts.asset]
-    rows["amount"], rows["pays"] = payouts.amount, payouts.order_ids
-    rows["terms_version"], rows["terms_kind"] = TERMS_VERSION, KIND_PAYOUT
-    rows["receive"] = NO_ASSET
+    rows["tag"], rows["version"] = np.void(tag_bytes(TAG_DEBIT)), CODEC_VERSION
+    rows["allowances"], rows["auxiliary"] = 1, TERMS_BYTES
+    rows["network"] = np.void(opening.network_id)
+    rows["owner"], rows["shard"] = np.frombuffer(opening.pool.owner, ">u8"), opening.shard
+    credited = np.empty((len(payouts), ADDRESS_BYTES), dtype=np.uint8)
+    credited[:, :-8] = key_bytes(payouts.owners)
+    credited[:, -8:] = np.frombuffer(shard, np.uint8)
+    rows["credited"], rows["nonce"] = credited.view("V40").reshape(-1), payouts.nonce
+    tokens = b"".join(asset.token.to_bytes() for asset in opening.registry.assets)
+    rows["token"], rows["amount"] = np.frombuffer(tokens, "V40")[payouts.asset], payouts.amount
+    rows["terms_version"], rows["kind"], rows["receive"] = TERMS_VERSION, KIND_PAYOUT, NO_ASSET
+    rows["pays"] = np.ascontiguousarray(payouts.order_ids).view("<u8")
     return [row.tobytes() for row in rows]
 
 
@@ -145,17 +123,13 @@ def _payouts(
         payouts.nonce.tolist(),
         payouts.amount.tolist(),
         payloads.reshape(-1, PAYLOAD_DTYPE.itemsize)[:, -TERMS_BYTES:].tolist(),
-        base58_texts(_signature_rows(signatures)),
+        base58_texts(byte_rows(signatures, SIGNATURE_BYTES)),
         strict=True,
     )
     for owner, asset, nonce, amount, terms, signature in columns:
         user = f"{owner},{shard}"
         content = _content(user, shard, nonce, tokens[asset], amount)
         yield _executed(content, terms, key, signature, _diffs(pool, user, tokens[asset], amount))
-
-
-def _signature_rows(signatures: Sequence[bytes]) -> NDArray[np.uint8]:
-    return np.frombuffer(b"".join(signatures), np.uint8).reshape(-1, SIGNATURE_BYTES)
 
 
 def _content(credited: str, shard: int, nonce: int, token: str, amount: int) -> Json:
