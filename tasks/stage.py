@@ -15,6 +15,7 @@ from prefect.tasks import exponential_backoff
 import convexfx_core
 from convexfx_core.canonical import json_bytes
 from convexfx_core.errors import CommitUnknown, ConvexFxError, PeerUnreachable
+from tasks.fault import InjectedFault
 
 RETRIES: Final = 5
 RETRY_DELAYS_S: Final = exponential_backoff(backoff_factor=1)
@@ -54,7 +55,7 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
     error = state.data if isinstance(state.data, BaseException) else state.result(False)
     if isinstance(error, PeerUnreachable | CommitUnknown):
         return True
-    return not isinstance(error, ConvexFxError)
+    return not isinstance(error, ConvexFxError | InjectedFault)
 
 
 def milliseconds_since(start_ns: int) -> int:

@@ -1,7 +1,7 @@
 """A flow that dies at every point of every stage, then runs again: nothing lost, nothing doubled.
 
-The process's memory is what dies: caches are emptied, only store, queue and devnet remain. That real
-processes behave the same under SIGKILL is shown by ``test_sigkill``.
+The process's memory is what dies: caches are emptied, only store, queue and devnet remain. That
+real processes behave the same under SIGKILL is shown by ``test_sigkill``.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,9 @@ def test_a_crash_at_any_point_changes_no_outcome(
     world.send([alice.order("USD", "EUR", "10", nonce=nonce["alice"])])
     world.send([bob.order("EUR", "JPY", "7", nonce=nonce["bob"])])
     world.ctx.inbox.send(["{poison"])
-    monkeypatch.setenv("CONVEXFX_FAULT", f"{point}:raise:{tmp_path / 'marker'}")
+    armed = tmp_path / "fault"
+    armed.write_text(f"{point} raise")
+    monkeypatch.setenv("CONVEXFX_FAULT", str(armed))
     with pytest.raises(InjectedFault):
         world.run()
     forget_everything()

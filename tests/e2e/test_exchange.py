@@ -1,0 +1,177 @@
+"""The whole local exchange under Prefect: retries show cached stages, schedules run, kills heal.
+
+One stack serves all tests of this file; they run in their sequence.
+"""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from convexfx.local.deployments import results_block_slug
+from convexfx.local.exchange import Exchange, Ports, local_exchange
+from convexfx.local.ports import free_ports
+from convexfx.local.session import demo_traffic
+from convexfx.local.supervisor import Stack
+from convexfx.local.traffic import Traffic
+from tasks.adapters.settings import Settings
+from tasks.adapters.wiring import context_from_settings
+from tasks.chain import outcome_of, read_head
+from tasks.context import Context
+from tasks.replay import replay_epoch
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+STAGES = ["collect", "clear", "validate", "state-diffs", "prove", "submit", "settle"]
+RUN_S_MAX = 180.0
+RECORD_S_MAX = 60.0
+
+
+class Running:
+    """A running exchange and what tests ask of it."""
+
+    def __init__(self, exchange: Exchange, ctx: Context, fault: Path) -> None:
+        self.exchange = exchange
+        self.ctx = ctx
+        self.fault = fault
+        self.traffic: Traffic = demo_traffic(exchange, ctx)
+        self.api = httpx.Client(base_url=exchange.prefect_url + "/api", timeout=20, trust_env=False)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        for _ in range(20):
+            answer = self.api.request(method, path, json=body)
+            if answer.status_code != 503:
+                break
+            time.sleep(0.5)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def send_wave(self) -> int:
+        epoch = read_head(self.ctx.store).epoch + 1
+        quotes = self.ctx.prices.at(datetime.now(UTC), epoch)
+        self.traffic.wave(self.ctx.inbox, quotes, epoch)
+        return epoch
+
+    def start_run(self) -> str:
+        deployment = self.ask("GET", "/deployments/name/epoch/epoch")["id"]
+        return str(self.ask("POST", f"/deployments/{deployment}/create_flow_run", {})["id"])
+
+    def await_run(self, run: str, wanted: set[str]) -> dict[str, Any]:
+        end = time.monotonic() + RUN_S_MAX
+        while time.monotonic() < end:
+            found = self.ask("GET", f"/flow_runs/{run}")
+            if found["state_type"] in wanted:
+                return dict(found)
+            time.sleep(0.5)
+        pytest.fail(f"run {run} is {found['state_name']}, wanted {wanted}")
+
+    def retry(self, run: str) -> None:
+        """What the Retry button of the UI sends."""
+        state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
+        self.ask("POST", f"/flow_runs/{run}/set_state", {"state": state, "force": True})
+
+    def await_states(self, run: str, cached: list[str], executed: list[str]) -> None:
+        """The server records task states behind the run's own."""
+        end = time.monotonic() + RECORD_S_MAX
+        while time.monotonic() < end:
+            states = self.task_states(run)
+            if all("Cached" in states.get(name, ()) for name in cached) and all(
+                "Completed" in states.get(name, ()) and "Cached" not in states[name]
+                for name in executed
+            ):
+                return
+            time.sleep(0.5)
+        pytest.fail(f"stages are {states}, wanted cached {cached}, executed {executed}")
+
+    def task_states(self, run: str) -> dict[str, list[str]]:
+        """Names of the states that every stage's task runs went through."""
+        body = {"flow_runs": {"id": {"any_": [run]}}}
+        found: dict[str, list[str]] = {}
+        for row in self.ask("POST", "/task_runs/filter", body):
+            states = self.ask("GET", f"/task_run_states/?task_run_id={row['id']}")
+            names = [state["name"] for state in states]
+            found.setdefault(row["name"].rsplit("-", 1)[0], []).extend(names)
+        return found
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("exchange")
+    fault = folder / "fault"
+    settings = Settings(epoch_interval_s=10)
+    exchange = local_exchange(folder, Ports(), settings, scheduled=False, free=free_ports)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVEXFX_FAULT", str(fault))
+        with Stack(exchange.parts(), folder) as stack:
+            for name, value in exchange.aws().items():
+                patch.setenv(name, value)
+            yield Running(exchange, context_from_settings(exchange.settings), fault)
+            stack.check()
+
+
+@pytest.mark.parametrize("place", [1, 4, 6])
+def test_retry_finishes_the_epoch_and_shows_cached_stages(running: Running, place: int) -> None:
+    stage = STAGES[place]
+    epoch = running.send_wave()
+    running.fault.write_text(f"{stage.replace('-', '_')} raise")
+    run = running.start_run()
+    running.await_run(run, {"FAILED"})
+    assert outcome_of(running.ctx.store, epoch) is None
+    running.retry(run)
+    running.await_run(run, {"COMPLETED"})
+    running.await_states(run, cached=STAGES[:place], executed=STAGES[place:])
+    outcome = outcome_of(running.ctx.store, epoch)
+    assert outcome is not None
+    assert outcome["status"] == "settled"
+    assert [f for f in replay_epoch(running.ctx.store, epoch) if not f.holds] == []
+
+
+def test_a_killed_flow_process_is_finished_by_another_run(running: Running) -> None:
+    epoch = running.send_wave()
+    running.fault.write_text("submit.intent kill")
+    running.await_run(running.start_run(), {"CRASHED"})
+    running.await_run(running.start_run(), {"COMPLETED"})
+    outcome = outcome_of(running.ctx.store, epoch)
+    assert outcome is not None
+    assert outcome["status"] == "settled"
+
+
+def test_runs_have_their_artifacts(running: Running) -> None:
+    rows = running.ask("POST", "/artifacts/filter", {"limit": 200})
+    keys = {row["key"] for row in rows}
+    assert {"epoch-report", "epoch-prices", "epoch-objects", "proof-attested"} <= keys
+    report = next(row for row in rows if row["key"] == "epoch-report")
+    assert "attested (not a proof)" in report["data"]
+
+
+def test_results_are_json_in_the_bucket(running: Running) -> None:
+    keys = running.ctx.store.list("results/")
+    assert any(key.startswith("results/epoch-00000001-clear-") for key in keys), keys
+    assert all((running.ctx.store.get(key) or b"").startswith(b"{") for key in keys)
+    assert results_block_slug() in running.exchange.environment().values()
+
+
+def test_an_interval_schedule_completes_runs_by_itself(running: Running) -> None:
+    since = datetime.now(UTC)
+    scheduled = local_exchange(
+        running.exchange.folder, running.exchange.ports, running.exchange.settings
+    )
+    scheduled._deploy()
+    body = {
+        "flow_runs": {
+            "state": {"type": {"any_": ["COMPLETED"]}},
+            "expected_start_time": {"after_": (since - timedelta(seconds=1)).isoformat()},
+            "tags": {"all_": ["auto-scheduled"]},
+        }
+    }
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        rows = running.ask("POST", "/flow_runs/filter", body)
+        if len(rows) >= 2:
+            break
+        time.sleep(1)
+    assert len(rows) >= 2
+    assert {row["created_by"]["type"] for row in rows} == {"SCHEDULE"}
