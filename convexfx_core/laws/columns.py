@@ -85,7 +85,7 @@ def columns(tables: Tables, pairs: PairColumns, start: int) -> Columns:
         wanted = _amounts(want, net, gross, shifts)
     idle = np.flatnonzero((want < budget) & (net > limit))
     idle = idle[_kept(claims.rejected, start, idle)]
-    worth, _ = multiply_shift(budget[idle], net[idle], shifts.take(idle))
+    worth = multiply_shift(budget[idle], net[idle], shifts.take(idle))
     return Columns(
         pay=pay,
         receive=receive,
@@ -102,7 +102,7 @@ def columns(tables: Tables, pairs: PairColumns, start: int) -> Columns:
         wanted=wanted,
         filled=filled,
         cut=pairs.cut.take(pair) if claims.ration is not None else None,
-        idle=idle[worth > 0],
+        idle=idle[(worth[0] > 0) | (worth[1] > 0)],
     )
 
 

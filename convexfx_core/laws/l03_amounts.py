@@ -1,11 +1,11 @@
-"""L3: received and fee follow from paid by the floor rule, and every amount fits a balance."""
+"""L3: received and fee follow from paid by the floor rule, and amounts fit a balance."""
 
 from typing import Final
 
 import numpy as np
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.columns import Amounts, Columns, Mask
+from convexfx_core.laws.columns import Columns, Mask
 from convexfx_core.laws.facts import OrderFacts
 from convexfx_core.limits import BALANCE_MAX
 
@@ -15,23 +15,18 @@ AMOUNT_BOUND: Final = np.uint64(BALANCE_MAX)
 def breach(order: OrderFacts) -> Breach | None:
     """Return the breach of the floor rule or of the range of amounts, if there is one.
 
-    received = (paid Rn) >> S, fee = ((paid R) >> S) - received, ((want R) >> S) < 2^63.
+    received = (paid Rn) >> S, fee = ((paid R) >> S) - received, received + fee < 2^63.
     """
     received, gross = order.net(order.paid), order.gross(order.paid)
     if (order.received, order.fee) != (received, gross - received):
         return Breach((order.received, order.fee), (received, gross - received))
-    widest = max(gross, order.gross(order.want))
-    return Breach(widest, BALANCE_MAX) if widest > BALANCE_MAX else None
+    return Breach(gross, BALANCE_MAX) if gross > BALANCE_MAX else None
 
 
 def breached(rows: Columns) -> Mask:
     """Rows that breach it."""
     wrong: Mask = rows.received != rows.filled.net
     wrong |= rows.fee != rows.filled.gross - rows.filled.net
-    wrong |= _too_large(rows.filled)
-    return wrong if rows.cut is None else wrong | _too_large(rows.wanted)
-
-
-def _too_large(amounts: Amounts) -> Mask:
-    large: Mask = (amounts.gross > AMOUNT_BOUND) | (amounts.beyond != 0)
-    return large
+    wrong |= rows.filled.gross > AMOUNT_BOUND
+    wrong |= rows.filled.beyond != 0
+    return wrong

@@ -39,10 +39,10 @@ def breached(rows: Columns) -> Mask:
     """Rows that breach it, in a rationed epoch."""
     if rows.cut is None:
         return np.zeros(len(rows.paid), dtype=np.bool_)
-    wrong: Mask = (rows.want > 0) & (rows.wanted.net == 0)
+    wrong: Mask = (rows.want > 0) & (rows.wanted.net == 0) & (rows.wanted.beyond == 0)
     kept, _ = multiply_shift(rows.want, np.uint64(RATION_ONE) - rows.cut, SHIFTS)
-    net, _ = multiply_shift(kept, rows.net_rate, rows.shifts)
-    kept[net == 0] = 0
+    net, beyond = multiply_shift(kept, rows.net_rate, rows.shifts)
+    kept[(net == 0) & (beyond == 0)] = 0
     wrong |= rows.paid != kept
     return wrong
 

@@ -76,7 +76,8 @@ class RunningTotals:
     def __init__(self, n: int, rationed: bool) -> None:
         self.rationed = rationed
         self._in, self._out, self._fees, self._surplus = (Sums(n) for _ in range(4))
-        self._budget, self._idle, self._want_in, self._want_out = (Sums(n) for _ in range(4))
+        self._budget, self._idle, self._want_in = (Sums(n) for _ in range(3))
+        self._want_out, self._want_beyond = Sums(n), Sums(n)
         self._wants, self._partials = (np.zeros(n * n, dtype=np.int64) for _ in range(2))
         self._fills = 0
 
@@ -93,6 +94,7 @@ class RunningTotals:
         if self.rationed:
             self._want_in.add(rows.pay, rows.want)
             self._want_out.add(rows.receive, rows.wanted.gross)
+            self._want_beyond.add(rows.receive, rows.wanted.beyond)
         self._idle.add(rows.pay[rows.idle], rows.budget[rows.idle] - rows.want[rows.idle])
         wants = np.flatnonzero(rows.want)
         partials = wants[rows.want[wants] < rows.budget[wants]]
@@ -108,7 +110,7 @@ class RunningTotals:
             flow_out=flow_out,
             fees=self._fees.totals(),
             want_in=self._want_in.totals() if self.rationed else flow_in,
-            want_out=self._want_out.totals() if self.rationed else flow_out,
+            want_out=self._want_flow() if self.rationed else flow_out,
             budget=self._budget.totals(),
             idle=self._idle.totals(),
             surplus=self._surplus.totals(),
@@ -116,3 +118,8 @@ class RunningTotals:
             partials=tuple(self._partials.tolist()),
             fills=self._fills,
         )
+
+    def _want_flow(self) -> tuple[int, ...]:
+        """Gross amounts wanted, which 64 bits need not hold."""
+        halves = zip(self._want_out.totals(), self._want_beyond.totals(), strict=True)
+        return tuple(low + (high << 64) for low, high in halves)

@@ -229,3 +229,37 @@ def test_gap_is_small_and_grows_with_idle_budgets_only_inside_the_slack() -> Non
     idle, filled = make_claims(case, [0]), make_claims(case, [10**14])
     assert certificate(case, idle).gap == -(-(10**15) // (1 << 38))
     assert certificate(case, filled).gap == -(-(9 * 10**14) // (1 << 38))
+
+
+COARSE = {"prices": ("1", "1000"), "decimals": (9, 0), "fee_ppm": 0}
+
+
+def test_an_oversized_order_is_cut_and_does_not_stop_the_batch() -> None:
+    budget, fits = 1 << 30, 1000
+    case = make_case([Order(1, 0, budget)], inventory=(10**15, 10**6), **COARSE)
+    params = replace(case.params, q_min=(0, 0), q_max=(10**16, 1 << 70))
+    bounded = replace(case, params=params)
+    assert budget * 10**12 > 1 << 63
+    cut = ONE - (fits << 10)
+    claims = make_claims(case, [fits], ration=((cut, 0), [budget]))
+    assert claims.inventory_after[0] == 0
+    assert violation(bounded, claims) is None
+    more = make_claims(case, [fits + 1], ration=((cut - 1024, 0), [budget]))
+    assert violation(bounded, more) == (12, 0)
+
+
+FINE = {"prices": ("1", "0.0009094947017729282379150390625"), "decimals": (0, 9), "fee_ppm": 0}
+"""One base unit of the numeraire is 2^40 of the other asset."""
+
+
+def test_a_budget_whose_worth_ends_in_64_zero_bits_is_no_dust() -> None:
+    budget = 1 << 24
+    case = make_case([Order(0, 1, budget)], inventory=(10**9, 10**9), **FINE)
+    shift, gross, _ = rates(case, case.reference.pbar, 0, 1)
+    assert (budget * gross) >> shift == 1 << 64
+    assert violation(case, make_claims(case, [0])) == (4, 0)
+    params = replace(case.params, q_min=(0, 2 * 10**9), q_max=(10**16, 10**16))
+    bounded = replace(case, params=params)
+    whole_cut = make_claims(case, [0], ration=((0, ONE), [budget]))
+    assert violation(bounded, whole_cut) is None
+    assert violation(bounded, make_claims(case, [0], ration=((0, 0), [budget]))) == (10, 2)
