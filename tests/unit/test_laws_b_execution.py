@@ -19,7 +19,7 @@ from convexfx_core.payload import DebitAllowance
 from convexfx_core.state import Opening, PoolState, VaultTable
 from convexfx_core.terms import Terms, cancel_terms, limit_from_ratio, order_terms
 from convexfx_core.wire import VerifiableWithDiffs
-from convexfx_core.wire_orders import verifiable_json
+from convexfx_core.wire_orders import debit_allowance, ed25519_parts, verifiable_json
 from tests.unit.core_b_cases import params_of_three, reference_of_three, registry_of_three
 
 UNIT = 10**6
@@ -133,8 +133,6 @@ def test_the_answer_does_not_depend_on_the_sequence_and_payouts_come_last() -> N
 
 def test_payouts_carry_the_operators_signature() -> None:
     *_, payout = executed(verifiable(ALICE, 1, USD, 110, market(EUR)))
-    from convexfx_core.wire_orders import debit_allowance, ed25519_parts
-
     key, signature = ed25519_parts(payout.verifiable.DebitAllowance.signature)
     payload = debit_allowance(payout.verifiable, key, opening().network_id).to_bytes()
     assert key == OPERATOR.public
