@@ -74,7 +74,7 @@ class DebitAllowance:
     def from_bytes(cls, data: bytes) -> Self:
         """Decode exactly what :meth:`to_bytes` writes; :class:`CodecError` for anything else."""
         reader = Reader(data, "debit allowance")
-        count = _read_head(reader, TAG_DEBIT, ALLOWANCES_MAX)
+        count = _read_head(reader, TAG_DEBIT)
         network = reader.fixed(32, "network id")
         debited, credited = Address.read(reader, "debited"), Address.read(reader, "credited")
         nonce = reader.u64("new_nonce")
@@ -129,7 +129,7 @@ class MintPayload:
     def from_bytes(cls, data: bytes) -> Self:
         """Decode exactly what :meth:`to_bytes` writes; :class:`CodecError` for anything else."""
         reader = Reader(data, "mint")
-        count = _read_head(reader, TAG_MINT, CREDITS_MAX)
+        count = _read_head(reader, TAG_MINT)
         network, mint = reader.fixed(32, "network id"), Address.read(reader, "mint")
         nonce, operation = reader.u64("new_nonce"), _operation(reader.u64("operation"))
         name, symbol = _text(reader, "name"), _text(reader, "symbol")
@@ -149,13 +149,11 @@ class MintPayload:
             raise CodecError("name", "no name or symbol in IncreaseSupply", self.name)
 
 
-def _read_head(reader: Reader, tag: str, count_max: int) -> int:
+def _read_head(reader: Reader, tag: str) -> int:
     reader.tag(tag)
     if (version := reader.u32("version")) != CODEC_VERSION:
         raise CodecError("codec version", str(CODEC_VERSION), version)
-    if (count := reader.u32("count")) > count_max:
-        raise CodecError("count", f"at most {count_max}", count)
-    return count
+    return reader.u32("count")
 
 
 def _check_allowances(allowances: tuple[Allowance, ...]) -> None:

@@ -67,6 +67,11 @@ REFUSED = {
     "token shard 0": (patched(GOOD, 176, bytes(8)), "ASSET_UNKNOWN"),
     "terms version": (patched(GOOD, 200, b"\2"), "TERMS"),
     "kind 0": (payload(limit_order(kind=0)), "TERMS"),
+    "kind 4 in the shape of a cancel": (payload(cancel(kind=4)), "TERMS"),
+    "limit kind 2 without a limit": (
+        payload(limit_order(limit_kind=2, limit_e=0, limit_m=0)),
+        "TERMS",
+    ),
     "payout": (payload(cancel(kind=3, pays=b"\1" * 32)), "TERMS"),
     "payout of nothing": (payload(cancel(kind=3)), "TERMS"),
     "kind 257": (payload(limit_order(kind=257)), "TERMS"),

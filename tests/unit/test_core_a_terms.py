@@ -62,6 +62,11 @@ INVALID = {
     "reserved": (patched(ORDER.to_bytes(), 12, b"\1"), "TERMS"),
     "kind 0": (replace(ORDER, kind=0).to_bytes(), "TERMS"),
     "kind 4": (replace(ORDER, kind=4).to_bytes(), "TERMS"),
+    "kind 4 in the shape of a cancel": (replace(cancel_terms(), kind=4).to_bytes(), "TERMS"),
+    "limit kind 2 without a limit": (
+        replace(order_terms(1, None), limit_kind=2).to_bytes(),
+        "TERMS",
+    ),
     "kind 257": (replace(ORDER, kind=257).to_bytes(), "TERMS"),
     "order pays": (replace(ORDER, pays=b"\1" * 32).to_bytes(), "TERMS"),
     "payout pays nothing": (replace(VALID[-1], pays=bytes(32)).to_bytes(), "TERMS"),
