@@ -10,7 +10,13 @@ from convexfx_core.canonical_json import strict_json
 from convexfx_core.case import ClearingCase
 from convexfx_core.errors import CodecError, ConfigurationError, RejectedOrder
 from convexfx_core.json_fields import Fields, atoms_of, decimal_of, items_of, text_of, whole_of
-from convexfx_core.limits import ASSETS_MAX, BALANCE_MAX, DECIMALS_MAX, ORDERS_MAX
+from convexfx_core.limits import (
+    ASSETS_MAX,
+    BALANCE_MAX,
+    BAND_BPS_MAX,
+    DECIMALS_MAX,
+    ORDERS_MAX,
+)
 from convexfx_core.params import Params, params_from_matrices
 from convexfx_core.reference import reference_from_prices
 
@@ -125,6 +131,12 @@ def _asset(name: str, value: object) -> FileAsset:
     )
     if not 0 <= inventory <= BALANCE_MAX:
         raise CodecError(fields.name("inventory"), "0 to 2^63 - 1 base units", inventory)
+    if low > high:
+        raise CodecError(fields.name("inventory_min"), "at most inventory_max", low)
+    if price <= 0:
+        raise CodecError(fields.name("reference_price"), "a price above zero", price)
+    if not 0 <= band <= BAND_BPS_MAX:
+        raise CodecError(fields.name("band_bps"), f"0 to {BAND_BPS_MAX}", band)
     fields.done()
     return FileAsset(asset_id, decimals, price, inventory, target, low, high, band)
 
