@@ -34,6 +34,8 @@ DECIMALS: Final = 6
 POOL_USD: Final = Decimal(2_200_000)
 USER_USD: Final = Decimal(100_000)
 USERS: Final = ("alice", "bob", "charlie")
+GUEST: Final = "dana"
+"""Funded like the others, but without demo traffic: her nonces are free for who tries a wallet."""
 WAIT_S_MAX: Final = 60.0
 POLL_S: Final = 0.1
 
@@ -96,7 +98,7 @@ def credits_of(folder: Path, domain: Domain, name: str, price: Decimal) -> tuple
     index = domain.registry.index(name)
     grain = Decimal(1).scaleb(-2)
     holders = [(domain.pool, POOL_USD / len(CURRENCIES))]
-    for user in USERS:
+    for user in (*USERS, GUEST):
         owner = owner_id(key_of(folder, user).public_key)
         holders.append((Address(owner, domain.pool.shard), USER_USD))
     return tuple(
