@@ -96,17 +96,14 @@ class Reader:
             return self._debit(signed)
         if kind == "FungibleTokenMint":
             return self._mint(signed)
-        if kind == "NftMint":
-            raise Refused("VERIFIABLE_KIND", "NftMint has no bytes in codec devnet-v1")
-        raise Refused("VERIFIABLE_KIND", "expected DebitAllowance, FungibleTokenMint or NftMint")
+        # NftMint exists in delta's API but has no signed bytes in codec devnet-v1.
+        raise Refused("VERIFIABLE_KIND", "expected DebitAllowance or FungibleTokenMint")
 
     def address(self, text: object, field: str) -> VaultKey:
         """Vault named by an address."""
-        if not isinstance(text, str):
-            raise Refused("SCHEMA", f'{field}: expected "<owner base58>,<shard>"')
-        key = self._addresses.get(text)
+        key = self._addresses.get(text) if isinstance(text, str) else None
         if key is None:
-            key = self._addresses[text] = parse_address(text, field)
+            key = self._addresses[str(text)] = parse_address(text, field)
         return key
 
     def _container(self, signed: object) -> tuple[object, bytes, bytes, bytes, bytes]:
@@ -148,10 +145,7 @@ class Reader:
             if kind != "Fungible":
                 raise Refused("ALLOWANCE_KIND", "expected Fungible, codec devnet-v1 has no other")
             rows.append((self.address(token, "allowances"), u64(number, "allowances")))
-        rows.sort()
-        if len({token for token, _ in rows}) != len(rows):
-            raise Refused("SCHEMA", "allowances: a token stands twice")
-        return tuple(rows)
+        return tuple(sorted(rows))
 
     def _mint(self, signed: object) -> Mint:
         content, auxiliary, pub_key, signature, owner = self._container(signed)

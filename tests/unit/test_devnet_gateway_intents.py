@@ -18,6 +18,7 @@ from tests.devnet_world import (
     Wallet,
     b58,
     clear,
+    diff,
     order,
     payout,
     text,
@@ -26,6 +27,7 @@ from tests.unit.devnet_stage import ALICE, BOB, CHARLIE, HOLDERS, Stage, through
 
 USD, EUR = TOKENS["USD"], TOKENS["EUR"]
 STRANGER = Wallet("stranger")
+ALICE_MINT = Wallet("mint of alice")
 PAYMENT = Debit(ALICE, BOB.vault(), 1, {USD: 70, EUR: 30})
 GROWTH = Mint(MINTS["USD"], 2, ((ALICE.vault(), 5), (BOB.vault(), 6)))
 CREATION = Mint(STRANGER, 1, ((ALICE.vault(), 5),), "NEW")
@@ -190,6 +192,16 @@ def test_a_broken_rule_refuses_the_whole_array(stage: Stage, name: str) -> None:
 
 def test_an_executed_amount_may_not_exceed_the_allowance(stage: Stage) -> None:
     refused(stage, stage.domain.submit, [PAYMENT.executed(71, 0)], "ALLOWANCE")
+
+
+def test_a_difference_has_64_bits_with_its_sign(stage: Stage) -> None:
+    """Supply and balance may reach 2^64 - 1, a single difference only 2^63 - 1."""
+    credits = ((CHARLIE.vault(2), 5), (STRANGER.vault(), (1 << 63) - 1), (STRANGER.vault(), 1))
+    mint = Mint(ALICE_MINT, 1, credits, "NEW")
+    token = ALICE_MINT.vault()
+    pays = [Debit(STRANGER, BOB.vault(), 1, {token: amount}) for amount in (1 << 63, (1 << 63) - 1)]
+    refused(stage, stage.domain.execute, [mint.json, pays[0].json], "RANGE")
+    assert stage.domain.execute([mint.json, pays[1].json]) == 2
 
 
 def test_a_negative_debit_is_no_debit(stage: Stage) -> None:
@@ -389,6 +401,15 @@ DIFFS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "credited only": (at("state_diffs", 0), "DIFFS"),
     "debited only": (at("state_diffs", 1), "DIFFS"),
     "third vault": (at("state_diffs", 1, "address", value=text(CHARLIE.vault())), "DIFFS"),
+    "third vault unmoved": (
+        lambda body: body | {
+            "state_diffs": [
+                *body["state_diffs"],
+                diff(text(CHARLIE.vault()), {text(USD): {"Fungible": 0}}),
+            ]
+        },
+        "DIFFS",
+    ),
     "same vault twice": (at("state_diffs", 1, "address", value=text(ALICE.vault())), "DIFFS"),
     "a unit from nowhere": (
         at("state_diffs", 1, "operation", "TokenDiffs", text(USD), "Fungible", value=8), "DIFFS",
