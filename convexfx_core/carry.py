@@ -90,12 +90,13 @@ def unseen(candidates: SealedOrders, seen: SeenSet) -> SealedOrders:
 def seen_after(seen: SeenSet, candidates: SealedOrders, epoch: int) -> SeenSet:
     """Ids that must not be admitted anew after ``epoch``, which sealed ``candidates``.
 
-    An id is kept until its order could no longer be admitted, at most 1,440 epochs from its seal;
-    one that is valid only in the epoch that seals it is kept for the whole of that time, so that
-    sending it once more does not seal it once more.
+    Every id is kept for 1,440 epochs from its seal: as long as any order lives, and also when its
+    own order ended sooner, so that whoever sends it once more cannot have it sealed, and given
+    another outcome, once more.
     """
     ids = np.concatenate([seen.ids, candidates.order_ids])
-    until = np.concatenate([seen.until_epoch, _last_epoch(candidates)])
+    last = candidates.sealed_epoch + np.uint64(EXPIRY_EPOCHS_MAX)
+    until = np.concatenate([seen.until_epoch, last])
     alive = until > epoch
     words, until = key_words(ids[alive]), until[alive]
     order = canonical_order(words, until)[::-1]
@@ -103,9 +104,3 @@ def seen_after(seen: SeenSet, candidates: SealedOrders, epoch: int) -> SeenSet:
     first = np.ones(len(words), dtype=np.bool_)
     first[1:] = (words[1:] != words[:-1]).any(axis=1)
     return SeenSet(key_bytes(words[first][::-1]), until[first][::-1])
-
-
-def _last_epoch(orders: SealedOrders) -> NDArray[np.uint64]:
-    furthest = orders.sealed_epoch + np.uint64(EXPIRY_EPOCHS_MAX)
-    valid_until = orders.rows["valid_until"].astype(np.uint64)
-    return np.where(valid_until == 0, furthest, np.minimum(valid_until, furthest))
