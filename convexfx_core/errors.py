@@ -12,6 +12,7 @@
     ├── CommitConflict       another writer committed other bytes
     ├── CommitUnknown        it could not be found out whether a write or call took effect
     ├── PeerUnreachable      a service does not answer
+    │   └── BaseLayerUnreachable  the settlement layer does not
     ├── AgreementError       no active domain agreement
     └── GatewayError         the gateway answered with an error
 
@@ -19,6 +20,7 @@ Every code of the lists below has a golden test.
 """
 
 from enum import StrEnum
+from typing import ClassVar
 
 
 class RejectCode(StrEnum):
@@ -119,7 +121,11 @@ class ConvexFxError(Exception):
     code : a member of one of the closed lists.
     field : name of what is wrong, as the person who wrote it would call it.
     expected, observed : what is accepted and what stood there.
+
+    ``helps`` is the command that tells more or repairs it, empty where no single one does.
     """
+
+    helps: ClassVar[str] = ""
 
     def __init__(self, code: str, field: str, expected: str, observed: object = "") -> None:
         self.code = str(code)
@@ -155,6 +161,8 @@ class ConfigurationError(ConvexFxError):
 class ClearingRefused(ConvexFxError):
     """No certified clearing (:class:`ClearingCode`)."""
 
+    helps = "convexfx epoch show"
+
     def line(self) -> str:
         """One line for a human."""
         return "Clearing failed: " + super().line()
@@ -162,6 +170,8 @@ class ClearingRefused(ConvexFxError):
 
 class ExecutionError(ConvexFxError):
     """State diffs that must not be submitted (:class:`ExecutionCode`)."""
+
+    helps = "convexfx epoch show"
 
     def line(self) -> str:
         """One line for a human."""
@@ -220,8 +230,20 @@ class PeerUnreachable(ConvexFxError):
         super().__init__("PEER_UNREACHABLE", peer, expected, observed)
 
 
+class BaseLayerUnreachable(PeerUnreachable):
+    """The settlement layer, at the setting ``base_layer_rpc``, does not answer."""
+
+    helps = "convexfx test"
+
+    def line(self) -> str:
+        """One line for a human."""
+        return "Failed to connect to base layer RPC: " + super().line()
+
+
 class AgreementError(ConvexFxError):
     """No active domain agreement; code ``AGREEMENT``."""
+
+    helps = "convexfx submit-domain-agreement"
 
     def __init__(self, field: str, expected: str, observed: object = "") -> None:
         super().__init__("AGREEMENT", field, expected, observed)

@@ -7,7 +7,6 @@ import typer
 
 from convexfx.cli import agreement, clear, epoch, executor, stack, wallet
 from convexfx_core.errors import (
-    AgreementError,
     CodecError,
     CommitUnknown,
     ConfigurationError,
@@ -49,7 +48,6 @@ def main() -> None:
     try:
         app()
     except ConvexFxError as error:
-        hint = " (see `convexfx submit-domain-agreement --help`)"
-        text = error.line() + (hint if isinstance(error, AgreementError) else "")
-        print(f"convexfx: {text}", file=sys.stderr)
+        hint = f" (see `{error.helps}`)" if error.helps else ""
+        print(f"convexfx: {error.line()}{hint}", file=sys.stderr)
         sys.exit(exit_code(error))

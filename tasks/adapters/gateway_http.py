@@ -15,7 +15,13 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from convexfx_core.errors import AgreementError, CommitUnknown, GatewayError, PeerUnreachable
+from convexfx_core.errors import (
+    AgreementError,
+    BaseLayerUnreachable,
+    CommitUnknown,
+    GatewayError,
+    PeerUnreachable,
+)
 from tasks.ports import Agreement, Json, SdlPhase, SdlState
 
 T = TypeVar("T")
@@ -46,6 +52,7 @@ class Peer:
     name, url : what it is called in errors, and its base URL.
     pauses_s : waits before the second, third ... attempt of a read.
     read_s, change_s : seconds that a read and a change may take.
+    unreachable : what is raised when it does not answer.
     """
 
     def __init__(
@@ -56,7 +63,9 @@ class Peer:
         pauses_s: Sequence[float] = READ_PAUSES_S,
         read_s: float = READ_S,
         change_s: float = CHANGE_S,
+        unreachable: type[PeerUnreachable] = PeerUnreachable,
     ) -> None:
+        self._kind = unreachable
         self.name = name
         self.url = url.rstrip("/")
         self._pauses_s = pauses_s
@@ -123,7 +132,7 @@ class Peer:
 
     def _unreachable(self, operation: str, error: Exception) -> PeerUnreachable:
         peer = f"{self.name} {operation}"
-        return PeerUnreachable(peer, f"an answer at {self.url}", _named(error))
+        return self._kind(peer, f"an answer at {self.url}", _named(error))
 
     def _json(self, operation: str, answer: httpx.Response) -> Any:
         if answer.status_code == httpx.codes.NOT_FOUND:
@@ -160,7 +169,7 @@ class HttpSettlement:
     """
 
     def __init__(self, url: str, **options: Any) -> None:
-        self._peer = Peer("settlement layer", url, **options)
+        self._peer = Peer("settlement layer", url, unreachable=BaseLayerUnreachable, **options)
 
     def close(self) -> None:
         """Close the connections."""
