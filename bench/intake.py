@@ -1,0 +1,108 @@
+"""How many signed orders a core takes in: decoding, order ids, signatures, JSON and Parquet.
+
+``python -m bench.intake [--orders 20000]`` prints one JSON line a case, orders per second of one
+core (processor time, best of three), with the machine's facts.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from nacl.signing import SigningKey
+
+from convexfx_core.assets import Asset, Registry
+from convexfx_core.canonical import network_id
+from convexfx_core.identity import Address, hash_rows, owner_id, verify_rows
+from convexfx_core.order_columns import byte_rows, decode_payloads
+from convexfx_core.orders import Domain, UnsignedOrder, order_payload, order_terms
+from convexfx_core.payload import DebitAllowance
+from convexfx_core.wire import (
+    json_bundle,
+    parquet_bundle,
+    parse_json_bundle,
+    parse_parquet_bundle,
+    verifiable_json,
+)
+
+KEYS = 64
+
+
+def key(name: str) -> SigningKey:
+    """A key that follows from its name."""
+    return SigningKey(sha256(name.encode()).digest())
+
+
+def address(name: str) -> Address:
+    """Vault of a named key on shard 1."""
+    return Address(owner_id(bytes(key(name).verify_key)), 1)
+
+
+def domain(assets: int = 50) -> Domain:
+    """A domain of ``assets`` assets with six decimals."""
+    registry = Registry(tuple(Asset(f"A{i}", 6, address(f"mint {i}")) for i in range(assets)))
+    return Domain(network_id("convexfx-devnet"), address("pool"), registry)
+
+
+def signed_orders(count: int, where: Domain) -> list[tuple[bytes, bytes, bytes]]:
+    """(payload, key, signature) of ``count`` orders of 64 wallets."""
+    wallets = [key(f"wallet {i}") for i in range(KEYS)]
+    found = []
+    for i in range(count):
+        wallet = wallets[i % KEYS]
+        public = bytes(wallet.verify_key)
+        terms = order_terms(i % 50, (62, (1 << 62) + i))
+        order = UnsignedOrder(owner_id(public), 1 + i // KEYS, (i + 1) % 50, 10**6 + i, terms)
+        payload = order_payload(where, order)
+        found.append((payload, public, wallet.sign(payload).signature))
+    return found
+
+
+def per_second(count: int, work: Callable[[], Any]) -> int:
+    """Items per second of processor time, best of three."""
+    best = float("inf")
+    for _ in range(3):
+        started = time.process_time()
+        work()
+        best = min(best, time.process_time() - started)
+    return round(count / best)
+
+
+def cases(count: int) -> dict[str, int]:
+    """Orders per second by case."""
+    where = domain()
+    orders = signed_orders(count, where)
+    columns = tuple(
+        byte_rows((order[i] for order in orders), width) for i, width in enumerate((272, 32, 64))
+    )
+    many = np.tile(columns[0], (max(1, 1_000_000 // count), 1))
+    few = orders[:2_000]
+    lines = json_bundle([verifiable_json(DebitAllowance.from_bytes(p), k, s) for p, k, s in few])
+    parquet = parquet_bundle(*columns)
+    return {
+        "decode and check columns": per_second(len(many), lambda: decode_payloads(many, where)),
+        "order ids": per_second(len(many), lambda: hash_rows(many)),
+        "signatures": per_second(count, lambda: verify_rows(*columns)),
+        "parquet bundle": per_second(count, lambda: parse_parquet_bundle(parquet, count, where)),
+        "json bundle": per_second(len(few), lambda: parse_json_bundle(lines, len(few), where)),
+    }
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=20_000)
+    count = parser.parse_args().orders
+    machine = {"cpus": os.cpu_count(), "machine": platform.machine()}
+    for name, rate in cases(count).items():
+        line = {"case": name, "orders": count, "orders_per_core_s": rate, **machine}
+        print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()
