@@ -30,6 +30,7 @@ from tasks.chain import outcome_of
 from tasks.clear import clear
 from tasks.collect import collect
 from tasks.context import Context, using
+from tasks.ports import Inbox, Store
 from tasks.prove import prove
 from tasks.settle import settle
 from tasks.state_diffs import state_diffs
@@ -49,8 +50,8 @@ def signer(name: str) -> Ed25519Signer:
 class World:
     """The exchange of one test.
 
-    ``minted``: base units of every asset; ``wallets``: by name, funded alike; ``inbox_clock``: time of
-    the queue.
+    ``minted``: base units of every asset; ``wallets``: by name, funded alike; ``inbox_clock``: time
+    of the queue.
     """
 
     ctx: Context
@@ -150,9 +151,12 @@ def demo_params(n: int = 6, pool: int = 366_666 * MILLION) -> Params:
 
 @contextmanager
 def open_world(
-    folder: Path, names: Sequence[str] = ("alice", "bob", "charlie"), faults: Faults | None = None
+    folder: Path,
+    names: Sequence[str] = ("alice", "bob", "charlie"),
+    faults: Faults | None = None,
+    ports: tuple[Store, Inbox] | None = None,
 ) -> Iterator[World]:
-    """Devnet up, currencies minted, vaults funded, agreement active."""
+    """Devnet up, currencies minted, vaults funded, agreement active; in memory unless ``ports``."""
     operator, attestor = signer("operator"), signer("attestor")
     write_key(folder / "operator.json", sha256(b"epoch world operator").digest())
     settlement = Program("devnet.settlement", folder / "settlement.log")
@@ -177,10 +181,11 @@ def open_world(
         credits.append(Credit(pool, 366_666 * MILLION))
         credits.sort(key=lambda credit: credit.address)
         mint(gateway, [mint_json(domain, mints[name], name, credits) for name in CURRENCIES])
-        store, inbox_clock = MemoryStore(faults), ManualClock()
+        inbox_clock = ManualClock()
+        store, inbox = ports or (MemoryStore(faults), MemoryInbox(inbox_clock, faults=faults))
         ctx = Context(
             store=store,
-            inbox=MemoryInbox(inbox_clock, faults=faults),
+            inbox=inbox,
             prices=EcbReplay(CURRENCIES, "USD"),
             gateway=gateway,
             prover=LocalProver(store, attestor, program_hash("attested")),

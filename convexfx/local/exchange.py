@@ -104,8 +104,7 @@ class Exchange:
     def work(self) -> tuple[Part, ...]:
         """What does an exchange's work, wherever its store, queue and network are."""
         workers = (self._worker(EPOCH_POOL), self._worker(PROVE_POOL))
-        api = (self._api(),) if Path("convexfx/api/__main__.py").exists() else ()
-        return ((*workers, *api), Step("deployments", self._deploy))
+        return ((*workers, self._api()), Step("deployments", self._deploy))
 
     def executor_parts(self) -> tuple[Part, ...]:
         """The executor alone: a Prefect server, unless one answers on its port, and the work."""
