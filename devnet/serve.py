@@ -61,11 +61,18 @@ def serve(name: str, app: AsgiApp, port: int, log_level: str) -> int:
         timeout_graceful_shutdown=10,
     )
     gc.set_threshold(GC_THRESHOLD, 20, 100)
+    server = uvicorn.Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # Until uvicorn has its own handlers these keep a signal from being lost; it calls them again
+    # at its end, which is why the exit status stays 0.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, stop)
     port = listener.getsockname()[1]
     print(f"devnet {name} listening on http://{HOST}:{port}", flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    server.run(sockets=[listener])
     return 0
 
 

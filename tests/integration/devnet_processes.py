@@ -54,7 +54,10 @@ class Program:
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.communicate(timeout=20)
+        try:
+            self.process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.kill()
         return int(self.process.returncode)
 
 

@@ -1,6 +1,7 @@
 """Both programs as processes: a first epoch, faults on the wire, kills and restarts."""
 
 import json
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -345,6 +346,14 @@ def test_a_taken_port_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) ->
         assert settlement_main(["--port", port]) == 2
     said = f"devnet settlement: port {port} cannot be used: Address already in use\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_right_after_the_first_line_is_not_lost(number: int, tmp_path: Path) -> None:
+    program = Program("devnet.settlement", tmp_path / "log")
+    program.process.send_signal(number)
+    program.process.communicate(timeout=20)
+    assert program.process.returncode == 0
 
 
 def test_an_unreachable_gateway_is_said_to_be_so(tmp_path: Path) -> None:
