@@ -74,6 +74,9 @@ def test_columns_and_single_orders_agree(
     result = admit_one_by_one(candidates, opening)
     assert fates(candidates, batch) == expected_fates(candidates, result)
     assert batch.duplicates == result.duplicates
+    chosen = candidates.take(np.array(result.admitted, dtype=np.int64))
+    assert batch.orders.sealed_epoch.tolist() == chosen.sealed_epoch.tolist()
+    assert batch.orders.signatures.tobytes() == chosen.signatures.tobytes()
     total = len(batch.orders) + len(batch.parked) + len(batch.rejected) + batch.duplicates
     assert total == len(book)
 

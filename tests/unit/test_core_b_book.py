@@ -97,9 +97,16 @@ def test_a_repeated_order_is_one_order() -> None:
 
 
 def test_of_two_copies_the_first_sealed_stays() -> None:
-    late, early = Sketch(1, 1, valid_until=9), Sketch(1, 1, valid_until=9, sealed=EPOCH - 2)
-    batch = admit(sealed(late, early), opening())
-    assert batch.orders.sealed_epoch.tolist() == [EPOCH - 2]
+    """Whatever their signatures."""
+    for late, early in ((0, 1), (1, 0)):
+        batch = admit(
+            sealed(
+                Sketch(1, 1, valid_until=9, signature=late),
+                Sketch(1, 1, valid_until=9, signature=early, sealed=EPOCH - 2),
+            ),
+            opening(),
+        )
+        assert batch.orders.sealed_epoch.tolist() == [EPOCH - 2]
 
 
 def test_of_two_signatures_the_lower_stays() -> None:
