@@ -94,7 +94,6 @@ class ConfigurationCode(StrEnum):
 class ClearingCode(StrEnum):
     """Why a clearing is refused."""
 
-    FEATURE = "FEATURE"
     NOT_CONVERGED = "NOT_CONVERGED"
     STEP_NORM = "STEP_NORM"
     NO_CERTIFICATE = "NO_CERTIFICATE"
