@@ -50,7 +50,7 @@ def rediffed(witness: Witness) -> Witness:
     return replace(witness, diffs=diff_rows(fills, witness.pool.nonce))
 
 
-def with_opening(epoch: Epoch, **changes: Any) -> Epoch:
+def with_opening(epoch: Epoch, /, **changes: Any) -> Epoch:
     """The epoch from another opening."""
     return replace(epoch, opening=replace(epoch.opening, **changes))
 

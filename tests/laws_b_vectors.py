@@ -3,7 +3,7 @@
 ``python -m tests.laws_b_vectors`` rewrites the directory; its README describes the format.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,11 +94,11 @@ def vectors() -> Iterator[Vector]:
         yield Vector(name, data, 19, index, None)
 
 
-def stored() -> Iterator[Vector]:
-    """The vectors in the directory."""
-    for line in (DIRECTORY / INDEX).read_text().splitlines():
+def stored(directory: Path = DIRECTORY) -> Iterator[Vector]:
+    """The vectors in a directory."""
+    for line in (directory / INDEX).read_text().splitlines():
         file, law, index, values = line.split("\t")
-        data = (DIRECTORY / file).read_bytes()
+        data = (directory / file).read_bytes()
         yield Vector(
             file.removesuffix(".bin"),
             data,
@@ -108,17 +108,18 @@ def stored() -> Iterator[Vector]:
         )
 
 
-def write() -> int:
-    """Rewrite the directory; the number of vectors."""
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    for old in DIRECTORY.glob("*.bin"):
+def write(directory: Path, made: Iterable[Vector]) -> int:
+    """Write a directory of vectors anew; how many they are."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for old in directory.glob("*.bin"):
         old.unlink()
-    made = list(vectors())
+    lines = []
     for vector in made:
-        (DIRECTORY / f"{vector.name}.bin").write_bytes(vector.data)
-    (DIRECTORY / INDEX).write_text("".join(vector.line() for vector in made))
-    return len(made)
+        (directory / f"{vector.name}.bin").write_bytes(vector.data)
+        lines.append(vector.line())
+    (directory / INDEX).write_text("".join(lines))
+    return len(lines)
 
 
 if __name__ == "__main__":
-    print(write())
+    print(write(DIRECTORY, vectors()))

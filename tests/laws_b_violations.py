@@ -169,7 +169,7 @@ def price_laws() -> Iterator[Violation]:
         ("l07-one-unit-above-the-band", 1, reference.phi[1] + 1),
         ("l07-one-unit-below-the-band", 2, reference.plo[2] - 1),
     ):
-        yield Violation(name, 7, asset, lambda a=asset, p=price: _outside(epoch, a, p))
+        yield Violation(name, 7, asset, lambda a=asset, p=price: outside_its_band(epoch, a, p))
     one = replaced(prices, 0, (1 << 64) + 1)
     yield case("l07-numeraire-not-one", 7, 0, prices=one)
     yield case("l08-overflow-inside-the-band", 8, 1, overflow=replaced(zeros, 1, 1))
@@ -178,7 +178,7 @@ def price_laws() -> Iterator[Violation]:
     yield case("l09-price-off-its-rule", 9, 1, prices=replaced(prices, 1, moved))
 
 
-def _outside(epoch: Epoch, asset: int, price: int) -> Witness:
+def outside_its_band(epoch: Epoch, asset: int, price: int) -> Witness:
     """A price outside its band that is just what the inventory asks for."""
     opening = epoch.opening
     params, pbar = opening.params, opening.reference.pbar[asset]

@@ -1,0 +1,80 @@
+"""Attacks on witnesses: each is refused with its law; canaries show that the attack is real."""
+
+from collections import Counter
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from convexfx_core.errors import PublicValueMismatch
+from convexfx_core.laws import check
+from convexfx_core.public_values import FIELD_NAMES, PublicValues, require_equal
+from tests.attack.witness_attack import Attack, Family, made, values_of
+from tests.attack.witness_families import FAMILIES, attacks, vectors
+from tests.laws_b_forge import law_off, verdict
+from tests.laws_b_malformed import plain
+from tests.laws_b_vectors import stored, write
+
+NAMES = [family.__name__ for family in FAMILIES]
+WITHOUT_CANARY = {"hidden_assets", "rates", "gaps", "multiplications", "frames", "bombs",
+                  "public_values", "other_statements"}  # fmt: skip
+"""Families against L0 and L19, which cannot be switched off, and of true statements."""
+by_family = pytest.mark.parametrize("family", FAMILIES, ids=NAMES)
+
+
+@by_family
+def test_every_attack_breaks_its_law_on_both_paths(family: Family) -> None:
+    for attack in made(family):
+        due = None if attack.law is None else (attack.law, attack.index)
+        for path in ("scalar", "columnar"):
+            assert verdict(attack.data, path) == due, attack.name
+
+
+@by_family
+def test_canary_with_its_law_off_an_attack_is_accepted(family: Family) -> None:
+    alone = [attack for attack in made(family) if attack.alone]
+    assert bool(alone) == (family.__name__ not in WITHOUT_CANARY)
+    for attack in alone:
+        with law_off(attack.law):
+            assert verdict(attack.data) is None, attack.name
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(FAMILIES) >= 20
+    assert len(attacks()) >= 400
+    assert len({(attack.family, attack.name) for attack in attacks()}) == len(attacks())
+    assert len({attack.data for attack in attacks()}) >= len(attacks()) - 5
+
+
+def test_they_are_aimed_at_every_law() -> None:
+    aimed = Counter(attack.law for attack in attacks())
+    assert set(aimed) == {None, *range(20)}
+
+
+def test_they_are_written_as_the_vectors_of_the_laws_are(tmp_path: Path) -> None:
+    assert write(tmp_path, vectors()) == len(attacks())
+    found = list(stored(tmp_path))
+    assert [(v.law, v.index) for v in found] == [(a.law, a.index) for a in attacks()]
+    lawful = next(v for v in found if v.law is None)
+    assert check(lawful.data).to_bytes() == lawful.public_values
+
+
+def honest() -> dict[str, int | bytes]:
+    values = values_of(plain())
+    return {field.name: getattr(values, field.name) for field in fields(PublicValues)}
+
+
+@pytest.mark.parametrize("attack", [a for a in attacks() if a.law is None], ids=lambda a: a.name)
+def test_another_true_statement_is_told_by_its_public_values(attack: Attack) -> None:
+    values, named = check(attack.data), attack.fields
+    with pytest.raises(PublicValueMismatch) as error:
+        require_equal(values, honest())
+    first = min(named, key=FIELD_NAMES.index)
+    assert error.value.code == f"PV_MISMATCH:{first}"
+    differing = {name for name, value in honest().items() if getattr(values, name) != value}
+    assert differing == set(named)
+
+
+def test_the_honest_witness_is_told_apart_from_all_of_them() -> None:
+    require_equal(check(plain()), honest())
+    assert plain() not in {attack.data for attack in attacks()}
