@@ -70,10 +70,11 @@ def filling_limit(net_rate: int, shift: int, d_pay: int, d_receive: int) -> Deci
 
 def filling_limits(case: ClearingCase, settlement: Settlement) -> dict[tuple[int, int], Decimal]:
     """:func:`filling_limit` of each directed pair (pay, receive) that orders use."""
-    digits = case.params.decimals
+    n, digits = case.params.n, case.params.decimals
+    pairs = case.orders["pay"].astype(np.int64) * n + case.orders["receive"]
+    used = [divmod(pair, n) for pair in np.flatnonzero(np.bincount(pairs)).tolist()]
+    net, shift = settlement.net_rate, settlement.shift
     return {
-        (int(i), int(j)): filling_limit(
-            int(settlement.net_rate[i, j]), int(settlement.shift[i, j]), digits[i], digits[j]
-        )
-        for i, j in np.argwhere(settlement.net_rate > 0)
+        (i, j): filling_limit(int(net[i, j]), int(shift[i, j]), digits[i], digits[j])
+        for i, j in used
     }

@@ -1,6 +1,7 @@
 """Admission, rule by rule, each beside its smallest neighbour."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from convexfx_core.book import Batch, LeftOut, admit
 from convexfx_core.errors import ParkCode, RejectCode
 from convexfx_core.limits import AMOUNT_MAX
 from convexfx_core.order_row import MANTISSA_MAX, MANTISSA_MIN
+from convexfx_core.reference import reference_from_prices
 from convexfx_core.sealed_orders import SealedOrders
 from convexfx_core.state import Opening
 from convexfx_core.units import gross_rate, rate_shift
@@ -391,6 +393,18 @@ def test_some_pairs_are_bound_by_the_amount_received() -> None:
     limits = amount_limits(at.params, at.reference)
     assert limits[1, 0] < AMOUNT_MAX == limits[0, 1]
     assert limits.diagonal().tolist() == [0, 0, 0]
+
+
+def test_a_budget_worth_exactly_two_to_the_62_is_too_large() -> None:
+    """Two dollars for a euro, no band: half of 2^62 euros, less one."""
+    at = rich()
+    params = replace(at.params, band=(0, 0, 0))
+    prices = (Decimal(1), Decimal(2), Decimal(1))
+    even = replace(at, params=params, reference=reference_from_prices(prices, 5, params))
+    assert amount_limits(even.params, even.reference)[1, 0] == (1 << 61) - 1
+    fitting = Sketch(1, 1, budget=(1 << 61) - 1, pay=1, receive=0)
+    assert fates(fitting, at=even) == ["ok"]
+    assert fates(replace(fitting, budget=1 << 61), at=even) == [RejectCode.AMOUNT_RANGE]
 
 
 def test_a_pair_without_a_rate_allows_nothing() -> None:

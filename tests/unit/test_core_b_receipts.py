@@ -107,6 +107,19 @@ def test_out_of_the_money() -> None:
     assert reasons_of(outside, proposal_of(outside, 0)) == ["limit"]
 
 
+def test_at_the_limit_to_the_last_unit_is_at_the_price() -> None:
+    """A limit that accepts exactly this net rate, and one that wants one unit more."""
+    case = case_of(Sketch(1, 1, budget=1_000))
+    settlement = settle(case, proposal_of(case, 0))
+    net, shift = int(settlement.net_rate[0, 1]), int(settlement.shift[0, 1])
+    grow = 63 - net.bit_length()
+    for more, reason in ((0, "marginal"), (1, "limit")):
+        limit = ((net + more) << grow, shift + grow)
+        at = case_of(Sketch(1, 1, budget=1_000, limit=limit))
+        assert int(settle(at, proposal_of(at, 0)).limit_rate[0]) == net + more
+        assert reasons_of(at, proposal_of(at, 0)) == [reason]
+
+
 def test_a_budget_that_would_receive_nothing_is_dust() -> None:
     """One base unit of EUR is worth one of USD; of JPY it is worth none until 150 of them."""
     dust, enough = Sketch(1, 1, budget=149, pay=2, receive=0), Sketch(1, 1, budget=150, pay=2)
