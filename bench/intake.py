@@ -77,17 +77,17 @@ def cases(count: int) -> dict[str, int]:
     """Orders per second by case."""
     where = domain()
     orders = signed_orders(count, where)
-    columns = tuple(
-        byte_rows((order[i] for order in orders), width) for i, width in enumerate((272, 32, 64))
-    )
-    many = np.tile(columns[0], (max(1, 1_000_000 // count), 1))
+    payloads = byte_rows((payload for payload, _, _ in orders), 272)
+    keys = byte_rows((public for _, public, _ in orders), 32)
+    signatures = byte_rows((signature for _, _, signature in orders), 64)
+    many = np.tile(payloads, (max(1, 1_000_000 // count), 1))
     few = orders[:2_000]
     lines = json_bundle([verifiable_json(DebitAllowance.from_bytes(p), k, s) for p, k, s in few])
-    parquet = parquet_bundle(*columns)
+    parquet = parquet_bundle(payloads, keys, signatures)
     return {
         "decode and check columns": per_second(len(many), lambda: decode_payloads(many, where)),
         "order ids": per_second(len(many), lambda: hash_rows(many)),
-        "signatures": per_second(count, lambda: verify_rows(*columns)),
+        "signatures": per_second(count, lambda: verify_rows(payloads, keys, signatures)),
         "parquet bundle": per_second(count, lambda: parse_parquet_bundle(parquet, count, where)),
         "json bundle": per_second(len(few), lambda: parse_json_bundle(lines, len(few), where)),
     }

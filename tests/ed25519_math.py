@@ -17,8 +17,9 @@ IDENTITY: Point = (0, 1)
 def add(a: Point, b: Point) -> Point:
     """Sum of two affine points of the twisted Edwards curve."""
     product = D * a[0] * b[0] * a[1] * b[1] % P
-    x = (a[0] * b[1] + b[0] * a[1]) * pow(1 + product, P - 2, P) % P
-    y = (a[1] * b[1] + a[0] * b[0]) * pow(1 - product, P - 2, P) % P
+    inverse = pow(1 - product * product, -1, P)
+    x = (a[0] * b[1] + b[0] * a[1]) * (1 - product) * inverse % P
+    y = (a[1] * b[1] + a[0] * b[0]) * (1 + product) * inverse % P
     return x, y
 
 

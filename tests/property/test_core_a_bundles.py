@@ -38,6 +38,9 @@ from tests.unit.core_a_cases import (
 )
 from tests.unit.test_core_a_wire_swap import as_signed
 
+PATIENT = settings(deadline=None)
+"""Other work on the machine is no failure."""
+
 COUNT = 12
 PAYLOADS = [payload(limit_order(nonce=i + 1)) for i in range(COUNT - 1)] + [payload(cancel())]
 SIGNATURES = [key("alice").sign(data) for data in PAYLOADS]
@@ -48,7 +51,7 @@ SPOILT = st.dictionaries(
 
 
 @given(SPOILT)
-@settings(max_examples=60)
+@settings(PATIENT, max_examples=60)
 def test_parquet_rows_are_judged_one_by_one(spoilt: dict[int, tuple[int, int]]) -> None:
     columns = [
         byte_rows(PAYLOADS, 272).copy(),
@@ -69,7 +72,7 @@ def test_parquet_rows_are_judged_one_by_one(spoilt: dict[int, tuple[int, int]]) 
 
 
 @given(st.dictionaries(st.integers(0, COUNT - 1), st.integers(0, 10_000), max_size=6))
-@settings(max_examples=60)
+@settings(PATIENT, max_examples=60)
 def test_json_lines_are_judged_one_by_one(spoilt: dict[int, int]) -> None:
     lines = [json_bytes(item) for item in ITEMS]
     for row, at in spoilt.items():
@@ -85,6 +88,7 @@ def test_json_lines_are_judged_one_by_one(spoilt: dict[int, int]) -> None:
 
 
 @given(st.binary(max_size=400))
+@settings(PATIENT)
 def test_any_bytes_as_a_bundle(data: bytes) -> None:
     codes = {None, "BUNDLE_FORMAT", "BUNDLE_COUNT", "BUNDLE_TOO_LARGE"}
     assert code_of_call(lambda: parse_json_bundle(data, 1, domain())) in codes
@@ -92,6 +96,7 @@ def test_any_bytes_as_a_bundle(data: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
+@settings(PATIENT)
 def test_any_bytes_as_a_message(data: bytes) -> None:
     assert code_of_call(lambda: parse_message(data)) in set(RejectCode)
 

@@ -27,6 +27,9 @@ from convexfx_core.orders import (
 from convexfx_core.wire import VERIFIABLE, debit_allowance, mint_payload, verifiable_json
 from tests.unit.core_a_cases import address, code_of_call, key
 
+PATIENT = settings(deadline=None)
+"""Other work on the machine is no failure."""
+
 U64 = st.integers(0, (1 << 64) - 1)
 HASHES = st.binary(min_size=32, max_size=32)
 ADDRESSES = st.builds(Address, HASHES.map(OwnerId), st.integers(1, (1 << 64) - 1))
@@ -61,11 +64,13 @@ JSON = st.recursive(
 
 
 @given(TERMS)
+@settings(PATIENT)
 def test_terms(terms: Terms) -> None:
     assert Terms.from_bytes(terms.to_bytes()) == terms
 
 
 @given(st.binary(min_size=72, max_size=72))
+@settings(PATIENT)
 def test_terms_read_from_any_bytes_have_exactly_these_bytes(data: bytes) -> None:
     code = code_of_call(lambda: Terms.from_bytes(data))
     assert code in (None, "TERMS", "LIMIT_RANGE")
@@ -74,7 +79,7 @@ def test_terms_read_from_any_bytes_have_exactly_these_bytes(data: bytes) -> None
 
 
 @given(DEBITS)
-@settings(max_examples=60)
+@settings(PATIENT, max_examples=60)
 def test_debit_allowances(value: DebitAllowance) -> None:
     data = value.to_bytes()
     assert len(data) % 8 == 0
@@ -82,7 +87,7 @@ def test_debit_allowances(value: DebitAllowance) -> None:
 
 
 @given(DEBITS.filter(lambda value: value.allowances))
-@settings(max_examples=40)
+@settings(PATIENT, max_examples=40)
 def test_debit_allowances_as_json(value: DebitAllowance) -> None:
     text = json_bytes(verifiable_json(value, ALICE.public, bytes(64)))
     model = VERIFIABLE.validate_python(strict_json(text))
@@ -90,7 +95,7 @@ def test_debit_allowances_as_json(value: DebitAllowance) -> None:
 
 
 @given(MINTS)
-@settings(max_examples=60)
+@settings(PATIENT, max_examples=60)
 def test_mints(value: MintPayload) -> None:
     data = value.to_bytes()
     assert len(data) % 8 == 0
@@ -100,17 +105,20 @@ def test_mints(value: MintPayload) -> None:
 
 
 @given(st.binary(min_size=1, max_size=70))
+@settings(PATIENT)
 def test_base58(data: bytes) -> None:
     assert base58_decode(base58_encode(data), len(data)) == data
 
 
 @given(ADDRESSES)
+@settings(PATIENT)
 def test_addresses(value: Address) -> None:
     assert Address.parse(str(value)) == value
     assert Address.read(Reader(value.to_bytes())) == value
 
 
 @given(st.text("1234567890abcXYZ,+- ", max_size=60))
+@settings(PATIENT)
 def test_no_other_text_is_an_address(text: str) -> None:
     code = code_of_call(lambda: Address.parse(text))
     assert code in (None, "CODEC")
@@ -119,6 +127,7 @@ def test_no_other_text_is_an_address(text: str) -> None:
 
 
 @given(JSON)
+@settings(PATIENT)
 def test_json(value: object) -> None:
     data = json_bytes(value)
     assert data.isascii()
@@ -127,18 +136,21 @@ def test_json(value: object) -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(PATIENT)
 def test_any_bytes_parse_or_are_refused(data: bytes) -> None:
     code = code_of_call(lambda: strict_json(data, keep_decimals=True))
     assert code in (None, "NOT_JSON", "NOT_ASCII", "DUPLICATE_KEY")
 
 
 @given(st.text('{}[]",:0123456789.eE+-truefalsn\\u ', max_size=60))
+@settings(PATIENT)
 def test_any_text_of_json_letters_parses_or_is_refused(text: str) -> None:
     code = code_of_call(lambda: json_bytes(strict_json(text.encode())))
     assert code in (None, "NOT_JSON", "DUPLICATE_KEY", "FLOAT_NUMBER")
 
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2, 4, 8, 16]), st.integers(0, 255)), max_size=9))
+@settings(PATIENT)
 def test_writer_and_reader_meet(fields: list[tuple[int, int]]) -> None:
     writer = Writer()
     for width, value in fields:
@@ -152,6 +164,7 @@ POSITIVE = st.fractions(Fraction(1, 10**12), Fraction(10**12), max_denominator=1
 
 
 @given(POSITIVE, st.integers(0, 9), st.integers(0, 9))
+@settings(PATIENT)
 def test_limits_are_the_least_that_suffice(ratio: Fraction, pay: int, receive: int) -> None:
     least = Fraction(10) ** (receive - pay) / ratio
     e, m = limit_from_ratio(ratio, pay, receive)
@@ -160,6 +173,7 @@ def test_limits_are_the_least_that_suffice(ratio: Fraction, pay: int, receive: i
 
 
 @given(st.decimals("0.000001", "1000000", places=6), st.integers(1, 10**15))
+@settings(PATIENT)
 def test_a_fill_at_the_limit_costs_at_most_the_ratio(ratio: Decimal, paid: int) -> None:
     e, m = limit_from_ratio(ratio, 6, 6)
     received = Fraction(paid * m) / Fraction(2) ** e
@@ -167,19 +181,21 @@ def test_a_fill_at_the_limit_costs_at_most_the_ratio(ratio: Decimal, paid: int) 
 
 
 @given(st.fractions(0, 1), st.integers(0, 1 << 62))
+@settings(PATIENT)
 def test_minimum_fill_is_the_ceiling(fraction: Fraction, budget: int) -> None:
     least = min_fill_atoms(fraction, budget)
     assert least - 1 < fraction * budget <= least <= max(budget, 0)
 
 
 @given(st.integers(0, 9), st.integers(0, (1 << 62) - 1))
+@settings(PATIENT)
 def test_amounts_as_text_and_back(decimals: int, atoms: int) -> None:
     asset = Asset("X", decimals, address("mint X"))
     assert asset.atoms(Decimal(asset.text(atoms))) == atoms
 
 
 @given(st.integers(1, 700), st.data())
-@settings(max_examples=40)
+@settings(PATIENT, max_examples=40)
 def test_opening_any_chunk(count: int, data: st.DataObject) -> None:
     rows = np.arange(count * 2, dtype="<u8").tobytes()
     leaves = chunk_hashes(rows, 16)

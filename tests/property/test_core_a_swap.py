@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convexfx_core.canonical import strict_json
@@ -12,6 +12,9 @@ from convexfx_core.limits import AMOUNT_MAX
 from convexfx_core.orders import UnsignedOrder, limit_from_ratio, order_payload, order_terms
 from convexfx_core.wire import parse_submissions, parse_swap, swap_order
 from tests.unit.core_a_cases import code_of_call, domain, key
+
+PATIENT = settings(deadline=None)
+"""Other work on the machine is no failure."""
 
 ALICE = key("alice")
 ASSETS = domain().registry
@@ -65,6 +68,7 @@ def body(fields: dict[str, str], signature: bytes) -> bytes:
 
 
 @given(swaps())
+@settings(PATIENT)
 def test_the_rebuilt_payload_is_the_signed_one(case: tuple[UnsignedOrder, dict[str, str]]) -> None:
     order, fields = case
     payload = order_payload(domain(), order)
@@ -73,6 +77,7 @@ def test_the_rebuilt_payload_is_the_signed_one(case: tuple[UnsignedOrder, dict[s
 
 
 @given(swaps(), st.data())
+@settings(PATIENT)
 def test_any_other_number_breaks_the_signature(
     case: tuple[UnsignedOrder, dict[str, str]], data: st.DataObject
 ) -> None:
@@ -95,11 +100,13 @@ FIELDS = ["owner", "pay_asset", "receive_asset", "budget", "limit_ratio", "min_f
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES))
+@settings(PATIENT)
 def test_whatever_a_swap_holds_it_is_refused_with_a_code(fields: dict[str, Any]) -> None:
     assert code_of_call(lambda: swap_order(parse_swap({"Swap": fields}), domain())) is not None
 
 
 @given(st.decimals(-(10**12), 10**12, allow_nan=False).map(lambda d: format(d, "f")))
+@settings(PATIENT)
 def test_number_literals_keep_every_digit(text: str) -> None:
     if "." not in text:
         text += ".0"

@@ -107,6 +107,11 @@ def verifiable(data: bytes | None = None, signer: str = "alice") -> dict[str, An
     return verifiable_json(parts, key(signer).public, key(signer).sign(data))
 
 
+def short_id(value: object) -> str:
+    """Name of a parameter in a test's id: short, printable, the same in every process."""
+    return ascii(value)[:40]
+
+
 def code_of_call(call: Callable[[], object]) -> str | None:
     """Code with which ``call`` is refused, None if it is not."""
     found: RejectedOrder | CodecError | None = None

@@ -27,6 +27,7 @@ from tests.unit.core_a_cases import (
     limit_order,
     patched,
     payload,
+    short_id,
     verifiable,
 )
 
@@ -221,7 +222,9 @@ def test_every_code_of_this_room_has_a_line() -> None:
     assert {line.split(":")[0] for _, line in LINES} == set(RejectCode) - ADMISSION
 
 
-@pytest.mark.parametrize("text", ["a\nb", "\x1b[31m", "\u00e9", "\ud800", "x" * 10_000])
+@pytest.mark.parametrize(
+    "text", ["a\nb", "\x1b[31m", "\u00e9", "\ud800", "x" * 10_000], ids=short_id
+)
 def test_what_stood_there_is_shown_in_one_printable_line(text: str) -> None:
     line = CodecError("field", "something else", text).line()
     assert line.isascii()

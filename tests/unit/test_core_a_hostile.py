@@ -41,9 +41,9 @@ RAW: dict[str, tuple[bytes, str]] = {
 
 
 def timed(call: Callable[[], Any]) -> Any:
-    started = time.perf_counter()
+    started = time.process_time()
     result = call()
-    assert time.perf_counter() - started < SECONDS_MAX
+    assert time.process_time() - started < SECONDS_MAX
     return result
 
 

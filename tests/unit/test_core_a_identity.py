@@ -18,7 +18,7 @@ from convexfx_core.identity import (
     owner_id,
     owner_ids,
 )
-from tests.unit.core_a_cases import address, key
+from tests.unit.core_a_cases import address, key, short_id
 
 OWNER = OwnerId(sha256(b"owner").digest())
 
@@ -61,6 +61,7 @@ def test_base58_round_trip(data: bytes) -> None:
         "z" * 44,
         "z" * 100_000,
     ],
+    ids=short_id,
 )
 def test_other_text_is_no_owner(text: str) -> None:
     with pytest.raises(CodecError, match="owner"):

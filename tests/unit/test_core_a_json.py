@@ -8,6 +8,7 @@ import pytest
 from convexfx_core.canonical import json_bytes, strict_json
 from convexfx_core.canonical_json import DEPTH_MAX
 from convexfx_core.errors import CodecError, RejectedOrder
+from tests.unit.core_a_cases import short_id
 
 
 def test_json_bytes_are_sorted_dense_ascii_with_one_newline() -> None:
@@ -58,6 +59,7 @@ def test_json_bytes_refuse_a_tree_that_holds_itself() -> None:
         (b'\xef\xbb\xbf{"a":1}', "NOT_ASCII"),
         (b"[" + b"1," * 60 + b"1]", "MESSAGE_TOO_LARGE"),
     ],
+    ids=short_id,
 )
 def test_refused_with_its_code(text: bytes, code: str) -> None:
     with pytest.raises(RejectedOrder) as caught:

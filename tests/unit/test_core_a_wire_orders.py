@@ -30,6 +30,7 @@ from tests.unit.core_a_cases import (
     key,
     limit_order,
     payload,
+    short_id,
     verifiable,
 )
 
@@ -201,7 +202,7 @@ def test_the_line_names_the_field() -> None:
         assert caught.value.field == field
 
 
-@pytest.mark.parametrize("name", ["a\nb", "\u00e9", "\ud800", "x" * 10_000, "\0"])
+@pytest.mark.parametrize("name", ["a\nb", "\u00e9", "\ud800", "x" * 10_000, "\0"], ids=short_id)
 def test_a_foreign_key_is_named_in_one_short_printable_line(name: str) -> None:
     with pytest.raises(RejectedOrder) as caught:
         parse_verifiable(edited(lambda v: v["DebitAllowance"].update({name: 1})), domain())

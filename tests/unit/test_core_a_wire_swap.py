@@ -12,7 +12,15 @@ from convexfx_core.identity import base58_encode
 from convexfx_core.limits import MESSAGE_ITEMS_MAX
 from convexfx_core.orders import limit_from_ratio, order_payload
 from convexfx_core.wire import is_swap, parse_submissions, parse_swap, swap_order
-from tests.unit.core_a_cases import UnsignedOrder, code_of_call, domain, key, limit_order, payload
+from tests.unit.core_a_cases import (
+    UnsignedOrder,
+    code_of_call,
+    domain,
+    key,
+    limit_order,
+    payload,
+    short_id,
+)
 
 ALICE = key("alice")
 ORDER = limit_order(min_fill=500_000_000, valid_until=9)
@@ -201,6 +209,7 @@ def test_which_items_are_swaps() -> None:
         (b'[{"a":1,"a":1}]', "DUPLICATE_KEY"),
         (b"[NaN]", "NOT_JSON"),
     ],
+    ids=short_id,
 )
 def test_bodies_of_the_api(text: bytes, code: str) -> None:
     assert code_of_call(lambda: parse_submissions(text, 3_000)) == code
