@@ -25,6 +25,7 @@ from convexfx_core.admission import ACCEPTED, row_rejects
 from convexfx_core.errors import ParkCode, RejectCode
 from convexfx_core.order_row import KIND_CANCEL
 from convexfx_core.row_order import (
+    WORDS_DTYPE,
     canonical_order,
     find_keys,
     key_words,
@@ -99,53 +100,71 @@ def admit(candidates: SealedOrders, opening: Opening) -> Batch:
     Batch
         The same for every sequence of the candidates.
     """
-    order = canonical_order(candidates.rows["owner"], candidates.rows["nonce"])
-    order = _rank_ties(candidates, order, by_id=True)
-    fresh = ~same_as_previous(key_words(candidates.order_ids[order]))
-    duplicates = len(order) - int(fresh.sum())
-    order = order[fresh]
-    rows, sealed = take_rows(candidates.rows, order), candidates.sealed_epoch[order]
+    order, rows = _distinct(candidates)
     vault = find_keys(opening.vaults.owners, rows["owner"])
-    codes = row_rejects(rows, sealed, vault, opening)
-    lawful = np.flatnonzero(codes == ACCEPTED)
-    order[lawful] = _rank_ties(candidates, order[lawful], by_id=False)
-    codes[lawful] = _lost(take_rows(candidates.rows, order[lawful]))
-    lawful = lawful[codes[lawful] == ACCEPTED]
-    parked = _park(take_rows(candidates.rows, order[lawful]), vault[lawful], opening.vaults)
+    codes = row_rejects(rows, candidates.sealed_epoch[order], vault, opening)
+    places = _winners(candidates, order, rows, codes)
+    parked = _park(take_rows(rows, places), vault[places], opening.vaults)
     waits = parked != ACCEPTED
     out = np.flatnonzero(codes != ACCEPTED)
     return Batch(
         epoch=opening.epoch,
-        orders=candidates.take(order[lawful[~waits]]),
-        parked=LeftOut(candidates.take(order[lawful[waits]]), parked[waits], PARK_CODES),
+        orders=candidates.take(order[places[~waits]]),
+        parked=LeftOut(candidates.take(order[places[waits]]), parked[waits], PARK_CODES),
         rejected=LeftOut(candidates.take(order[out]), codes[out], REJECT_CODES),
-        duplicates=duplicates,
+        duplicates=len(candidates) - len(order),
     )
 
 
-def _rank_ties(
-    candidates: SealedOrders, order: NDArray[np.int64], *, by_id: bool
-) -> NDArray[np.int64]:
-    """``order`` with the candidates of one (vault, nonce) ranked among themselves.
+def _distinct(candidates: SealedOrders) -> tuple[NDArray[np.int64], NDArray[np.void]]:
+    """Positions of the distinct candidates in canonical order, and their rows.
 
-    ``by_id``: equal ids side by side, the first sealed copy in front. Otherwise: cancels in front,
-    then the first sealed, then the lowest id.
+    Of equal ids the first sealed copy stays, then the one with the lowest signature. Equal ids are
+    ids of one (vault, nonce), so only such groups are looked into.
     """
-    group, tied = _tie_groups(take_rows(candidates.rows, order))
+    order = canonical_order(candidates.rows["owner"], candidates.rows["nonce"])
+    rows = take_rows(candidates.rows, order)
+    group, tied = _tie_groups(rows)
     at = order[tied]
     if not len(at):
-        return order
-    words = [word.astype(np.uint64) for word in key_words(candidates.order_ids[at]).T[::-1]]
-    sealed = candidates.sealed_epoch[at]
-    if by_id:
-        signatures = np.ascontiguousarray(candidates.signatures[at]).view(">u8")
-        copies = [word.astype(np.uint64) for word in signatures.T[::-1]]
-        keys = (*copies, sealed, *words, group[tied])
-    else:
-        keys = (*words, sealed, candidates.rows["kind"][at] != KIND_CANCEL, group[tied])
-    ranked = order.copy()
-    ranked[tied] = at[np.lexsort(keys)]
-    return ranked
+        return order, rows
+    ids = key_words(candidates.order_ids[at])
+    copies = np.ascontiguousarray(candidates.signatures[at]).view(WORDS_DTYPE)
+    ranks = np.lexsort(
+        (*_columns(copies), candidates.sealed_epoch[at], *_columns(ids), group[tied])
+    )
+    kept = np.ones(len(order), dtype=np.bool_)
+    kept[tied] = ~same_as_previous(ids[ranks])
+    order[tied] = at[ranks]
+    return order[kept], take_rows(candidates.rows, order[kept])
+
+
+def _winners(
+    candidates: SealedOrders,
+    order: NDArray[np.int64],
+    rows: NDArray[np.void],
+    codes: NDArray[np.uint8],
+) -> NDArray[np.int64]:
+    """Places of the accepted rows that win their (vault, nonce), in canonical order.
+
+    Cancels in front, then the first sealed, then the lowest id; the reasons of the others are
+    written into ``codes``.
+    """
+    places = np.flatnonzero(codes == ACCEPTED)
+    group, tied = _tie_groups(take_rows(rows, places))
+    at = places[tied]
+    if not len(at):
+        return places
+    ids, orders = key_words(candidates.order_ids[order[at]]), rows["kind"][at] != KIND_CANCEL
+    sealed = candidates.sealed_epoch[order[at]]
+    places[tied] = at[np.lexsort((*_columns(ids), sealed, orders, group[tied]))]
+    wins = np.ones(len(places), dtype=np.bool_)
+    wins[1:] = group[1:] != group[:-1]
+    cancels = rows["kind"][places] == KIND_CANCEL
+    cancelled = cancels[np.flatnonzero(wins)[group - 1]] & ~cancels
+    codes[places[~wins]] = REJECT_CODES.index(RejectCode.NONCE_TAKEN)
+    codes[places[~wins & cancelled]] = REJECT_CODES.index(RejectCode.CANCELLED)
+    return places[wins]
 
 
 def _tie_groups(rows: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -157,17 +176,9 @@ def _tie_groups(rows: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.b
     return np.cumsum(~repeats), tied
 
 
-def _lost(rows: NDArray[np.void]) -> NDArray[np.uint8]:
-    """Reject code of the rows that do not stand first in their (vault, nonce), u8[K]."""
-    codes = np.full(len(rows), ACCEPTED, dtype=np.uint8)
-    group, _ = _tie_groups(rows)
-    wins = np.ones(len(rows), dtype=np.bool_)
-    wins[1:] = group[1:] != group[:-1]
-    cancels = rows["kind"] == KIND_CANCEL
-    cancelled = cancels[np.flatnonzero(wins)[group - 1]] & ~cancels
-    codes[~wins] = REJECT_CODES.index(RejectCode.NONCE_TAKEN)
-    codes[~wins & cancelled] = REJECT_CODES.index(RejectCode.CANCELLED)
-    return codes
+def _columns(words: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
+    """Sort keys of big-endian words, the last word first, as ``lexsort`` takes them."""
+    return [column.astype(np.uint64) for column in words.T[::-1]]
 
 
 def _park(
