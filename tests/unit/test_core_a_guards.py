@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 import convexfx_core
@@ -68,11 +69,11 @@ def module_without(name: str, place: int | None) -> ModuleType:
 
 
 def verdict(call: Callable[[], Any]) -> str:
-    """``ok``, the code, or the name of an exception that should not be."""
+    """``ok``, code and field, or the name of an exception that should not be."""
     try:
         call()
     except ConvexFxError as error:
-        return error.code
+        return f"{error.code} {error.field}"
     except Exception as error:
         return type(error).__name__
     return "ok"
@@ -163,6 +164,21 @@ def judge_assets(module: ModuleType) -> Iterator[str]:
     yield verdict(lambda: pair.by_token(address("third")))
 
 
+def judge_identity(module: ModuleType) -> Iterator[str]:
+    owner = key("alice").owner
+    yield verdict(lambda: module.owner_id(bytes(31)))
+    for text in ("", "0" * 44, "z" * 40, "l" * 43, "1" * 31, "z" * 44):
+        yield verdict(lambda t=text: module.base58_decode(t, 32))
+    for shard in (0, -1, 1 << 64):
+        yield verdict(lambda s=shard: module.Address(owner, s))
+    yield verdict(lambda: module.Address(owner[:31], 1))
+    good = str(address("alice"))
+    for text in (good.replace(",", ";"), good + "x", good[:-1] + "07", good[:-1] + "9" * 20):
+        yield verdict(lambda t=text: module.Address.parse(t, "credited"))
+    rows = [np.zeros((2, width), dtype=np.uint8) for width in (272, 32, 64)]
+    yield verdict(lambda: module.verify_rows(rows[0], rows[2], rows[2]))
+
+
 JUDGES: dict[str, Callable[[ModuleType], Iterator[str]]] = {
     "terms": judge_terms,
     "orders": judge_orders,
@@ -170,6 +186,7 @@ JUDGES: dict[str, Callable[[ModuleType], Iterator[str]]] = {
     "canonical_json": judge_json,
     "merkle": judge_merkle,
     "assets": judge_assets,
+    "identity": judge_identity,
 }
 PLACES = [(name, place) for name in JUDGES for place in range(guards(name))]
 
