@@ -13,10 +13,9 @@ def submit(
 ) -> None:
     """Register the domain with its law program; active from the next delta epoch."""
     from convexfx.agreement import signed_agreement
-    from tasks.adapters.gateway_http import HttpSettlement
     from tasks.adapters.keys import read_key
     from tasks.adapters.settings import Settings
-    from tasks.adapters.wiring import context_from_settings
+    from tasks.adapters.wiring import context_from_settings, settlement_from_settings
 
     settings = Settings.load(config)
     ctx = context_from_settings(settings)
@@ -24,7 +23,7 @@ def submit(
         ctx, read_key(settings.attestor), settings.fee if fee is None else fee,
         tuple(dict.fromkeys(("attested", ctx.proof_mode))),
     )  # fmt: skip
-    made = HttpSettlement(settings.base_layer_rpc).register_agreement(body)
+    made = settlement_from_settings(settings).register_agreement(body)
     typer.echo(
         f"agreement for shard {made.shard} registered; active from delta epoch {made.active_from}"
     )

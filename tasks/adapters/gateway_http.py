@@ -53,6 +53,7 @@ class Peer:
     pauses_s : waits before the second, third ... attempt of a read.
     read_s, change_s : seconds that a read and a change may take.
     unreachable : what is raised when it does not answer.
+    headers : sent with every request.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Peer:
         read_s: float = READ_S,
         change_s: float = CHANGE_S,
         unreachable: type[PeerUnreachable] = PeerUnreachable,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._kind = unreachable
         self.name = name
@@ -73,12 +75,16 @@ class Peer:
             max_connections=PARALLEL_READS, max_keepalive_connections=PARALLEL_READS
         )
         self._reads = httpx.Client(
-            timeout=httpx.Timeout(read_s, connect=CONNECT_S), limits=limits, verify=_trust()
+            timeout=httpx.Timeout(read_s, connect=CONNECT_S),
+            limits=limits,
+            verify=_trust(),
+            headers=headers,
         )
         self._changes = httpx.Client(
             timeout=httpx.Timeout(change_s, connect=CONNECT_S),
             limits=httpx.Limits(max_keepalive_connections=0),
             verify=_trust(),
+            headers=headers,
         )
 
     def close(self) -> None:
@@ -223,12 +229,15 @@ class HttpGateway:
 
     Parameters
     ----------
-    gateway, settlement : base URLs; ``options`` are those of :class:`Peer`.
+    gateway : base URL; ``options`` are those of :class:`Peer`.
+    settlement : the settlement layer, or its base URL.
     """
 
-    def __init__(self, gateway: str, settlement: str, **options: Any) -> None:
+    def __init__(self, gateway: str, settlement: str | HttpSettlement, **options: Any) -> None:
         self._peer = Peer("gateway", gateway, **options)
-        self.settlement = HttpSettlement(settlement, **options)
+        if isinstance(settlement, str):
+            settlement = HttpSettlement(settlement, **options)
+        self.settlement = settlement
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,7 +3,7 @@
 import json
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from convexfx_core.assets import Registry, registry_of
 from convexfx_core.canonical import tagged_hash
@@ -14,7 +14,7 @@ from convexfx_core.parameter_file import DEMO, ParameterFile, packaged
 from convexfx_core.params import Params
 from tasks.adapters.clock import SystemClock
 from tasks.adapters.ecb import EcbReplay
-from tasks.adapters.gateway_http import HttpGateway
+from tasks.adapters.gateway_http import HttpGateway, HttpSettlement
 from tasks.adapters.keys import read_key
 from tasks.adapters.prover_local import LocalProver
 from tasks.adapters.prover_prefect import PrefectProver
@@ -25,6 +25,7 @@ from tasks.context import Context
 from tasks.ports import Prover
 
 LAW_SET = "convexfx-laws-1"
+PRICE_SOURCES: Final = {"ecb-replay": EcbReplay}
 
 
 def network_id(network: str) -> bytes:
@@ -99,6 +100,36 @@ def read_parameters(path: Path | None, registry: Registry) -> Params:
     return ParameterFile.from_json(body).params(registry)
 
 
+def read_credentials(path: Path | None) -> dict[str, str]:
+    """HTTP headers of a credentials file, none without a file.
+
+    Raises
+    ------
+    ConfigurationError
+        ``SETTING``; what stands in the file is never repeated.
+    """
+    if path is None:
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        raise _credentials_error(path, type(error).__name__) from None
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise _credentials_error(path, "something else")
+    return value
+
+
+def _credentials_error(path: Path, observed: str) -> ConfigurationError:
+    expected = f"{path} to hold a JSON object of HTTP headers"
+    return ConfigurationError(ConfigurationCode.SETTING, "rpc_credentials", expected, observed)
+
+
+def settlement_from_settings(settings: Settings) -> HttpSettlement:
+    """The settlement layer at ``base_layer_rpc``, with the headers of ``rpc_credentials``."""
+    headers = read_credentials(settings.rpc_credentials)
+    return HttpSettlement(settings.base_layer_rpc, headers=headers)
+
+
 def context_from_settings(settings: Settings | None = None) -> Context:
     """Everything an epoch needs, from the settings of this process."""
     chosen = settings or Settings.load()
@@ -108,10 +139,10 @@ def context_from_settings(settings: Settings | None = None) -> Context:
     return Context(
         store=store,
         inbox=SqsInbox(chosen.inbox_queue),
-        prices=EcbReplay(
+        prices=PRICE_SOURCES[chosen.reference.source](
             domain.registry.ids, domain.registry.ids[0], date.fromisoformat(chosen.reference.start)
         ),
-        gateway=HttpGateway(chosen.gateway, chosen.base_layer_rpc),
+        gateway=HttpGateway(chosen.gateway, settlement_from_settings(chosen)),
         prover=PrefectProver(store),
         operator=operator,
         clock=SystemClock(),
