@@ -1,7 +1,7 @@
 """Epochs as the API shows them, read from the chain's objects."""
 
 from base64 import b64encode
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from convexfx.api.answers import (
@@ -19,7 +19,7 @@ from tasks.ports import Json, Store
 from tasks.report import proof_mode_text
 
 LINKS: Final = ("fills", "state-diffs.parquet", "proof", "objects")
-PRICE_DIGITS: Final = 12
+PRICE_CONTEXT: Final = Context(prec=12)
 NO_PROOF: Final = {
     "attested": "attested is no proof: the integer laws ran on the witness and the attestor signed "
     "the public values that they returned",
@@ -108,7 +108,7 @@ def unit_price(price: int, registry: Registry, place: int) -> str:
     """Price of one unit in numeraire units from that of one base unit at scale 2^64."""
     scale = registry[place].decimals - registry[0].decimals
     value = Decimal(price) / (1 << PRICE_SHIFT) * Decimal(10) ** scale
-    return f"{value:.{PRICE_DIGITS}g}"
+    return format(PRICE_CONTEXT.normalize(value), "f")
 
 
 def proof_answer(store: Store, epoch: int, outcome: Json) -> ProofAnswer:
