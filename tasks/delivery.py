@@ -51,7 +51,7 @@ def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> Sd
     CommitUnknown
         An answer was lost; ask again.
     """
-    if ctx.gateway.sdl(delivery.sdl_hash) is None:
+    if _must_bundle(ctx, delivery):
         _bundle(ctx, delivery, verifiables)
     for _ in range(POLLS_MAX):
         state = ctx.gateway.sdl(delivery.sdl_hash)
@@ -66,6 +66,19 @@ def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> Sd
         else:
             ctx.clock.sleep(POLL_S)
     raise CommitUnknown(f"sdl {delivery.sdl_hash}", "an end of the settlement", "still under way")
+
+
+def _must_bundle(ctx: Context, delivery: Delivery) -> bool:
+    """Whether the gateway holds no SDL of that hash that can still settle, or has settled.
+
+    The hash does not name the epoch: after a failure, the next epoch may clear the same orders at
+    the same prices and meet its own failed predecessor, whose diffs the gateway has taken back.
+    """
+    state = ctx.gateway.sdl(delivery.sdl_hash)
+    if state is None:
+        return True
+    failed = state.phase in TERMINAL and state.phase is not SdlPhase.APPLIED
+    return failed and ctx.gateway.next_nonce(delivery.witness_owner) - 1 == delivery.nonce_before
 
 
 def _bundle(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> None:

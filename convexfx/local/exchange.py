@@ -1,6 +1,7 @@
 """The whole exchange on one machine, declared: services, first day, deployments, in their order."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from convexfx_core.errors import PeerUnreachable
 from tasks.adapters.settings import Settings
 
 DELTA_EPOCH_S: Final = 2
-DEPLOY_S_MAX: Final = 120
+DEPLOY_S_MAX: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +85,13 @@ class Exchange:
     def parts(self) -> tuple[Part, ...]:
         """Everything in the order of its start."""
         own = not existing_endpoint()
-        store: tuple[Part, ...] = (
-            (
-                Step("object store: environment (once)", _installed),
-                localstack_service(self.folder, port=self.ports.aws, option="--aws-port"),
-            )
-            if own
-            else ()
-        )
+        install = (Step("object store: environment (once)", _installed),) if own else ()
+        aws = localstack_service(self.folder, port=self.ports.aws, option="--aws-port")
+        store = (aws,) if own else ()
         return (
-            *store,
-            (self._settlement(), self._prefect_server()),
+            *install,
+            Step("state of an earlier run", self._forget),
+            (*store, self._settlement(), self._prefect_server()),
             self._first_keys(),
             self._gateway(),
             Step("bucket, queue, six currencies, vaults, agreement", self._first_day),
@@ -117,6 +114,10 @@ class Exchange:
                 key_of(self.folder, name)
 
         return Step("keys", make)
+
+    def _forget(self) -> None:
+        """Objects, queue and network are in memory, so the server's database starts anew too."""
+        shutil.rmtree(self.folder / "prefect", ignore_errors=True)
 
     def _first_day(self) -> None:
         use_local_aws(self.aws()["AWS_ENDPOINT_URL"])

@@ -15,6 +15,7 @@ from tasks.proposal_object import proposal_from_json
 from tasks.report import proof_mode_text, unit_price
 
 FINAL = ("consumed", "expired", "refused")
+STAGES = ("collect", "clear", "validate", "state_diffs", "prove", "submit", "settle")
 
 
 @dataclass(slots=True)
@@ -59,13 +60,16 @@ def print_epoch(console: Console, ctx: Context, epoch: int, ledger: Ledger) -> b
         f"{': ' + outcome['reason'] if outcome['reason'] else ''}"
         f" | orders in {sealed[1]['candidates']}, filled {counts['filled'] + counts['partial']}"
         f" ({counts['partial']} partly), carried {carried}, rejected {counts['rejected']}"
-        f" | proof: {proof_mode_text(outcome['mode'])}"
+        f" | proof: {proof_mode_text(outcome['mode'])}",
+        soft_wrap=True,
     )
     if outcome["status"] == "settled":
-        console.print(f"  prices ({reference['source']} {reference['published']}): "
-                      + prices_line(ctx, sealed[0], outcome))  # fmt: skip
-    seconds = ", ".join(f"{name} {ms / 1000:.2f}" for name, ms in outcome["stages"].items())
-    console.print(f"  seconds: {seconds}")
+        source = f"{reference['source']} {reference['published']}"
+        prices = prices_line(ctx, sealed[0], outcome)
+        console.print(f"  prices ({source}): {prices}", soft_wrap=True)
+    spent = outcome["stages"]
+    seconds = ", ".join(f"{name} {spent[name] / 1000:.2f}" for name in STAGES if name in spent)
+    console.print(f"  seconds: {seconds}", soft_wrap=True)
     return True
 
 
