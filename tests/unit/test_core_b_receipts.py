@@ -287,6 +287,27 @@ def test_an_aborted_epoch_fills_nothing_and_carries_what_it_may() -> None:
     assert "consumed" not in {f["then"] for f in facts.values()}
 
 
+def test_an_order_that_moves_the_price_to_its_limit_is_filled_in_part() -> None:
+    """Ten million euros for dollars at half a bp below the price, fee aside: about 1.3 are due."""
+    ratio = 1 / Decimal("1.1") * (1 + Decimal("3.5e-4"))
+    seller = Sketch(1, 1, budget=10**13, pay=1, receive=0, limit=limit_at(f"{ratio:.12f}"))
+    opening = opening_of({1: (0, (0, 10**13, 0))})
+    opening = replace(opening, pool=replace(opening.pool, balances=(10**14, 10**12, 10**14)))
+    batch = admit(sealed(seller), opening)
+    case = clearing_case(opening, batch.orders.rows)
+    proposal = propose(case, kernels="numpy")
+    result = apply_epoch(opening, batch, proposal)
+    clearing = Clearing(case, proposal, result.settlement, result.consumed)
+    facts = receipts_of(batch, clearing).facts(0)
+    assert (facts["status"], facts["reason"], facts["then"]) == (
+        Status.PARTIAL,
+        "marginal",
+        Then.CONSUMED,
+    )
+    assert 10**12 < facts["paid"] < 10**13
+    assert facts["filling_limit"] is None
+
+
 def test_no_candidates_have_no_receipts() -> None:
     batch = admit(SealedOrders.empty(), opening_of({}))
     assert len(receipts_of(batch, None)) == 0
