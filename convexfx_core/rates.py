@@ -1,19 +1,22 @@
 """Rates of directed pairs, one by one and as tables (``docs/spec.md`` section 7: S, R, Rn, l)."""
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.case import LIMIT_MARKET, ClearingCase
+from convexfx_core.case import ClearingCase
 from convexfx_core.errors import ClearingCode, ClearingRefused
 from convexfx_core.limits import RATE_SHIFT_MAX
-from convexfx_core.units import LIMIT_UNREACHABLE, gross_rate, net_rate, rate_shift
+from convexfx_core.order_words import OrderWords, order_words, read_words
+from convexfx_core.units import LIMIT_UNREACHABLE, PPM, gross_rate, net_rate, rate_shift
 from convexfx_core.wide import CHUNK
 
 RATE_MIN: Final = 1 << 60
 RATE_MAX: Final = (1 << 63) - 1
+Integers: TypeAlias = NDArray[np.object_]
+"""Columns of Python integers: exact at any width, and quicker than a loop."""
 
 
 class PairRate(NamedTuple):
@@ -46,6 +49,31 @@ def pair_rate(case: ClearingCase, prices: tuple[int, ...], pay: int, receive: in
     return PairRate(shift, gross, net_rate(gross, fee), net_rate(worst, fee))
 
 
+@dataclass(frozen=True, slots=True)
+class RateTable:
+    """Rates of all pairs, flat at pay * n + receive; zero for pairs that are not ``valid``.
+
+    Attributes
+    ----------
+    shift : i64[n * n] shifts S.
+    gross, net, market : u64[n * n] rates at scale 2^S.
+    valid : bool[n * n], pairs of two assets whose rates are in range.
+    used : bool[n * n], pairs that the orders trade, where the table was asked for them.
+    """
+
+    shift: NDArray[np.int64]
+    gross: NDArray[np.uint64]
+    net: NDArray[np.uint64]
+    market: NDArray[np.uint64]
+    valid: NDArray[np.bool_]
+    used: NDArray[np.bool_]
+
+    def at(self, pair: int) -> PairRate:
+        """Rates of the pair with this flat index."""
+        columns = (self.shift, self.gross, self.net, self.market)
+        return PairRate(*(int(column[pair]) for column in columns))
+
+
 def used_pairs(case: ClearingCase) -> list[tuple[int, int]]:
     """Directed pairs (pay, receive) of the orders, increasing."""
     n, pay, receive = case.params.n, case.orders["pay"], case.orders["receive"]
@@ -56,62 +84,107 @@ def used_pairs(case: ClearingCase) -> list[tuple[int, int]]:
     return [divmod(int(pair), n) for pair in np.flatnonzero(used)]
 
 
-@dataclass(frozen=True, slots=True)
-class RateTable:
-    """Rates of all used pairs, flat at pay * n + receive; zero where no order trades.
-
-    Attributes
-    ----------
-    shift : i64[n * n] shifts S.
-    gross, net, market : u64[n * n] rates at scale 2^S.
-    by_pair : the same as Python integers, by (pay, receive), increasing.
-    """
-
-    shift: NDArray[np.int64]
-    gross: NDArray[np.uint64]
-    net: NDArray[np.uint64]
-    market: NDArray[np.uint64]
-    by_pair: dict[tuple[int, int], PairRate]
-
-
 def rate_table(case: ClearingCase, prices: tuple[int, ...]) -> RateTable:
-    """Rates of every pair that the orders use.
+    """Rates of every pair, those that the orders use in range.
 
     Raises
     ------
     ClearingRefused : ``VALUE_RANGE`` where a used pair leaves the range of 64-bit rates.
     """
-    n, by_pair = case.params.n, dict[tuple[int, int], PairRate]()
-    for pay, receive in used_pairs(case):
-        rate = pair_rate(case, prices, pay, receive)
-        if not rate.in_range():
-            raise ClearingRefused(
-                ClearingCode.VALUE_RANGE,
-                f"rate of pair {pay}/{receive}",
-                "shift in [0, 126] and rate in [2^60, 2^63)",
-                f"shift {rate.shift}, rate {rate.gross}",
-            )
-        by_pair[pay, receive] = rate
-    at = [pay * n + receive for pay, receive in by_pair]
-    shift = np.zeros(n * n, dtype=np.int64)
-    shift[at] = [rate.shift for rate in by_pair.values()]
-    gross, net, market = (np.zeros(n * n, dtype=np.uint64) for _ in range(3))
-    for column, name in ((gross, "gross"), (net, "net"), (market, "market")):
-        column[at] = np.array([getattr(rate, name) for rate in by_pair.values()], dtype=np.uint64)
-    return RateTable(shift, gross, net, market, by_pair)
+    table, pairs = every_rate(case, prices), used_pairs(case)
+    for pay, receive in pairs:
+        refuse_invalid(table, case, prices, pay, receive)
+    table.used[[pay * case.params.n + receive for pay, receive in pairs]] = True
+    return table
+
+
+def refuse_invalid(
+    table: RateTable, case: ClearingCase, prices: tuple[int, ...], pay: int, receive: int
+) -> None:
+    """Raise ``VALUE_RANGE`` with the numbers of a pair that the table calls invalid."""
+    if table.valid[pay * case.params.n + receive]:
+        return
+    rate = pair_rate(case, prices, pay, receive)
+    raise ClearingRefused(
+        ClearingCode.VALUE_RANGE,
+        f"rate of pair {pay}/{receive}",
+        "shift in [0, 126] and rate in [2^60, 2^63)",
+        f"shift {rate.shift}, rate {rate.gross}",
+    )
+
+
+def every_rate(case: ClearingCase, prices: tuple[int, ...]) -> RateTable:
+    """Rates of every pair, used or not: the columnar twin of :func:`pair_rate`."""
+    n, reference = case.params.n, case.reference
+    shift = _shifts(reference.pbar)
+    valid = (shift >= 0) & (shift <= RATE_SHIFT_MAX) & ~np.eye(n, dtype=np.bool_).reshape(-1)
+    scale, keep = shift[valid].astype(object), _kept_ppm(case)[valid]
+    gross = _crossed(prices, prices, valid, scale)
+    worst = _crossed(reference.plo, reference.phi, valid, scale)
+    fits = ((gross >= RATE_MIN) & (gross <= RATE_MAX)).astype(np.bool_)
+    valid[valid] = fits
+    gross, worst, keep = gross[fits], worst[fits], keep[fits]
+    net, market = gross * keep // PPM, worst * keep // PPM
+    return RateTable(
+        shift,
+        _spread(gross, valid),
+        _spread(net, valid),
+        _spread(market, valid),
+        valid,
+        np.zeros(n * n, dtype=np.bool_),
+    )
+
+
+def _spread(rates: Integers, valid: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    column = np.zeros(len(valid), dtype=np.uint64)
+    column[valid] = rates.astype(np.uint64)
+    return column
+
+
+def _shifts(pbar: tuple[int, ...]) -> NDArray[np.int64]:
+    """S of all pairs: 62 - e, where e compares the bit lengths and then the leading bits."""
+    bits = np.array([price.bit_length() for price in pbar], dtype=np.int64)
+    width = int(bits.max())
+    leading = [price << (width - price.bit_length()) for price in pbar]
+    places = {value: place for place, value in enumerate(sorted(set(leading)))}
+    rank = np.array([places[value] for value in leading])
+    above = rank[:, None] >= rank[None, :]
+    shift: NDArray[np.int64] = 62 - (bits[:, None] - bits[None, :] + above).reshape(-1)
+    return shift
+
+
+def _kept_ppm(case: ClearingCase) -> Integers:
+    fees = [PPM - fee for row in case.params.fee_ppm for fee in row]
+    return np.array(fees, dtype=object)
+
+
+def _crossed(
+    pays: tuple[int, ...], receives: tuple[int, ...], pairs: NDArray[np.bool_], scale: Integers
+) -> Integers:
+    """floor(pay price 2^S / receive price) of the chosen pairs."""
+    n = len(pays)
+    pay = np.repeat(np.array(pays, dtype=object), n)[pairs]
+    receive = np.tile(np.array(receives, dtype=object), n)[pairs]
+    crossed: Integers = (pay << scale) // receive
+    return crossed
 
 
 def limit_rates(
     orders: NDArray[np.void], pair: NDArray[np.intp], table: RateTable
 ) -> NDArray[np.uint64]:
-    """Least net rate l of every order, u64, scale 2^S of its ``pair``; columnar twin of ``units``.
+    """Least net rate l of every order, u64, scale 2^S of its ``pair``."""
+    return limits_of(read_words(order_words(orders)), pair, table)
+
+
+def limits_of(rows: OrderWords, pair: NDArray[np.intp], table: RateTable) -> NDArray[np.uint64]:
+    """As :func:`limit_rates`; columnar twin of ``units.limit_rate``.
 
     ``ceil(m / 2^s) = ((m - 1) >> s) + 1`` for m >= 1, which is 1 from s = 63 on.
     """
-    distance = orders["limit_e"] - table.shift.take(pair)
-    mantissa = orders["limit_m"] - np.uint64(1)
-    rate = (mantissa >> np.clip(distance, 0, 63).astype(np.uint64)) + np.uint64(1)
+    distance = rows.exponents() - table.shift.take(pair)
+    steps = np.clip(distance, 0, 63).view(np.uint64)
+    rate = (rows.mantissa - np.uint64(1)) >> steps
+    rate += np.uint64(1)
     np.putmask(rate, distance < 0, np.uint64(LIMIT_UNREACHABLE))
-    market = orders["limit_kind"] == LIMIT_MARKET
-    np.copyto(rate, table.market.take(pair), where=market)
-    return rate
+    np.copyto(rate, table.market.take(pair), where=~rows.limited)
+    return np.asarray(rate)

@@ -1,6 +1,8 @@
 """Integer settlement of a proposal: rates, amounts received, fees, flows (exact, columnar)."""
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +10,20 @@ from numpy.typing import NDArray
 from convexfx_core.case import ClearingCase
 from convexfx_core.errors import ClearingCode, ClearingRefused
 from convexfx_core.limits import AMOUNT_MAX, BALANCE_MAX
+from convexfx_core.order_words import order_words, read_words
 from convexfx_core.proposal import Proposal
-from convexfx_core.rates import RateTable, limit_rates, rate_table
-from convexfx_core.wide import CHUNK, Sums, multiply_shift, split_shifts
+from convexfx_core.rates import RateTable, limits_of, rate_table
+from convexfx_core.settled_amounts import SettledAmounts
+from convexfx_core.wide import (
+    CHUNK,
+    COMPILED_ORDERS_MIN,
+    Sums,
+    compilable,
+    multiply_shift,
+    split_shifts,
+)
+
+COMPILED: Final = "convexfx_core.settlement_numba"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,61 +53,66 @@ class Settlement:
     inventory_after: tuple[int, ...]
 
 
-def settle(case: ClearingCase, proposal: Proposal) -> Settlement:
+def settle(
+    case: ClearingCase, proposal: Proposal, kernels: Literal["auto", "numpy", "numba"] = "auto"
+) -> Settlement:
     """Settle ``proposal`` on ``case`` by the floor rules of ``docs/spec.md`` section 7.
 
     received = (paid Rn) >> S, fee = ((paid R) >> S) - received, exact for paid < 2^62.
+
+    Parameters
+    ----------
+    case, proposal : positions of the latter are those of the former.
+    kernels : ``auto`` is numba for many orders where it is installed; the numbers are the same.
 
     Raises
     ------
     ClearingRefused : ``VALUE_RANGE`` where a rate or an amount leaves its range.
     """
-    n, count = case.params.n, len(case.orders)
-    if len(proposal.paid) != count or (count and int(proposal.paid.max()) > AMOUNT_MAX):
+    n, count, paid = case.params.n, len(case.orders), proposal.paid
+    if len(paid) != count or (count and int(paid.max()) > AMOUNT_MAX):
         raise ClearingRefused(ClearingCode.VALUE_RANGE, "paid", f"{count} amounts below 2^62")
     table = rate_table(case, proposal.prices)
-    limit, received, fee = (np.empty(count, dtype=np.uint64) for _ in range(3))
-    ins, outs, fees = Sums(n), Sums(n), Sums(n)
-    for start in range(0, count, CHUNK):
-        rows = slice(start, start + CHUNK)
-        orders, paid = case.orders[rows], proposal.paid[rows]
-        pay, receive = orders["pay"].astype(np.intp), orders["receive"].astype(np.intp)
-        pair = pay * n + receive
-        limit[rows] = limit_rates(orders, pair, table)
-        received[rows], gross = amounts(paid, pair, table)
-        np.subtract(gross, received[rows], out=fee[rows])
-        ins.add(pay, paid)
-        outs.add(receive, gross)
-        fees.add(receive, fee[rows])
-    flow_in, flow_out = ins.totals(), outs.totals()
-    square = (n, n)
-    after = zip(case.inventory, flow_in, flow_out, strict=True)
+    if kernels == "numba" or (kernels == "auto" and count >= COMPILED_ORDERS_MIN and compilable()):
+        found = import_module(COMPILED).by_machine_code(case.orders, paid, table, n)
+    else:
+        found = by_columns(case.orders, paid, table, n)
+    if found is None:
+        raise ClearingRefused(ClearingCode.VALUE_RANGE, "received", "amounts below 2^63")
+    after = zip(case.inventory, found.flow_in, found.flow_out, strict=True)
     return Settlement(
-        table.shift.reshape(square),
-        table.gross.reshape(square),
-        table.net.reshape(square),
-        limit,
-        received,
-        fee,
-        flow_in,
-        flow_out,
-        fees.totals(),
-        tuple(q + more - less for q, more, less in after),
+        shift=np.where(table.used, table.shift, 0).reshape(n, n),
+        rate=np.where(table.used, table.gross, np.uint64(0)).reshape(n, n),
+        net_rate=np.where(table.used, table.net, np.uint64(0)).reshape(n, n),
+        limit_rate=found.limit,
+        received=found.received,
+        fee=found.fee,
+        flow_in=found.flow_in,
+        flow_out=found.flow_out,
+        fees=found.fees,
+        inventory_after=tuple(q + more - less for q, more, less in after),
     )
 
 
-def amounts(
-    paid: NDArray[np.uint64], pair: NDArray[np.intp], table: RateTable
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Net and gross amounts received for ``paid`` (u64[K] < 2^62), base units.
-
-    Raises
-    ------
-    ClearingRefused : ``VALUE_RANGE`` where a gross amount reaches 2^63.
-    """
-    shifts = split_shifts(table.shift.take(pair))
-    net, _ = multiply_shift(paid, table.net.take(pair), shifts)
-    gross, beyond = multiply_shift(paid, table.gross.take(pair), shifts)
-    if beyond.any() or (gross > np.uint64(BALANCE_MAX)).any():
-        raise ClearingRefused(ClearingCode.VALUE_RANGE, "received", "amounts below 2^63")
-    return net, gross
+def by_columns(
+    orders: NDArray[np.void], paid: NDArray[np.uint64], rates: RateTable, n: int
+) -> SettledAmounts | None:
+    """Amounts, limits and flows; None where a gross amount reaches 2^63."""
+    limit, received, fee = (np.empty(len(orders), dtype=np.uint64) for _ in range(3))
+    ins, outs, fees = Sums(n), Sums(n), Sums(n)
+    words, shifts = order_words(orders), split_shifts(np.where(rates.valid, rates.shift, 0))
+    for start in range(0, len(words), CHUNK):
+        rows = slice(start, start + CHUNK)
+        columns, own = read_words(words[rows]), paid[rows]
+        pair, pay, receive = columns.pair(n), columns.pay.view(np.intp), columns.receive
+        steps = shifts.take(pair)
+        limit[rows] = limits_of(columns, pair, rates)
+        received[rows], _ = multiply_shift(own, rates.net.take(pair), steps)
+        gross, beyond = multiply_shift(own, rates.gross.take(pair), steps)
+        if beyond.any() or (gross > np.uint64(BALANCE_MAX)).any():
+            return None
+        np.subtract(gross, received[rows], out=fee[rows])
+        ins.add(pay, own)
+        outs.add(receive.view(np.intp), gross)
+        fees.add(receive.view(np.intp), fee[rows])
+    return SettledAmounts(limit, received, fee, ins.totals(), outs.totals(), fees.totals())

@@ -1,6 +1,7 @@
 """Columns of 64-bit integers: products exact to 128 bits by 32-bit halves, exact sums."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 
 import numpy as np
@@ -10,8 +11,15 @@ HALF: Final = np.uint64(32)
 LOW: Final = np.uint64(0xFFFF_FFFF)
 CHUNK: Final = 8_192
 """Rows worked on at once: their temporaries stay in the second-level cache."""
+COMPILED_ORDERS_MIN: Final = 50_000
+"""Below, loading compiled code takes longer than numpy."""
 NARROW: Final = 1 << 38
 """A chunk of values below this sums below 2^51: exact in doubles, and 2^11 chunks in 63 bits."""
+
+
+def compilable() -> bool:
+    """Whether numba is installed, for the twins of columnar code in machine code."""
+    return find_spec("numba") is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +56,33 @@ def multiply_shift(
     ----------
     a : u64[K] below 2^62; b : u64[K] below 2^63 (the middle sum then fits 64 bits).
     """
-    a_low, a_high, b_low, b_high = a & LOW, a >> HALF, b & LOW, b >> HALF
+    return multiply_halves(a, a & LOW, a >> HALF, b, shifts)
+
+
+def multiply_halves(
+    a: NDArray[np.uint64],
+    a_low: NDArray[np.uint64],
+    a_high: NDArray[np.uint64],
+    b: NDArray[np.uint64],
+    shifts: Shifts,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """As :func:`multiply_shift`, with both halves of ``a`` given."""
+    b_low, b_high = b & LOW, b >> HALF
     middle = a_low * b_high
     middle += a_high * b_low
-    middle += (a_low * b_low) >> HALF
-    high = a_high * b_high
-    high += middle >> HALF
-    result = ((high << shifts.left) >> shifts.right) | ((a * b) >> shifts.whole)
-    return result, high >> shifts.whole
+    np.multiply(a_low, b_low, out=b_low)
+    b_low >>= HALF
+    middle += b_low
+    middle >>= HALF
+    high = np.multiply(a_high, b_high, out=b_high)
+    high += middle
+    low = a * b
+    low >>= shifts.whole
+    result = high << shifts.left
+    result >>= shifts.right
+    result |= low
+    high >>= shifts.whole
+    return result, high
 
 
 class Sums:

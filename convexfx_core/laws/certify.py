@@ -22,18 +22,26 @@ from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.claims import Certificate, ClearingClaims
 from convexfx_core.laws.facts import RATION_ONE, Tables, order_facts
 from convexfx_core.laws.gap import gap
-from convexfx_core.laws.l00_ranges import check_ranges
+from convexfx_core.laws.l00_ranges import (
+    PRICES,
+    check_claims,
+    check_orders,
+    check_rates,
+    check_reference,
+    first_malformed,
+)
 from convexfx_core.laws.objective import objective
 from convexfx_core.laws.order_laws import (
     ORDER_LAWS,
     RATION_LAW,
     OrderFindings,
+    Spread,
     inspect_orders,
 )
 from convexfx_core.laws.path import Path
 from convexfx_core.laws.price_rule import PriceRule, price_rule
 from convexfx_core.laws.slack import bound_slack
-from convexfx_core.rates import RateTable
+from convexfx_core.rates import every_rate, used_pairs
 from convexfx_core.units import RATION_SHIFT
 
 OrderIndex: TypeAlias = NDArray[np.int64]
@@ -50,6 +58,7 @@ def check_clearing(
     claims: ClearingClaims,
     order_index: OrderIndex | None = None,
     path: Path = "auto",
+    spread: Spread = map,
 ) -> Certificate:
     """Hold the claims of a cleared batch to every law that needs no vaults.
 
@@ -59,12 +68,13 @@ def check_clearing(
     claims : not trusted at all.
     order_index : i64[K] index that a violation reports for each order; None: its position.
     path : see :mod:`convexfx_core.laws.path`; the verdict is the same.
+    spread : ``map``, or the ``map`` of a pool of threads, for the compiled path.
 
     Raises
     ------
     LawViolated : the smallest (law, index) that fails, of L0-L12 and L17.
     """
-    certificate = check_l00_to_l12(case, claims, order_index, path)
+    certificate = check_l00_to_l12(case, claims, order_index, path, spread)
     check_l17(claims, order_index)
     return certificate
 
@@ -74,10 +84,17 @@ def check_l00_to_l12(
     claims: ClearingClaims,
     order_index: OrderIndex | None = None,
     path: Path = "auto",
+    spread: Spread = map,
 ) -> Certificate:
     """As :func:`check_clearing`, without L17."""
-    tables = _tables(case, claims, check_ranges(case, claims))
-    found = inspect_orders(tables, path)
+    check_reference(case)
+    shape = _shape_violation(case, claims)
+    if shape is not None:
+        raise shape
+    tables = _tables(case, claims)
+    found = inspect_orders(tables, path, spread)
+    check_orders(found.malformed)
+    check_rates(case, claims, tables.rates, found.used)
     rule = price_rule(tables, found.totals)
     certificate = _certificate(tables, found, rule)
     for law, index, breach in _breaches(tables, found, rule, certificate):
@@ -101,13 +118,29 @@ def _reported(order_index: OrderIndex | None, position: int) -> int:
     return position if order_index is None else int(order_index[position])
 
 
-def _tables(case: ClearingCase, claims: ClearingClaims, rates: RateTable) -> Tables:
-    cuts = dict.fromkeys(rates.by_pair, 0)
+def _shape_violation(case: ClearingCase, claims: ClearingClaims) -> LawViolated | None:
+    """What L0 says of claims that no table can be made of; sections 5 and 6 come before them."""
+    try:
+        check_claims(case, claims)
+    except LawViolated as violation:
+        check_orders(first_malformed(case))
+        if violation.index > PRICES:
+            used = np.zeros(case.params.n**2, dtype=np.bool_)
+            used[[pay * case.params.n + receive for pay, receive in used_pairs(case)]] = True
+            check_rates(case, claims, every_rate(case, claims.prices), used)
+        return violation
+    return None
+
+
+def _tables(case: ClearingCase, claims: ClearingClaims) -> Tables:
+    rates, n = every_rate(case, claims.prices), case.params.n
+    cut = np.zeros(n * n, dtype=np.uint64)
     if claims.ration is not None:
         omega = claims.ration.omega
-        cuts = {pair: _cut(case, claims, omega, *pair) for pair in cuts}
+        for pair in np.flatnonzero(rates.valid).tolist():
+            cut[pair] = _cut(case, claims, omega, *divmod(pair, n))
     kinds = zip(claims.rejected.tolist(), claims.reject_kinds.tolist(), strict=True)
-    return Tables(case, claims, rates, cuts, dict(kinds))
+    return Tables(case, claims, rates, cut, dict(kinds))
 
 
 def _cut(
@@ -138,7 +171,9 @@ def _breaches(
     tables: Tables, found: OrderFindings, rule: PriceRule, certificate: Certificate
 ) -> Iterator[Found]:
     """Breaches of L1 to L12 in the order in which they are reported."""
-    n, slack = tables.case.params.n, bound_slack(tables, found.totals)
+    n = tables.case.params.n
+    bounded = tables.claims.ration is not None or tables.rejects
+    slack = bound_slack(tables, found.totals) if bounded else (0,) * n
     for law in (1, 2, 3, 4, 5):
         yield from _of_orders(tables, found, law)
     yield from _of_assets(6, n, lambda i: l06_inventory.breach(tables, found.totals, i))

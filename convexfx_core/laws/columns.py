@@ -7,21 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexfx_core.laws.facts import Tables
-from convexfx_core.rates import RateTable, limit_rates
-from convexfx_core.wide import CHUNK, Shifts, multiply_shift, split_shifts
+from convexfx_core.order_words import OrderWords
+from convexfx_core.rates import limits_of
+from convexfx_core.wide import CHUNK, HALF, LOW, Shifts, multiply_halves, multiply_shift
 
 U64: TypeAlias = NDArray[np.uint64]
 Mask: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class PairColumns:
-    """Tables of all pairs, flat at pay * n + receive: rates, shifts and cuts of the ration."""
-
-    rates: RateTable
-    shifts: Shifts
-    cut: U64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +52,28 @@ class Columns:
     idle: Rows
 
 
-def pair_columns(tables: Tables) -> PairColumns:
-    """Flat tables for :func:`columns`."""
-    n = tables.case.params.n
-    cut = np.zeros(n * n, dtype=np.uint64)
-    for (pay, receive), h in tables.cuts.items():
-        cut[pay * n + receive] = h
-    return PairColumns(tables.rates, split_shifts(tables.rates.shift), cut)
-
-
-def columns(tables: Tables, pairs: PairColumns, start: int) -> Columns:
-    """Orders from position ``start`` on, at most one chunk of them."""
-    rows, claims = slice(start, start + CHUNK), tables.claims
-    orders, paid = tables.case.orders[rows], claims.paid[rows]
-    pay, receive = orders["pay"].astype(np.intp), orders["receive"].astype(np.intp)
-    pair = pay * tables.case.params.n + receive
-    shifts = pairs.shifts.take(pair)
-    net, gross = pairs.rates.net.take(pair), pairs.rates.gross.take(pair)
-    limit = limit_rates(orders, pair, pairs.rates)
-    filled = wanted = _amounts(paid, net, gross, shifts)
-    want, budget = paid, np.ascontiguousarray(orders["budget"])
+def columns(tables: Tables, orders: OrderWords, shifts: Shifts, start: int) -> Columns:
+    """A chunk of well-formed orders that begins at position ``start``; ``shifts`` by pair."""
+    rows, claims, rates = slice(start, start + CHUNK), tables.claims, tables.rates
+    paid, pair = claims.paid[rows], orders.pair(tables.case.params.n)
+    own = shifts.take(pair)
+    net, gross = rates.net.take(pair), rates.gross.take(pair)
+    limit = limits_of(orders, pair, rates)
+    filled = wanted = _amounts(paid, net, gross, own)
+    want, budget = paid, orders.budget
     if claims.ration is not None:
         want = claims.ration.demanded[rows]
-        wanted = _amounts(want, net, gross, shifts)
+        wanted = _amounts(want, net, gross, own)
     idle = np.flatnonzero((want < budget) & (net > limit))
     idle = idle[_kept(claims.rejected, start, idle)]
-    worth = multiply_shift(budget[idle], net[idle], shifts.take(idle))
+    worth = multiply_shift(budget[idle], net[idle], own.take(idle))
     return Columns(
-        pay=pay,
-        receive=receive,
+        pay=orders.pay.view(np.intp),
+        receive=orders.receive.view(np.intp),
         pair=pair,
-        shifts=shifts,
+        shifts=own,
         budget=budget,
-        min_fill=orders["min_fill"],
+        min_fill=orders.min_fill,
         net_rate=net,
         limit=limit,
         want=want,
@@ -101,14 +82,15 @@ def columns(tables: Tables, pairs: PairColumns, start: int) -> Columns:
         fee=claims.fee[rows],
         wanted=wanted,
         filled=filled,
-        cut=pairs.cut.take(pair) if claims.ration is not None else None,
+        cut=tables.cut.take(pair) if claims.ration is not None else None,
         idle=idle[(worth[0] > 0) | (worth[1] > 0)],
     )
 
 
 def _amounts(paid: U64, net: U64, gross: U64, shifts: Shifts) -> Amounts:
-    low, _ = multiply_shift(paid, net, shifts)
-    return Amounts(low, *multiply_shift(paid, gross, shifts))
+    low, high = paid & LOW, paid >> HALF
+    received, _ = multiply_halves(paid, low, high, net, shifts)
+    return Amounts(received, *multiply_halves(paid, low, high, gross, shifts))
 
 
 def _kept(rejected: NDArray[np.int64], start: int, rows: Rows) -> Mask:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convexfx_core.case import LIMIT_MARKET, ClearingCase
 from convexfx_core.laws.claims import ClearingClaims
 from convexfx_core.rates import PairRate, RateTable
@@ -18,15 +21,15 @@ class Tables:
     Attributes
     ----------
     case, claims : as given.
-    rates : rates of the pairs, all in range.
-    cuts : h of the ration at scale 2^40 by (pay, receive); zero where nothing is rationed.
+    rates : rates of all pairs.
+    cut : u64[n * n] h of the ration at scale 2^40, by pair; zero where nothing is rationed.
     rejects : kind of rejection by position.
     """
 
     case: ClearingCase
     claims: ClearingClaims
     rates: RateTable
-    cuts: dict[tuple[int, int], int]
+    cut: NDArray[np.uint64]
     rejects: dict[int, int]
 
 
@@ -79,13 +82,15 @@ class OrderFacts:
 def order_facts(tables: Tables, position: int) -> OrderFacts:
     """Facts of the order at ``position`` of the case."""
     order, claims = tables.case.orders[position], tables.claims
-    pair = int(order["pay"]), int(order["receive"])
-    rate, paid = tables.rates.by_pair[pair], int(claims.paid[position])
+    pay, receive = int(order["pay"]), int(order["receive"])
+    pair = pay * tables.case.params.n + receive
+    rate, paid = tables.rates.at(pair), int(claims.paid[position])
     limit = rate.market
     if order["limit_kind"] != LIMIT_MARKET:
         limit = limit_rate(int(order["limit_m"]), int(order["limit_e"]), rate.shift)
     return OrderFacts(
-        *pair,
+        pay=pay,
+        receive=receive,
         budget=int(order["budget"]),
         min_fill=int(order["min_fill"]),
         want=int(claims.ration.demanded[position]) if claims.ration else paid,
@@ -94,6 +99,6 @@ def order_facts(tables: Tables, position: int) -> OrderFacts:
         fee=int(claims.fee[position]),
         rate=rate,
         limit=limit,
-        cut=tables.cuts[pair],
+        cut=int(tables.cut[pair]),
         reject=tables.rejects.get(position),
     )

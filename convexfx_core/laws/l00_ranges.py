@@ -7,14 +7,15 @@ Parameters and reference vector are taken as their codecs left them.
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convexfx_core.case import KIND_ORDER, ClearingCase
+from convexfx_core.case import ClearingCase
 from convexfx_core.errors import ClearingRefused, LawViolated
 from convexfx_core.laws.claims import ClearingClaims
-from convexfx_core.laws.order_ranges import orders_in_range
 from convexfx_core.limits import ORDERS_MAX, VALUE_MAX
+from convexfx_core.order_words import order_words, read_words
 from convexfx_core.proposal import RejectKind
-from convexfx_core.rates import RateTable, rate_table
+from convexfx_core.rates import RateTable, refuse_invalid
 from convexfx_core.wide import CHUNK
 
 REFERENCE, ORDERS, PRICES, FILLS, INVENTORY, RATION, REJECTS, AMOUNTS = 3, 5, 6, 7, 8, 9, 10, 11
@@ -24,52 +25,55 @@ PRICE_BITS: Final = 128
 OMEGA_MAX: Final = (1 << 63) - 1
 
 
-def check_ranges(case: ClearingCase, claims: ClearingClaims) -> RateTable:
-    """Rates of the claimed prices, if every value is in range.
-
-    Raises
-    ------
-    LawViolated : law 0 and the first section with a value out of range.
-    """
-    _check_band(case)
-    _check_orders(case)
-    rates = _rates(case, claims)
+def check_reference(case: ClearingCase) -> None:
+    """Raise :class:`LawViolated` for a band too wide for the logarithm, or too many orders."""
+    reference = case.reference
+    for pbar, low, high in zip(reference.pbar, reference.plo, reference.phi, strict=True):
+        width = max(pbar - low, high - pbar)
+        _expect(width << BAND_SHIFT <= pbar, REFERENCE, width, f"at most {pbar >> BAND_SHIFT}")
     count = len(case.orders)
+    _expect(count <= ORDERS_MAX, ORDERS, count, f"at most {ORDERS_MAX} orders")
+
+
+def check_orders(malformed: int | None) -> None:
+    """Raise for the first order row that is not well formed, if one was found."""
+    _expect(malformed is None, ORDERS, f"order {malformed}", "a well-formed order")
+
+
+def first_malformed(case: ClearingCase) -> int | None:
+    """Position of the first order row that is not well formed."""
+    n, count, words = case.params.n, len(case.orders), order_words(case.orders)
+    for start in range(0, count, CHUNK):
+        good = read_words(words[start : start + CHUNK]).well_formed(n)
+        if not good.all():
+            return start + int(np.argmin(good))
+    return None
+
+
+def check_rates(
+    case: ClearingCase, claims: ClearingClaims, rates: RateTable, used: NDArray[np.bool_]
+) -> None:
+    """Raise for the first used pair whose rates are out of range."""
+    for pair in np.flatnonzero(used & ~rates.valid):
+        try:
+            refuse_invalid(rates, case, claims.prices, *divmod(int(pair), case.params.n))
+        except ClearingRefused as error:
+            seen = f"{error.field}: {error.observed}"
+            raise LawViolated(0, PRICES, seen, error.expected) from error
+
+
+def check_claims(case: ClearingCase, claims: ClearingClaims) -> None:
+    """Raise for the first claim of another shape or out of range, prices first."""
+    n, prices, count = case.params.n, claims.prices, len(case.orders)
+    _expect(len(prices) == n, PRICES, len(prices), f"{n} prices")
+    for price in prices:
+        _expect(0 < price < 1 << PRICE_BITS, PRICES, price, "a price from 1 to 2^128 - 1")
     _expect(len(claims.paid) == count, FILLS, len(claims.paid), f"{count} fills")
     _check_inventory(case, claims)
     _check_ration(case, claims)
     _check_rejects(claims, count)
     for name, column in (("received", claims.received), ("fee", claims.fee)):
         _expect(len(column) == count, AMOUNTS, len(column), f"{count} amounts {name}")
-    return rates
-
-
-def _check_band(case: ClearingCase) -> None:
-    reference = case.reference
-    for pbar, low, high in zip(reference.pbar, reference.plo, reference.phi, strict=True):
-        width = max(pbar - low, high - pbar)
-        _expect(width << BAND_SHIFT <= pbar, REFERENCE, width, f"at most {pbar >> BAND_SHIFT}")
-
-
-def _check_orders(case: ClearingCase) -> None:
-    count, n = len(case.orders), case.params.n
-    _expect(count <= ORDERS_MAX, ORDERS, count, f"at most {ORDERS_MAX} orders")
-    for start in range(0, count, CHUNK):
-        rows = case.orders[start : start + CHUNK]
-        good = orders_in_range(rows, n) & (rows["kind"] == KIND_ORDER)
-        if not good.all():
-            _expect(False, ORDERS, f"order {start + int(np.argmin(good))}", "a well-formed order")
-
-
-def _rates(case: ClearingCase, claims: ClearingClaims) -> RateTable:
-    n, prices = case.params.n, claims.prices
-    _expect(len(prices) == n, PRICES, len(prices), f"{n} prices")
-    for price in prices:
-        _expect(0 < price < 1 << PRICE_BITS, PRICES, price, "a price from 1 to 2^128 - 1")
-    try:
-        return rate_table(case, prices)
-    except ClearingRefused as error:
-        raise LawViolated(0, PRICES, f"{error.field}: {error.observed}", error.expected) from error
 
 
 def _check_inventory(case: ClearingCase, claims: ClearingClaims) -> None:

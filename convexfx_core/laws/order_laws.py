@@ -1,8 +1,9 @@
-"""The laws that look at one order at a time, over all orders: one by one, or by columns."""
+"""The laws that look at one order at a time: one by one, by columns, or compiled."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -15,11 +16,17 @@ from convexfx_core.laws import (
     l10_ration,
 )
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.columns import Columns, Mask, columns, pair_columns
+from convexfx_core.laws.columns import Columns, Mask, columns
 from convexfx_core.laws.facts import OrderFacts, Tables, order_facts
+from convexfx_core.laws.order_ranges import order_in_range
 from convexfx_core.laws.path import Path, is_scalar
 from convexfx_core.laws.totals import RunningTotals, Totals, totals_of
-from convexfx_core.wide import CHUNK
+from convexfx_core.order_row import KIND_ORDER
+from convexfx_core.order_words import order_words, read_words
+from convexfx_core.wide import CHUNK, COMPILED_ORDERS_MIN, compilable, split_shifts
+
+Spread: TypeAlias = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+"""A ``map``: the builtin one, or that of a pool of threads which the caller owns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +46,75 @@ ORDER_LAWS: Final = {
     10: OrderLaw(l10_ration.breach, l10_ration.breached),
 }
 RATION_LAW: Final = 10
+COMPILED: Final = "convexfx_core.laws.order_laws_numba"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class OrderFindings:
-    """First position that breaches each law, and the totals of all orders."""
+    """What all orders together are found to be.
+
+    Attributes
+    ----------
+    totals : sums over all orders.
+    first : first position that breaches each law, by law.
+    used : bool[n * n] pairs that orders trade.
+    malformed : first order row that is not well formed; then nothing else means anything.
+    """
 
     totals: Totals
-    first: dict[int, int] = field(default_factory=dict)
+    first: dict[int, int]
+    used: Mask
+    malformed: int | None = None
 
 
-def inspect_orders(tables: Tables, path: Path) -> OrderFindings:
-    """Hold every order to the order laws."""
-    scalar = is_scalar(path, len(tables.case.orders))
-    return by_rows(tables) if scalar else by_columns(tables)
+def inspect_orders(tables: Tables, path: Path, spread: Spread = map) -> OrderFindings:
+    """Hold every order to the order laws; ``spread`` maps over blocks on the compiled path."""
+    count = len(tables.case.orders)
+    if is_scalar(path, count):
+        return by_rows(tables)
+    if path == "compiled" or (path == "auto" and count >= COMPILED_ORDERS_MIN and compilable()):
+        findings: OrderFindings = import_module(COMPILED).by_machine_code(tables, spread)
+        return findings
+    return by_columns(tables)
 
 
 def by_rows(tables: Tables) -> OrderFindings:
     """One order at a time, in plain Python integers."""
-    laws, first = _laws_for(tables), {}
-    orders = [order_facts(tables, k) for k in range(len(tables.case.orders))]
-    for number, law in laws.items():
+    n, rows = tables.case.params.n, tables.case.orders
+    used, first = np.zeros(n * n, dtype=np.bool_), dict[int, int]()
+    for position, row in enumerate(rows):
+        if not order_in_range(row, n) or row["kind"] != KIND_ORDER:
+            return OrderFindings(totals_of(n, []), first, used, position)
+        used[int(row["pay"]) * n + int(row["receive"])] = True
+    orders = [order_facts(tables, k) for k in range(len(rows))]
+    for number, law in _laws_for(tables).items():
         for position, order in enumerate(orders):
             if law.breach(order) is not None:
                 first[number] = position
                 break
-    return OrderFindings(totals_of(tables.case.params.n, orders), first)
+    return OrderFindings(totals_of(n, orders), first, used)
 
 
 def by_columns(tables: Tables) -> OrderFindings:
     """A chunk at a time, by columns."""
-    laws, first = _laws_for(tables), dict[int, int]()
-    running = RunningTotals(tables.case.params.n, tables.claims.ration is not None)
-    pairs = pair_columns(tables)
-    for start in range(0, len(tables.case.orders), CHUNK):
-        rows = columns(tables, pairs, start)
+    n, laws = tables.case.params.n, _laws_for(tables)
+    used, first = np.zeros(n * n, dtype=np.bool_), dict[int, int]()
+    running = RunningTotals(n, tables.claims.ration is not None)
+    shifts = split_shifts(np.where(tables.rates.valid, tables.rates.shift, 0))
+    words = order_words(tables.case.orders)
+    for start in range(0, len(words), CHUNK):
+        orders = read_words(words[start : start + CHUNK])
+        good = orders.well_formed(n)
+        if not good.all():
+            return OrderFindings(running.totals(), first, used, start + int(np.argmin(good)))
+        rows = columns(tables, orders, shifts, start)
+        used[rows.pair] = True
         running.add(rows)
         for number, law in laws.items():
             mask = law.breached(rows)
             if number not in first and mask.any():
                 first[number] = start + int(np.argmax(mask))
-    return OrderFindings(running.totals(), first)
+    return OrderFindings(running.totals(), first, used)
 
 
 def _laws_for(tables: Tables) -> dict[int, OrderLaw]:

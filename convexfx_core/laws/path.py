@@ -2,8 +2,12 @@
 
 from typing import Final, Literal, TypeAlias
 
-Path: TypeAlias = Literal["auto", "scalar", "columnar"]
-"""``auto`` takes the scalar path up to :data:`SCALAR_ORDERS_MAX` orders; verdicts are equal."""
+Path: TypeAlias = Literal["auto", "scalar", "columnar", "compiled"]
+"""``auto`` takes the scalar path up to :data:`SCALAR_ORDERS_MAX` orders; verdicts are equal.
+
+``compiled`` is the columnar path with the order laws as machine code (needs numba); ``auto`` takes
+it for many orders where numba is installed.
+"""
 
 SCALAR_ORDERS_MAX: Final = 256
 """Up to here plain Python is quick enough."""

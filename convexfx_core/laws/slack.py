@@ -24,7 +24,7 @@ def bound_slack(tables: Tables, totals: Totals) -> tuple[int, ...]:
     for pair, count in enumerate(totals.wants):
         if count:
             pay, receive = divmod(pair, n)
-            rate = tables.rates.by_pair[pay, receive]
+            rate = tables.rates.at(pair)
             slack[pay] += count * (ceil_div(1 << rate.shift, rate.net) + 1)
             slack[receive] += count * ((rate.gross >> rate.shift) + 2)
     return tuple(slack)

@@ -103,7 +103,7 @@ def test_limit_rates_are_those_of_the_units() -> None:
     pair = orders["pay"].astype(np.intp) * 3 + orders["receive"]
     found = limit_rates(orders, pair, table)
     for order, seen in zip(orders, found.tolist(), strict=True):
-        rate = table.by_pair[int(order["pay"]), int(order["receive"])]
+        rate = table.at(int(order["pay"]) * 3 + int(order["receive"]))
         least = limit_rate(int(order["limit_m"]), int(order["limit_e"]), rate.shift)
         assert seen == (least if order["limit_kind"] else rate.market)
 
@@ -112,14 +112,14 @@ def test_table_and_pairs_agree() -> None:
     case = make_case([Order(2, 0, 5), Order(0, 2, 5), Order(2, 0, 7)], **WIDE, **HELD)
     assert used_pairs(case) == [(0, 2), (2, 0)]
     table = rate_table(case, case.reference.pbar)
-    assert list(table.by_pair) == [(0, 2), (2, 0)]
-    assert (
-        int(table.gross[6])
-        == table.by_pair[2, 0].gross
-        == rates(case, case.reference.pbar, 2, 0)[1]
-    )
-    assert int(table.gross[1]) == 0
-    assert table.by_pair[0, 2].in_range()
+    assert int(table.gross[6]) == rates(case, case.reference.pbar, 2, 0)[1]
+    for pair, (pay, receive) in enumerate((i, j) for i in range(3) for j in range(3)):
+        if pay != receive:
+            assert table.valid[pair]
+            assert table.at(pair) == pair_rate(case, case.reference.pbar, pay, receive)
+        else:
+            assert not table.valid[pair]
+            assert int(table.gross[pair]) == 0
 
 
 def test_protective_limit_of_a_market_order_is_both_bands_and_the_fee() -> None:

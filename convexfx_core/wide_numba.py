@@ -1,0 +1,49 @@
+"""Machine code for exact products and sums of 64-bit integers; the twin of ``wide``.
+
+Every number is an unsigned 64-bit one: mixed with a signed one, numba would make both a double.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+HALF: Final = np.uint64(32)
+LOW: Final = np.uint64(0xFFFF_FFFF)
+WORD: Final = np.uint64(64)
+LAST: Final = np.uint64(63)
+ZERO: Final = np.uint64(0)
+ONE: Final = np.uint64(1)
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """The function as machine code, made on first use and cached on disk; it frees the lock."""
+    return numba.njit(cache=True, nogil=True)(function)
+
+
+@compiled
+def multiply_shift(a: np.uint64, b: np.uint64, shift: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """``(a * b) >> shift``: its low 64 bits and those above; a < 2^62, b < 2^63, shift <= 126."""
+    a_low, a_high, b_low, b_high = a & LOW, a >> HALF, b & LOW, b >> HALF
+    middle = a_low * b_high + a_high * b_low + ((a_low * b_low) >> HALF)
+    high = a_high * b_high + (middle >> HALF)
+    step = shift & LAST
+    across = ((high << ONE) << (LAST - step)) | ((a * b) >> step)
+    return (high >> step, ZERO) if shift >= WORD else (across, high >> step)
+
+
+@compiled
+def add_wide(
+    sums: NDArray[np.uint64], column: int, row: int, low: np.uint64, high: np.uint64
+) -> None:
+    """Add a 128-bit number to ``sums[column, row]`` (u64[:, :, 2], low half first)."""
+    total = sums[column, row, 0] + low
+    sums[column, row, 1] += high + (ONE if total < low else ZERO)
+    sums[column, row, 0] = total
+
+
+def wide_totals(sums: NDArray[np.uint64]) -> tuple[int, ...]:
+    """Sums of :func:`add_wide` as Python integers."""
+    return tuple(low + (high << 64) for low, high in sums.tolist())
