@@ -33,7 +33,7 @@ class Ration:
 
 
 class Fill(NamedTuple):
-    """One order's amounts in base units: ``paid`` of the pay asset, the rest of the receive asset."""
+    """One order's amounts, base units: ``paid`` of the pay asset, the others of the receive asset."""
 
     paid: int
     received: int
@@ -52,7 +52,7 @@ class Proposal:
     ration : None when no inventory bound binds.
     rejected : i64[R] positions of orders rejected by the clearing, strictly increasing.
     reject_kinds : u8[R] of :class:`RejectKind`.
-    iterations, step_norm_y, step_norm_alpha : facts of the last SCP step (log price; fill fraction).
+    iterations, step_norm_y, step_norm_alpha : of the last SCP step (log price; fill fraction).
     solver : name of the solver that found it, e.g. ``ndas-numpy``.
     """
 

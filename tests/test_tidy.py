@@ -58,7 +58,7 @@ def test_functions_are_short() -> None:
 
 
 def test_the_state_transition_fits_a_page() -> None:
-    sizes = dict((name, n) for n, name in functions())
+    sizes = {name: n for n, name in functions()}
     assert sizes["convexfx_core/transition.py:apply_epoch"] <= 60
 
 
