@@ -1,6 +1,7 @@
 """Machine code for exact products and sums of 64-bit integers; the twin of ``wide``.
 
 Every number is an unsigned 64-bit one: mixed with a signed one, numba would make both a double.
+The cache on disk does not see changes of this file for functions elsewhere: touch those after one.
 """
 
 from collections.abc import Callable

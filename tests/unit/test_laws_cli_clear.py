@@ -126,9 +126,12 @@ SOLVERS = ("cvxpy", "piqp", "scipy", "convexfx_core.clearing")
 def test_verify_imports_no_solver(files) -> None:
     program = (
         "import sys\n"
-        "from convexfx.cli.clear import verify\n"
-        "from pathlib import Path\n"
-        "verify(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "from convexfx.cli.main import main\n"
+        "sys.argv = ['convexfx', 'verify', *sys.argv[1:]]\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as done:\n"
+        "    assert not done.code, done.code\n"
         f"loaded = [name for name in {SOLVERS!r} if name in sys.modules]\n"
         "assert not loaded, loaded\n"
     )
