@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convexfx.api.app import create_app
-from convexfx.api.server import configure_logs, open_socket, serve
+from convexfx.api.server import open_socket, serve
 from convexfx_core.errors import ConvexFxError, PeerUnreachable
 from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import context_from_settings
@@ -25,7 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = Settings.load(options.config)
-        configure_logs(settings.log_level)
         port = settings.api_port if options.port is None else options.port
         journal = options.journal or settings.tokens.with_name(f"api-{port}-queued.bin")
         app = create_app(context_from_settings(settings), journal=journal)

@@ -83,15 +83,17 @@ def log_settings(level: str) -> dict[str, Any]:
         },
         "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["lines"], "level": "WARNING"},
-        "loggers": {"convexfx": {"level": ours}, "uvicorn": {"level": ours}},
+        "loggers": {name: {"level": ours, "propagate": True} for name in ("convexfx", "uvicorn")},
     }
 
 
 def serve(app: FastAPI, listener: socket.socket, level: str) -> int:
     """Serve until SIGINT or SIGTERM; the exit status.
 
-    The first line of the log names the address.
+    Logs are configured here, behind what Prefect did to them when it was imported. The first line
+    names the address.
     """
+    configure_logs(level)
     config = uvicorn.Config(
         app,
         log_config=None,
