@@ -33,7 +33,7 @@ class Ration:
 
 
 class Fill(NamedTuple):
-    """One order's amounts, base units: ``paid`` of the pay asset, the others of the receive asset."""
+    """Amounts of one order, base units: ``paid`` of the pay asset, the rest of the receive one."""
 
     paid: int
     received: int
