@@ -291,3 +291,14 @@ def test_states_are_decided_from_names_that_a_table_may_lack() -> None:
     world.epoch()
     states = islice(world.services.index.table(1).counts().items(), 3)
     assert list(states) == [("consumed", 1)]
+
+
+def test_ids_that_share_their_first_word_are_told_apart() -> None:
+    raw = np.zeros((6, 32), dtype=np.uint8)
+    raw[:, :8] = 7
+    raw[:, 31] = range(6)
+    ids = IdTable().added(key_words(raw[[4, 0, 2, 5]]), 3)
+    found = [ids.find(row.tobytes()) for row in raw]
+    assert found == [(3, 1), None, (3, 2), None, (3, 0), (3, 3)]
+    assert ids.find(bytes(32)) is None
+    assert ids.find(b"\xff" * 32) is None
