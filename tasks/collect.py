@@ -132,19 +132,22 @@ def parked(ctx: Context, head: Head) -> list[SealedOrders]:
 def park(ctx: Context, gathered: Gathered, draft: Draft) -> None:
     """Keep parked candidates of an epoch that cannot be sealed, and record the refused ones.
 
-    If somebody sealed the epoch meanwhile, no message is deleted: all of them reappear.
+    If somebody sealed the epoch meanwhile, no message is deleted: all of them reappear. Nothing is
+    recorded either: the vaults read here may already be those behind that epoch, in which its own
+    orders look stale.
     """
     waiting, refused = draft.batch.parked.orders, draft.batch.rejected
     if len(waiting):
         body = write_orders(waiting)
         key = f"{parked_prefix(draft.opening.epoch)}{sha256_hex(body)}.parquet"
         put_object(ctx.store, key, body)
+    fault_point("collect.parked")
+    if manifest_of(ctx.store, draft.opening.epoch) is not None:
+        return
     if len(refused.orders):
         body = admission_rejects(refused)
         put_object(ctx.store, f"rejects/{sha256_hex(body)}.json", body)
-    fault_point("collect.parked")
-    if manifest_of(ctx.store, draft.opening.epoch) is None:
-        release(ctx, gathered, SealedOrders.joined([waiting, refused.orders]))
+    release(ctx, gathered, SealedOrders.joined([waiting, refused.orders]))
 
 
 def write_rejects(ctx: Context, received: tuple[Received, ...]) -> None:
