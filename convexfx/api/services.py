@@ -1,9 +1,11 @@
 """What the routes of one app share."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from convexfx.api.desk import Desk
 from convexfx.api.follower import GRACE_S, POLL_S, Follower, load_table
@@ -16,6 +18,8 @@ from convexfx.api.readiness import Readiness
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import HASH_BYTES, base58_decode
 from tasks.context import Context
+
+_HEX: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,8 @@ def hash_of(text: str, code: ProblemCode, field: str) -> bytes:
     Problem
         422 with ``code``.
     """
-    digits = text.removeprefix("0x")
-    if len(digits) == 2 * HASH_BYTES:
-        try:
-            return bytes.fromhex(digits)
-        except ValueError:
-            pass
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text.removeprefix("0x"))
     try:
         return base58_decode(text, HASH_BYTES, field)
     except CodecError:

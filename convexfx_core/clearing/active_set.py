@@ -123,6 +123,8 @@ class _Search:
         if largest <= self.still:
             return False
         curvature = -float(move[1:] @ change)
+        if curvature <= 0.0:
+            return False
         along = move[levels.receive] - move[levels.pay]
         kink = self._kink_times(along, PARALLEL * largest)
         band_time, asset = self._band_time(move[1:], PARALLEL * largest)
@@ -236,7 +238,9 @@ def descend(state: ActiveState, levels: Levels, impact: F64, offset: F64, band: 
             continue
         held = len(pairs)
         state.shadow = shadow
+        state.u[1:] = -(impact @ shadow)
+        state.u[assets + 1] = state.pinned[assets] * band[assets + 1]
         part[pairs] = np.clip(multiplier[:held], 0.0, search.size[state.count[pairs]])
-        overflow[assets] = -multiplier[held:] * state.pinned[assets]
+        overflow[assets] = -np.maximum(multiplier[held:], 0.0) * state.pinned[assets]
         return Descent(part, overflow, step, search.kinks, True)
     return Descent(part, overflow, STEPS_MAX, search.kinks, False)

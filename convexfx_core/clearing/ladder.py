@@ -15,6 +15,7 @@ from convexfx_core.clearing.min_fill import (
     below_minimum_rationed,
     unjustified,
 )
+from convexfx_core.clearing.overflow import settle_overflow
 from convexfx_core.clearing.problem import F64, U64, Demand, Market, Problem, pose
 from convexfx_core.clearing.qp import BACKENDS, solve_by_qp
 from convexfx_core.clearing.ration import Rationed, ration
@@ -132,6 +133,7 @@ def _integers(problem: Problem, found: Equilibrium) -> _Answer:
     used = np.flatnonzero(np.bincount(problem.demand.pair, minlength=problem.market.n**2))
     rates = rates_of(case, prices, used)
     demanded = round_fills(problem, found, prices, rates)
+    overflow = settle_overflow(problem, prices, rates, demanded, overflow)
     return _Answer(prices, overflow, rates, demanded, ration(problem, prices, rates, demanded))
 
 

@@ -24,7 +24,8 @@ ROUNDS_MAX: Final = 400
 REINSTATED_MAX: Final = 8
 SHARED_MAX: Final = 2
 """How often an order comes back because a law, or a fair share, wants it."""
-_TIE: Final = 1e-12
+_TIE: Final = 2.8e-11
+"""Just below twice the smallest tolerance of the price rule (2^-36), which the law grants."""
 
 
 @dataclass(slots=True)
@@ -133,7 +134,7 @@ def _price_excess(problem: Problem, rates: Rates, chosen: I64) -> F64:
     value = problem.min_fill[chosen] * (market.unit_value / problem.quantum)[pay]
     net = rates.net[pair].astype(np.float64)
     limit = least_rates(problem, rates, chosen).astype(np.float64)
-    out: F64 = (net - limit) / np.maximum(limit, 1.0) - kappa * value * BPS - _TIE
+    out: F64 = (net - limit) / np.maximum(net, 1.0) - kappa * value * BPS - _TIE
     return out
 
 

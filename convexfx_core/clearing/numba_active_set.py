@@ -95,6 +95,29 @@ def _kink_times(
 
 
 @compiled
+def _band_time(u: F64, move: F64, parallel: float, band: F64, pinned: I64) -> tuple[float, int]:
+    """Step at which the first free asset meets its band, and that asset; (3, -1) without one."""
+    band_time, asset = 3.0, -1
+    for i in range(len(pinned)):
+        if pinned[i] == 0 and abs(move[i + 1]) > parallel:
+            edge = band[i + 1] if move[i + 1] > 0 else -band[i + 1]
+            time = (edge - u[i + 1]) / move[i + 1]
+            if time < band_time:
+                band_time, asset = time, i
+    return max(band_time, 0.0), asset
+
+
+@compiled
+def _earliest(kink: F64) -> tuple[float, int]:
+    """Earliest kink and its pair; (3, -1) without one."""
+    next_kink, pair = 3.0, -1
+    for p in range(len(kink)):
+        if kink[p] < next_kink:
+            next_kink, pair = kink[p], p
+    return next_kink, pair
+
+
+@compiled
 def _walk(
     u: F64,
     shadow: F64,
@@ -115,31 +138,20 @@ def _walk(
     parallel: float,
 ) -> tuple[bool, int]:
     """Exact line search; see ``_Search.walk`` of the numpy version. Changes the state in place."""
-    q, kinks = len(impact), 0
+    kinks = 0
     target, change = -(impact @ goal), goal - shadow
-    move = np.zeros(q + 1)
+    move = np.zeros(len(impact) + 1)
     move[1:] = target - u[1:]
-    largest = np.abs(move).max()
-    if largest <= still:
+    largest, curvature = np.abs(move).max(), -np.dot(move[1:], change)
+    if largest <= still or curvature <= 0.0:
         return False, 0
     parallel *= largest
-    curvature = -np.dot(move[1:], change)
     along = move[receive] - move[pay]
     kink = _kink_times(u, along, parallel, pay, receive, level, first, last, count, partial)
-    band_time, asset = 3.0, -1
-    for i in range(q):
-        if pinned[i] == 0 and abs(move[i + 1]) > parallel:
-            edge = band[i + 1] if move[i + 1] > 0 else -band[i + 1]
-            time = (edge - u[i + 1]) / move[i + 1]
-            if time < band_time:
-                band_time, asset = time, i
-    band_time = max(band_time, 0.0)
+    band_time, asset = _band_time(u, move, parallel, band, pinned)
     time, jump, pin, at_band = 0.0, 0.0, -1, False
     while True:
-        next_kink, pair = 3.0, -1
-        for p in range(len(kink)):
-            if kink[p] < next_kink:
-                next_kink, pair = kink[p], p
+        next_kink, pair = _earliest(kink)
         inside = 1.0 - jump / curvature
         if inside <= next_kink and inside <= band_time:
             time = max(inside, time)
@@ -269,11 +281,14 @@ def _descend(
         ):
             continue
         shadow[:] = goal
+        u[1:] = -(impact @ goal)
+        for c in range(len(assets)):
+            u[assets[c] + 1] = pinned[assets[c]] * band[assets[c] + 1]
         held = len(pairs)
         for c in range(held):
             part[pairs[c]] = min(max(multiplier[c], 0.0), volume[count[pairs[c]]])
         for c in range(len(assets)):
-            overflow[assets[c]] = -multiplier[held + c] * pinned[assets[c]]
+            overflow[assets[c]] = -max(multiplier[held + c], 0.0) * pinned[assets[c]]
         return part, overflow, step, kinks, True
     return part, overflow, settings[4], kinks, False
 

@@ -127,6 +127,8 @@ class _Dual:
         log = np.array(prices, dtype=np.float64) / np.array(case.reference.pbar, dtype=np.float64)
         self.rho = log[self.pay] / log[self.receive]
         self.volume = volume * unit[self.pay]
+        paid = grouped_sum(self.pay, self.volume, n)
+        self.touching = paid + grouped_sum(self.receive, self.volume, n) + unit
         self.unit = unit
         sides = zip(box.low, box.high, case.inventory, strict=True)
         gaps = np.array([(float(a - q), float(b - q)) for a, b, q in sides])
@@ -160,55 +162,79 @@ class _Dual:
         return out
 
     def solve(self) -> F64:
-        """Omega (n,) of the optimum: Newton inside the orthant that the violations choose."""
+        """Omega (n,) of the optimum: Newton with exact line search in the orthant of the signs."""
         omega = np.zeros(self.n)
-        scale = float(self.volume.sum())
+        tolerance = 1e-13 * float(self.volume.sum())
         for _ in range(NEWTON_STEPS_MAX):
-            sign, slope = self._slope(omega)
-            if np.abs(slope).max(initial=0.0) <= 1e-13 * scale:
+            sign, slope = self._slope(omega, tolerance)
+            if np.abs(slope).max(initial=0.0) <= tolerance:
                 return omega
-            free = slope != 0.0
-            active = np.flatnonzero(free | (omega != 0.0))
-            curvature = self.curvature(omega, free)[np.ix_(active, active)]
-            ridge = 1e-12 * scale * np.eye(len(active))
-            step = np.zeros(self.n)
-            step[active] = np.linalg.solve(curvature + ridge, slope[active])
-            step /= max(1.0, np.abs(step).max())
+            step = self._direction(omega, sign, slope)
             moved = self._search(omega, step, sign)
             if np.array_equal(moved, omega):
                 return omega
             omega = moved
         return omega
 
-    def _slope(self, omega: F64) -> tuple[F64, F64]:
+    def _slope(self, omega: F64, tolerance: float) -> tuple[F64, F64]:
         """Sign of each omega (or the one it may take), and slope of the dual along it."""
         change = self.change(omega)
         below, above = self.low - change, self.high - change
         sign = np.sign(omega)
-        sign[(omega == 0.0) & (below > 0.0)] = 1.0
-        sign[(omega == 0.0) & (above < 0.0)] = -1.0
+        sign[(omega == 0.0) & (below > tolerance)] = 1.0
+        sign[(omega == 0.0) & (above < -tolerance)] = -1.0
         slope = np.where(sign > 0, below, np.where(sign < 0, above, 0.0))
         return sign, slope
 
-    def _search(self, omega: F64, step: F64, sign: F64) -> F64:
-        """Secant line search for the zero of the dual's slope along a projected step."""
-        length = 1.0
-        for _ in range(60):
-            moved = omega + length * step
-            moved[moved * sign < 0.0] = 0.0
-            way = moved - omega
-            start = float(self._along(omega, sign) @ way)
-            end = float(self._along(moved, sign) @ way)
-            if end >= -0.5 * abs(start):
-                return moved
-            length *= max(0.1, min(0.7, abs(start) / (abs(start) - end)))
-        return omega
+    def _direction(self, omega: F64, sign: F64, slope: F64) -> F64:
+        """Newton direction (n,) that takes no omega from zero to its wrong side."""
+        active = sign != 0.0
+        while True:
+            some = np.flatnonzero(active)
+            curvature = self.curvature(omega, active)[np.ix_(some, some)]
+            curvature += np.diag(1e-9 * self.touching[some])
+            step = np.zeros(self.n)
+            step[some] = np.linalg.solve(curvature, slope[some])
+            wrong = (omega == 0.0) & (step * sign < 0.0)
+            if not wrong.any():
+                return step
+            active &= ~wrong
 
-    def _along(self, omega: F64, sign: F64) -> F64:
+    def _search(self, omega: F64, step: F64, sign: F64) -> F64:
+        """Exact maximum along a step, no further than where the first omega becomes zero.
+
+        The slope along the step is piecewise linear; its kinks are where a pair's cut becomes 0
+        or 1.
+        """
+        shrinks = (omega != 0.0) & (step * sign < 0.0)
+        ends = np.full(self.n, np.inf)
+        np.divide(-omega, step, out=ends, where=shrinks)
+        end, last = float(ends.min()), int(ends.argmin())
+        pull, along = self.pull(omega), self.pull(step)
+        moving = along != 0.0
+        kinks = np.concatenate((-pull[moving], 1.0 - pull[moving])) / np.tile(along[moving], 2)
+        kinks = np.unique(np.append(kinks[(kinks > 0.0) & (kinks < end)], 0.0))
+        if np.isfinite(end) and self._rise(omega + end * step, step, sign) >= 0.0:
+            moved = omega + end * step
+            moved[last] = 0.0
+            return moved
+        low, high = 0, len(kinks)
+        while high - low > 1:
+            middle = (low + high) // 2
+            rising = self._rise(omega + kinks[middle] * step, step, sign) >= 0.0
+            low, high = (middle, high) if rising else (low, middle)
+        start = float(kinks[low])
+        stop = float(kinks[high]) if high < len(kinks) else min(end, start + 1.0)
+        first = self._rise(omega + start * step, step, sign)
+        fall = first - self._rise(omega + stop * step, step, sign)
+        length = start + (stop - start) * first / fall if fall > 0.0 else stop
+        return np.asarray(omega + length * step, dtype=np.float64)
+
+    def _rise(self, omega: F64, step: F64, sign: F64) -> float:
+        """Slope of the dual along a step."""
         change = self.change(omega)
         bound = np.where(sign > 0, self.low, np.where(sign < 0, self.high, change))
-        out: F64 = bound - change
-        return out
+        return float((bound - change) @ step)
 
 
 def cuts(problem: Problem, prices: tuple[int, ...], pairs: I64, omega: list[int]) -> I64:
@@ -281,8 +307,9 @@ def _nudged(dual: _Dual, omega: list[int], miss: list[int], length: float) -> li
     want = np.array(miss, dtype=np.float64) * dual.unit
     active = np.flatnonzero((np.array(omega) != 0) | (want != 0.0))
     curvature = dual.curvature(now, want != 0.0)[np.ix_(active, active)]
-    ridge = 1e-9 * max(float(np.diag(curvature).max(initial=0.0)), 1e-300) * np.eye(len(active))
-    step = np.linalg.solve(curvature + ridge, want[active]) * (length * ONE)
+    stiff = np.diag(curvature) <= 1e-9 * dual.touching[active]
+    curvature += np.diag(np.where(stiff, 1.0, 1e-9) * dual.touching[active])
+    step = np.linalg.lstsq(curvature, want[active], rcond=1e-6)[0] * (length * ONE)
     out = list(omega)
     for k, raw in zip(active.tolist(), step.tolist(), strict=True):
         move = round(min(max(raw, -ONE), ONE))

@@ -77,9 +77,9 @@ class Oracle:
         paid, demanded = self.flows(self.paid), self.flows(self.demanded)
         self.demand_flow = demanded
         self.slack = self.slacks()
-        self.rejections(paid)
         self.prices()
         self.price_rule(demanded)
+        self.rejections(paid)
         if self.proposal.ration:
             self.ration(paid)
         self.bounds(paid)
@@ -193,7 +193,8 @@ class Oracle:
             if kind == 1:
                 kappa = g[i][i] + g[j][j] - 2 * g[i][j]
                 move = (kappa * ((least * self.r.pbar[i]) >> 64)) >> 48
-                if ((net - limit) << 64) // limit > move + (1 << 28):
+                move += self.report.tau[i] + self.report.tau[j]
+                if ((net - limit) << 64) // net > move:
                     self.fail(11, k, "its minimum fits inside its limit")
                 continue
             room = self.room(paid, i, high=True), self.room(paid, j, high=False)

@@ -227,12 +227,12 @@ class ApiWorld:
         stages["submit"] = None
         if diffs["sdl_hash"] is not None:
             stages["submit"] = {"phase": "BaseLayerApplied", "message": "", "milliseconds": 12}
-        outcome = settle.fn(sealed, stages)
-        self._apply(outcome)
-        return outcome
+        self._apply(sealed, checked)
+        return settle.fn(sealed, stages)
 
-    def _apply(self, outcome: dict[str, Any]) -> None:
-        result = epoch_result(self.ctx.store, outcome["manifest"], outcome["proposal"])
+    def _apply(self, sealed: dict[str, Any], checked: dict[str, Any]) -> None:
+        """As on the network, balances move before the outcome is written."""
+        result = epoch_result(self.ctx.store, sealed["manifest"], checked["proposal"])
         after, pool = result.touched_after, result.pool_after
         for place in range(len(after)):
             owner = base58_encode(after.owners[place].astype(">u8").tobytes())
