@@ -17,7 +17,10 @@ import pytest
 from convexfx.api.__main__ import main
 from convexfx.api.server import log_settings, open_socket
 from convexfx.local.logs import LEVELS
+from convexfx.wallet import domain_to_json
+from convexfx_core.canonical import json_bytes
 from convexfx_core.errors import ConfigurationError
+from tasks.adapters.keys import write_key
 from tests.unit.api_world import api_world
 
 START_S = 60.0
@@ -130,3 +133,50 @@ def test_wrong_settings_are_one_line_and_exit_2(
     assert written.out == ""
     assert written.err.startswith(f"convexfx api: {said}")
     assert written.err.count("\n") == 1
+
+
+def local_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings whose files are there, of services that are not."""
+    world = api_world()
+    write_key(folder / "operator.json", bytes(range(32)))
+    (folder / "tokens.json").write_bytes(json_bytes(domain_to_json("net", world.ctx.domain)))
+    values = {
+        "CONVEXFX_KEYPAIR": str(folder / "operator.json"),
+        "CONVEXFX_TOKENS": str(folder / "tokens.json"),
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    monkeypatch.chdir(folder)
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_taken_port_is_one_line_and_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local_settings(tmp_path, monkeypatch)
+    with open_socket(0) as listener:
+        port = listener.getsockname()[1]
+        assert main(["--port", str(port)]) == 2
+    written = capsys.readouterr().err
+    assert written.startswith(f"convexfx api: PORT_TAKEN: --port: expected port {port} to be free")
+    assert written.count("\n") == 1
+
+
+def test_missing_tokens_are_one_line_and_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local_settings(tmp_path, monkeypatch)
+    (tmp_path / "tokens.json").unlink()
+    assert main(["--port", "0"]) == 2
+    assert capsys.readouterr().err.startswith("convexfx api: REGISTRY: ")
+
+
+def test_options_that_are_wrong_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--port", "x"], ["--nothing"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+    assert "--port" in capsys.readouterr().err
