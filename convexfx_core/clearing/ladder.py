@@ -15,7 +15,7 @@ from convexfx_core.clearing.min_fill import (
     below_minimum_rationed,
     unjustified,
 )
-from convexfx_core.clearing.overflow import settle_overflow
+from convexfx_core.clearing.price_rule import check_resolution, settle_overflow
 from convexfx_core.clearing.problem import F64, U64, Demand, Market, Problem, pose
 from convexfx_core.clearing.qp import BACKENDS, solve_by_qp
 from convexfx_core.clearing.ration import Rationed, ration
@@ -134,6 +134,7 @@ def _integers(problem: Problem, found: Equilibrium) -> _Answer:
     rates = rates_of(case, prices, used)
     demanded = round_fills(problem, found, prices, rates)
     overflow = settle_overflow(problem, prices, rates, demanded, overflow)
+    check_resolution(problem, prices, rates, demanded, overflow)
     return _Answer(prices, overflow, rates, demanded, ration(problem, prices, rates, demanded))
 
 

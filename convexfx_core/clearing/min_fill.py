@@ -3,7 +3,7 @@
 An order that would be filled below its minimum is rejected; so is one that rationing pushes below
 it. At the final prices every rejection must be justified in integers: with its minimum on top, the
 price would leave the order's limit (kind 1), or a bound would break (kind 2). The least justified
-one is reinstated. Source: ``docs/spec.md`` section Clearing.
+one is reinstated. Source: ``docs/clearing.md`` section 5.
 """
 
 from dataclasses import dataclass, field

@@ -2,7 +2,7 @@
 
 Units of the float side: values in millions of the numeraire at reference prices ("$M"), prices as
 log deviation from the reference in basis points. A directed pair (i pays, j is received) has the
-index ``i * n + j``. Formulation: ``docs/spec.md`` section Clearing; perturbation and quantised
+index ``i * n + j``. Formulation: ``docs/clearing.md``; perturbation and quantised
 sizes are what makes every sum exact and therefore independent of the sequence of the orders.
 """
 

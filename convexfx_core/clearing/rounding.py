@@ -15,7 +15,6 @@ import numpy as np
 from convexfx_core.case import ClearingCase
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem
 from convexfx_core.clearing.scp import EDGE_BPS, Equilibrium
-from convexfx_core.errors import ClearingCode, ClearingRefused
 from convexfx_core.units import (
     LIMIT_SLACK_SHIFT,
     LIMIT_UNREACHABLE,
@@ -30,8 +29,6 @@ from convexfx_core.units import (
 PRICE_BITS: Final = 46
 _EXP_SHIFT: Final = 80
 _NEAR_BPS: Final = 1e-6
-TAU_FLOOR: Final = 2.0**-36
-"""Tolerance of the price rule where nothing had to be rounded, log price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +99,6 @@ def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], r
     full[partial] = False
     near = _near(problem, found, prices)
     over, must = _against_limit(problem, rates, near)
-    _check_resolution(problem, prices, near[over | must])
     full[near[over]] = False
     full[near[must]] = True
     paid = np.where(full, problem.budget, np.uint64(0))
@@ -113,28 +109,6 @@ def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], r
     if problem.budget.min(initial=LIMIT_UNREACHABLE) < rates.least.max(initial=0):
         paid[paid < rates.least[demand.pair]] = 0
     return paid
-
-
-def _check_resolution(problem: Problem, prices: tuple[int, ...], decided: I64) -> None:
-    """Refuse prices too coarse to hold a limit that decides more than dust.
-
-    ``decided`` are orders that stand on one side of their limit only because prices are integers.
-    Where one unit of a price is more than the slack of limits, no fill of such an order is lawful.
-    """
-    n, market = problem.market.n, problem.market
-    pair = problem.demand.pair[decided]
-    coarse = np.array([p.bit_length() <= LIMIT_SLACK_SHIFT + 5 for p in prices])
-    caught = coarse[pair // n] | coarse[pair % n]
-    value = problem.demand.size[decided] * market.unit_value[pair // n] * caught
-    unit = float((market.unit_value / problem.quantum).max())
-    if value.sum() * market.impact.max() * BPS > TAU_FLOOR and value.sum() > 2.0 * unit:
-        worst = min(range(n), key=lambda i: prices[i])
-        raise ClearingRefused(
-            ClearingCode.NO_CERTIFICATE,
-            f"price of asset {worst}",
-            "steps fine enough to hold a limit",
-            f"{prices[worst].bit_length()} bits",
-        )
 
 
 def _near(problem: Problem, found: Equilibrium, prices: tuple[int, ...]) -> I64:

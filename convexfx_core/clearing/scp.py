@@ -2,7 +2,7 @@
 
 At prices u and pair volumes V the linear conservation of the subproblem is off by c, and it changes
 with prices by the Laplacian L of half the received values; both enter the next subproblem, whose
-price rule has the impact (impact^-1 + L)^-1. Source: ``docs/spec.md`` section Clearing, 3.1.
+price rule has the impact (impact^-1 + L)^-1. Source: ``docs/clearing.md`` section 1.
 """
 
 from dataclasses import dataclass

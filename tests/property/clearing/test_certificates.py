@@ -85,8 +85,7 @@ def test_any_decimals_are_certified_or_refused_for_coarse_prices(start: int) -> 
             continue
         refused += 1
         assert found == "NO_CERTIFICATE", f"seed {seed}"
-        assert min(p.bit_length() for p in case.reference.pbar) <= 44
-    assert refused <= BATCH // 4
+    assert refused <= BATCH // 8
 
 
 def test_budgets_near_the_largest_are_certified() -> None:

@@ -109,7 +109,7 @@ def test_prices_too_coarse_for_a_limit_are_refused() -> None:
         assets=3, orders=80, decimals=(9, 9), numeraire_decimals=0, tick=5.0, market=0.0,
         prices=(0.005, 0.006), gross=500.0, impact=5.0,
     )  # fmt: skip
-    with pytest.raises(ClearingRefused, match=r"NO_CERTIFICATE: price of asset \d: expected steps"):
+    with pytest.raises(ClearingRefused, match=r"NO_CERTIFICATE: price of asset \d: expected units"):
         propose(case_of(shape, 1), kernels="numpy")
 
 

@@ -1,0 +1,120 @@
+"""The price rule in the integers that are already decided: overflow, and prices too coarse.
+
+A float overflow and a float price come from one solution, and their last digits differ between
+machines. Once prices and demanded fills are integers, the price rule of the assets at their band is
+a small linear system whose right side everybody computes alike.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from convexfx_core.clearing.flows import grouped_total
+from convexfx_core.clearing.problem import F64, U64, Problem
+from convexfx_core.clearing.rounding import Rates
+from convexfx_core.errors import ClearingCode, ClearingRefused
+from convexfx_core.units import (
+    LOG_SHIFT,
+    MILLION_EXPONENT,
+    PRICE_SHIFT,
+    log_ratio,
+    partial_fill_shift,
+)
+
+COARSE_BITS: Final = 46
+"""Prices with more bits than the grid are fine enough for every limit."""
+
+
+def settle_overflow(
+    problem: Problem,
+    prices: tuple[int, ...],
+    rates: Rates,
+    demanded: U64,
+    overflow: tuple[int, ...],
+) -> tuple[int, ...]:
+    """Overflow (n, numeraire base units) that the price rule wants at these prices and fills.
+
+    ``overflow`` says which assets stand at their band and on which side; an asset whose value
+    comes out on the other side has none.
+    """
+    impact = problem.market.impact
+    pinned = [i for i, v in enumerate(overflow) if v and impact[i, i] > 0.0]
+    if not pinned:
+        return (0,) * len(overflow)
+    million = 10 ** (MILLION_EXPONENT + problem.case.params.decimals[0])
+    value = np.array(_values(problem, rates, demanded), dtype=np.float64) / million
+    reference = problem.case.reference.pbar
+    logs = [log_ratio(prices[i], reference[i]) / 2**LOG_SHIFT * 1e4 for i in pinned]
+    right = np.array(logs) + (impact @ value)[pinned]
+    found = np.linalg.lstsq(impact[np.ix_(pinned, pinned)], right, rcond=None)[0]
+    out = [0] * len(overflow)
+    for i, amount in zip(pinned, found.tolist(), strict=True):
+        whole = round(amount * million)
+        out[i] = whole if whole * overflow[i] > 0 else 0
+    return tuple(out)
+
+
+def check_resolution(
+    problem: Problem,
+    prices: tuple[int, ...],
+    rates: Rates,
+    demanded: U64,
+    overflow: tuple[int, ...],
+) -> None:
+    """Refuse where units of price or amount are so coarse that a limit cannot be held.
+
+    One unit of a short price is more than the slack of limits, and an order that buys about one
+    unit buys it or nothing: such an order at its limit is full or empty, never partly filled, and
+    the price rule can be missed by more than its tolerance. Free where everything is fine.
+
+    Raises
+    ------
+    ClearingRefused
+        ``NO_CERTIFICATE`` with the asset whose price is furthest from its rule.
+    """
+    dust = problem.budget.min(initial=np.iinfo(np.uint64).max) < 2 * rates.least.max(initial=0)
+    if min(p.bit_length() for p in prices) > COARSE_BITS and not dust:
+        return
+    reference = problem.case.reference.pbar
+    million = 10.0 ** (MILLION_EXPONENT + problem.case.params.decimals[0])
+    value = np.array(_values(problem, rates, demanded), dtype=np.float64)
+    wanted = problem.market.impact @ ((value - np.array(overflow, dtype=np.float64)) / million)
+    pairs = zip(prices, reference, strict=True)
+    off = np.array([log_ratio(p, r) / 2**LOG_SHIFT * 1e4 for p, r in pairs]) + wanted
+    beyond = np.abs(off) / _tolerance_bps(problem, demanded)
+    worst = int(beyond.argmax())
+    if beyond[worst] > 1.0:
+        raise ClearingRefused(
+            ClearingCode.NO_CERTIFICATE,
+            f"price of asset {worst}",
+            "units of price and amount fine enough to hold every limit",
+            f"{off[worst]:.3g} bps off the price rule",
+        )
+
+
+def _tolerance_bps(problem: Problem, demanded: U64) -> F64:
+    """Tolerance tau (n,) of the price rule, ``docs/spec.md`` section 7."""
+    n, case, pair = problem.market.n, problem.case, problem.demand.pair
+    unit = problem.market.unit_value / problem.quantum
+    fills = np.bincount(pair[demanded > 0] % n, minlength=n)
+    error = (fills + 1.0) * (unit + unit[0])
+    cut = pair[(demanded > 0) & (demanded < problem.budget)]
+    grain = np.array([float(1 << partial_fill_shift(d)) for d in case.params.decimals]) * unit
+    error += 17.0 / 16.0 * np.bincount(cut // n, grain[cut // n], minlength=n)
+    error += 17.0 / 16.0 * np.bincount(cut % n, grain[cut // n], minlength=n)
+    own = np.array([2.0**-36 + 1.0 / p for p in case.reference.pbar]) * 1e4
+    out: F64 = own + np.abs(problem.market.impact) @ error
+    return out
+
+
+def _values(problem: Problem, rates: Rates, demanded: U64) -> list[int]:
+    """Values of inventory above target after the demanded fills, numeraire base units."""
+    n, case = problem.market.n, problem.case
+    after = [q - t for q, t in zip(case.inventory, case.params.target, strict=True)]
+    volume = grouped_total(problem.demand.pair, demanded, n * n)
+    gross, shift = rates.gross.tolist(), rates.shift.tolist()
+    for pair, amount in enumerate(volume):
+        if amount:
+            after[pair // n] += amount
+            after[pair % n] -= (amount * gross[pair]) >> shift[pair]
+    return [(a * p) >> PRICE_SHIFT for a, p in zip(after, case.reference.pbar, strict=True)]
