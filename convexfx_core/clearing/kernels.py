@@ -6,11 +6,11 @@ from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from convexfx_core.clearing import begin, newton, subproblem
+from convexfx_core.clearing import begin, newton, problem, subproblem
 from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import BinnedCurve, Levels
 from convexfx_core.clearing.newton import Pool
-from convexfx_core.clearing.problem import F64, I64, Demand, grouped_sum
+from convexfx_core.clearing.problem import F64, I64, U64, Columns, Demand, grouped_sum
 from convexfx_core.clearing.subproblem import Step, Terms
 
 KernelChoice: TypeAlias = Literal["auto", "numpy", "numba"]
@@ -22,6 +22,9 @@ class Kernels(Protocol):
     @property
     def name(self) -> str:
         """``numpy`` or ``numba``."""
+
+    def read_rows(self, words: U64, net: F64, n: int) -> Columns:
+        """See :func:`convexfx_core.clearing.problem.read_rows`."""
 
     def bin_sizes(self, demand: Demand, pairs: int, cap: float, bins: int) -> tuple[F64, F64]:
         """Size f64[pairs, bins] by bin of the limit over [-cap, cap), f64[pairs] from cap on."""
@@ -47,6 +50,10 @@ class NumpyKernels:
     """Vectorised numpy."""
 
     name = "numpy"
+
+    def read_rows(self, words: U64, net: F64, n: int) -> Columns:
+        """See :class:`Kernels`."""
+        return problem.read_rows(words, net, n)
 
     def bin_sizes(self, demand: Demand, pairs: int, cap: float, bins: int) -> tuple[F64, F64]:
         """See :class:`Kernels`."""

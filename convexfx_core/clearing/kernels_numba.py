@@ -4,13 +4,26 @@ from typing import Final
 
 import numpy as np
 
+from convexfx_core.case import LIMIT_LIMIT
 from convexfx_core.clearing import active_set, numba_active_set, numba_newton
 from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.begin import NEWTON_BPS, NEWTON_STEPS
 from convexfx_core.clearing.curves import HALF_LEVEL_BPS, BinnedCurve, Levels
 from convexfx_core.clearing.newton import AT_BAND_BPS, Pool
 from convexfx_core.clearing.numba_jit import compiled
-from convexfx_core.clearing.problem import F64, I64, Demand
+from convexfx_core.clearing.problem import (
+    F64,
+    I64,
+    INVERSE_POWER,
+    NO_LIMIT,
+    U64,
+    WORD_BUDGET,
+    WORD_LIMIT,
+    WORD_MIN_FILL,
+    WORD_TAIL,
+    Columns,
+    Demand,
+)
 from convexfx_core.clearing.subproblem import Step, Terms
 
 _SETTINGS: Final = (
@@ -24,6 +37,26 @@ _NOTHING: Final = np.zeros(0)
 _NO_RANGE: Final = np.zeros(0, dtype=np.int64)
 _NO_LEVELS: Final = (_NOTHING, _NOTHING, _NOTHING, _NO_RANGE, _NO_RANGE)
 _NO_DEPTH: Final = np.zeros((0, 0))
+
+
+@compiled
+def _read_rows(
+    words: U64, net: F64, n: int, power: F64, limited: int, no_limit: float
+) -> tuple[I64, F64, U64, U64]:
+    count = len(words)
+    pair, limit = np.empty(count, np.int64), np.empty(count)
+    budget, least = np.empty(count, np.uint64), np.empty(count, np.uint64)
+    low = np.uint64(0xFFFF)
+    for k in range(count):
+        tail = words[k, WORD_TAIL]
+        p = np.int64(tail & low) * n + np.int64((tail >> np.uint64(16)) & low)
+        pair[k], budget[k], least[k] = p, words[k, WORD_BUDGET], words[k, WORD_MIN_FILL]
+        asked = no_limit
+        if np.int64(tail >> np.uint64(56)) == limited:
+            exponent = np.int64((tail >> np.uint64(32)) & low)
+            asked = np.float64(words[k, WORD_LIMIT]) * power[exponent]
+        limit[k] = min(net[p] / asked, net[p] * np.float64(budget[k]))
+    return pair, limit, budget, least
 
 
 @compiled
@@ -58,6 +91,13 @@ class NumbaKernels:
     """Machine code by numba; see :class:`convexfx_core.clearing.kernels.Kernels`."""
 
     name = "numba"
+
+    def read_rows(self, words: U64, net: F64, n: int) -> Columns:
+        """See :func:`convexfx_core.clearing.problem.read_rows`."""
+        pair, limit, budget, least = _read_rows(words, net, n, INVERSE_POWER, LIMIT_LIMIT, NO_LIMIT)
+        np.log(limit, out=limit)
+        limit *= 1e4
+        return Columns(pair, limit, budget, least)
 
     def bin_sizes(self, demand: Demand, pairs: int, cap: float, bins: int) -> tuple[F64, F64]:
         """See :class:`convexfx_core.clearing.kernels.Kernels`."""

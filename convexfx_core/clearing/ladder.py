@@ -56,7 +56,7 @@ def propose(
     ClearingRefused
         When no rung of the ladder finds an answer; the reasons of all rungs stand in it.
     """
-    problem, chosen, reasons = pose(case), load(kernels), []
+    problem, chosen, reasons = *_posed(case, kernels), []
     for name, rung in _LADDER.items():
         if solver not in ("auto", name):
             continue
@@ -84,6 +84,11 @@ def _qp(market: Market, demand: Demand, start: F64 | None, *, kernels: Kernels) 
 
 
 _LADDER: Final = {"ndas": _ndas, "qp": _qp}
+
+
+def _posed(case: ClearingCase, kernels: KernelChoice) -> tuple[Problem, Kernels]:
+    chosen = load(kernels)
+    return pose(case, chosen.read_rows), chosen
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ index ``i * n + j``. Formulation: ``docs/clearing.md``; perturbation and quantis
 sizes are what makes every sum exact and therefore independent of the sequence of the orders.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -22,16 +23,18 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 BPS: Final = 1e-4
 """One basis point as a number."""
+NO_LIMIT: Final = 1e-250
+"""Least rate of a market order."""
 NEVER: Final = -np.inf
 """Limit of an order that takes no part."""
 _MANTISSA_BITS: Final = 53
-_INVERSE_POWER: Final = np.ldexp(
+INVERSE_POWER: Final = np.ldexp(
     1.0, -np.clip(np.arange(1 << 16).astype(np.uint16).view(np.int16).astype(np.int64), -999, 999)
 )
 """2^-e by the sixteen bits of a limit's exponent e."""
-_U16: Final = np.uint64(0xFFFF)
-_BLOCK: Final = 1 << 14
-_ROW_WORDS, _WORD_BUDGET, _WORD_LIMIT, _WORD_MIN_FILL, _WORD_TAIL = 10, 5, 6, 7, 9
+U16: Final = np.uint64(0xFFFF)
+BLOCK: Final = 1 << 14
+_ROW_WORDS, WORD_BUDGET, WORD_LIMIT, WORD_MIN_FILL, WORD_TAIL = 10, 5, 6, 7, 9
 """64-bit words of an order row; the last holds pay, receive, limit exponent and kinds."""
 
 
@@ -75,7 +78,8 @@ class Demand:
     Attributes
     ----------
     pair : i64[K] directed pair index.
-    limit : f64[K] all-in limit relative to the reference rate, bps; +inf is a market order.
+    limit : f64[K] all-in limit relative to the reference rate, bps; that of a market order is
+        beyond every band.
     size : f64[K] in units of ``Market.unit_value``; integer-valued and summing exactly when it
         comes from a :class:`ClearingCase`.
     """
@@ -130,15 +134,6 @@ class Problem:
     min_fill: U64
 
 
-def pose(case: ClearingCase) -> Problem:
-    """Float view of a case. Cost: one pass over the rows, a few over the columns."""
-    columns = columns_of(case)
-    size, quantum = quantised_sizes(columns.budget, columns.pair // case.params.n, case.params.n)
-    demand = Demand(columns.pair, columns.limit, size)
-    market = market_of(case, quantum)
-    return Problem(case, market, demand, quantum, columns.budget, columns.min_fill)
-
-
 @dataclass(frozen=True, slots=True)
 class Columns:
     """What the solver reads of the orders: directed pair, limit in bps, base units."""
@@ -149,40 +144,47 @@ class Columns:
     min_fill: U64
 
 
-def columns_of(case: ClearingCase) -> Columns:
-    """Columns of the order rows, block by block so that a block stays in the cache.
+RowReader: TypeAlias = Callable[[U64, F64, int], Columns]
+"""Columns of rows, given as words u64[K, 10], the net reference rates f64[n*n], and n."""
 
-    Limits are all in, relative to the reference rate net of the fee. To receive at least one base
-    unit is a limit on the rate as well: it holds where it is tighter.
+
+def read_rows(words: U64, net: F64, n: int) -> Columns:
+    """Columns of order rows, block by block so that a block stays in the cache.
+
+    Limits are all in, relative to the net reference rate. To receive at least one base unit is a
+    limit on the rate as well; a market order has no other.
     """
-    count, n = len(case.orders), case.params.n
-    price = np.array(case.reference.pbar, dtype=np.float64)
-    keep = (PPM - np.array(case.params.fee_ppm, dtype=np.float64)) / PPM
-    net = (price[:, None] / price[None, :] * keep).ravel()
-    words = np.ascontiguousarray(case.orders).view(np.dtype("<u8")).reshape(count, _ROW_WORDS)
+    count = len(words)
     pair, limit = np.empty(count, dtype=np.int64), np.empty(count)
     budget, least = np.empty(count, dtype=np.uint64), np.empty(count, dtype=np.uint64)
-    for start in range(0, count, _BLOCK):
-        some = slice(start, start + _BLOCK)
+    for start in range(0, count, BLOCK):
+        some = slice(start, start + BLOCK)
         block = words[some]
-        tail = block[:, _WORD_TAIL].copy()
-        budget[some], least[some] = block[:, _WORD_BUDGET], block[:, _WORD_MIN_FILL]
-        half = np.uint64(16)
-        pair[some] = (tail & _U16) * np.uint64(n) + ((tail >> half) & _U16)
-        limit[some] = _limits(net[pair[some]], block[:, _WORD_LIMIT], tail, budget[some])
+        tail = block[:, WORD_TAIL].copy()
+        budget[some], least[some] = block[:, WORD_BUDGET], block[:, WORD_MIN_FILL]
+        pair[some] = (tail & U16) * np.uint64(n) + ((tail >> np.uint64(16)) & U16)
+        exponent = ((tail >> np.uint64(32)) & U16).astype(np.int64)
+        asked = block[:, WORD_LIMIT].astype(np.float64) * INVERSE_POWER[exponent]
+        asked[(tail >> np.uint64(56)) != LIMIT_LIMIT] = NO_LIMIT
+        rate = net[pair[some]]
+        limit[some] = np.minimum(rate / asked, rate * budget[some])
+    np.log(limit, out=limit)
+    limit *= 1e4
     return Columns(pair, limit, budget, least)
 
 
-def _limits(net: F64, mantissa: U64, tail: U64, budget: U64) -> F64:
-    exponent = ((tail >> np.uint64(32)) & _U16).astype(np.int64)
-    least = mantissa.astype(np.float64) * _INVERSE_POWER[exponent]
-    free = (tail >> np.uint64(56)) != LIMIT_LIMIT
-    least[free] = 1.0
-    limit: F64 = np.log(net / least) * 1e4
-    limit[free] = np.inf
-    tiny = np.flatnonzero(budget * net < 2.0)
-    limit[tiny] = np.minimum(limit[tiny], np.log(net[tiny] * budget[tiny]) * 1e4)
-    return limit
+def pose(case: ClearingCase, read: RowReader = read_rows) -> Problem:
+    """Float view of a case. Cost: one pass over the rows, a few over the columns."""
+    n = case.params.n
+    price = np.array(case.reference.pbar, dtype=np.float64)
+    keep = (PPM - np.array(case.params.fee_ppm, dtype=np.float64)) / PPM
+    net = (price[:, None] / price[None, :] * keep).ravel()
+    words = np.ascontiguousarray(case.orders).view(np.dtype("<u8")).reshape(-1, _ROW_WORDS)
+    columns = read(words, net, n)
+    size, quantum = quantised_sizes(columns.budget, columns.pair // n, n)
+    demand = Demand(columns.pair, columns.limit, size)
+    market = market_of(case, quantum)
+    return Problem(case, market, demand, quantum, columns.budget, columns.min_fill)
 
 
 def quantised_sizes(budget: U64, pay: I64, n: int) -> tuple[F64, F64]:

@@ -49,7 +49,8 @@ def test_the_numeraire_has_no_band_and_the_cap_exceeds_two_bands(case: ClearingC
 def test_a_market_order_has_no_limit_and_a_limit_is_relative_to_the_reference(
     case: ClearingCase,
 ) -> None:
-    assert pose(one_order(case, 1, 2, 10**9, np.inf)).demand.limit[0] == np.inf
+    free = pose(one_order(case, 1, 2, 10**9, np.inf))
+    assert free.demand.limit[0] > 10 * free.market.cap
     assert pose(one_order(case, 1, 2, 10**9, 3.5)).demand.limit[0] == pytest.approx(3.5, abs=1e-9)
 
 
@@ -87,7 +88,7 @@ def test_orders_left_out_keep_their_place(case: ClearingCase) -> None:
     assert less.limit[[3, 5]].tolist() == [NEVER, NEVER]
     others = np.delete(np.arange(40), [3, 5])
     assert np.array_equal(less.limit[others], demand.limit[others])
-    assert np.isfinite(demand.limit[[3, 5]]).any() or demand.limit[3] == np.inf
+    assert np.isfinite(demand.limit).all()
 
 
 def test_small_budgets_are_exact() -> None:
