@@ -49,7 +49,8 @@ def propose(
     ----------
     case : integers; orders in any sequence, which does not change the answer.
     solver : ``ndas`` (exact), ``qp`` (generic, slow), ``auto``: the first, then the second.
-    kernels : implementation of the heavy parts; ``auto`` is numba where it is installed.
+    kernels : implementation of the heavy parts; ``auto`` is numpy below a million orders, above
+        it numba where it is installed. The answers are the same.
 
     Raises
     ------
@@ -87,7 +88,7 @@ _LADDER: Final = {"ndas": _ndas, "qp": _qp}
 
 
 def _posed(case: ClearingCase, kernels: KernelChoice) -> tuple[Problem, Kernels]:
-    chosen = load(kernels)
+    chosen = load(kernels, len(case.orders))
     return pose(case, chosen.read_rows), chosen
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from convexfx_core.case import ClearingCase
 from convexfx_core.clearing import ladder, propose
-from convexfx_core.clearing.kernels import load
+from convexfx_core.clearing.kernels import COMPILED_ORDERS_MIN, load
 from convexfx_core.clearing.scp import ITERATIONS_MAX, NotConverged
 from convexfx_core.errors import ClearingRefused
 from tests.property.clearing_cases import Shape, case_of
@@ -52,12 +52,13 @@ def test_the_solver_names_what_found_the_answer(case: ClearingCase) -> None:
     assert propose(case, solver="qp", kernels="numpy").solver == "qp-numpy"
 
 
-def test_auto_takes_the_compiled_kernels_where_they_are(
+def test_auto_takes_the_compiled_kernels_where_they_pay_and_are(
     case: ClearingCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert load("auto").name == "numba"
+    assert load("auto", COMPILED_ORDERS_MIN).name == "numba"
+    assert load("auto", COMPILED_ORDERS_MIN - 1).name == "numpy"
     monkeypatch.setattr("convexfx_core.clearing.kernels.find_spec", lambda name: None)
-    assert load("auto").name == "numpy"
+    assert load("auto", COMPILED_ORDERS_MIN).name == "numpy"
     assert propose(case).solver == "ndas-numpy"
 
 
