@@ -7,6 +7,7 @@ from typing import Final
 from convexfx.wallet.signing import Wallet
 from convexfx_core import execute
 from convexfx_core.assets import registry_of
+from convexfx_core.canonical import network_id
 from convexfx_core.errors import ExecutionCode, ExecutionError
 from convexfx_core.execution import ExecutionState
 from convexfx_core.identity import Address, owner_id
@@ -15,7 +16,6 @@ from convexfx_core.parameter_file import DEMO, packaged
 from convexfx_core.reference import reference_from_quotes
 from convexfx_core.state import Opening, PoolState, VaultTable
 from tasks.adapters.keys import Ed25519Signer
-from tasks.adapters.wiring import network_id
 
 SHARD: Final = 1
 HELD: Final = 10**12

@@ -14,6 +14,7 @@ from convexfx.agreement import signed_agreement
 from convexfx.local.genesis import CURRENCIES, mint, mint_json
 from convexfx.wallet import SignedVerifiable, Wallet, inline_messages
 from convexfx_core.assets import registry_of
+from convexfx_core.canonical import network_id
 from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.orders import Credit, Domain
@@ -25,7 +26,7 @@ from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.keys import Ed25519Signer, write_key
 from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.adapters.prover_local import LocalProver
-from tasks.adapters.wiring import network_id, program_hash
+from tasks.adapters.wiring import program_hash
 from tasks.chain import outcome_of
 from tasks.clear import clear
 from tasks.collect import collect

@@ -11,7 +11,7 @@ from typing import Final
 from convexfx.agreement import require_active, signed_agreement
 from convexfx.wallet.domain import domain_to_json
 from convexfx_core.assets import Registry, registry_of
-from convexfx_core.canonical import json_bytes
+from convexfx_core.canonical import json_bytes, network_id
 from convexfx_core.errors import AgreementError, CommitUnknown, PeerUnreachable
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.orders import Credit, Domain, MintOperation, MintPayload
@@ -21,7 +21,7 @@ from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.keys import Ed25519Signer, generate_key, read_key
 from tasks.adapters.settings import Settings
-from tasks.adapters.wiring import context_from_settings, network_id
+from tasks.adapters.wiring import context_from_settings
 from tasks.context import Context
 from tasks.ports import Json, SdlPhase, Signer
 

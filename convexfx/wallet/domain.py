@@ -3,15 +3,10 @@
 from typing import Any
 
 from convexfx_core.assets import registry_of
-from convexfx_core.canonical import tagged_hash
+from convexfx_core.canonical import network_id
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import Address
 from convexfx_core.orders import Domain
-
-
-def network_id(network: str) -> bytes:
-    """Network id of a network name (``docs/spec.md`` section 1), 32 bytes."""
-    return tagged_hash("cfx.network.v1", network.encode("ascii"))
 
 
 def domain_from_json(value: dict[str, Any]) -> Domain:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from convexfx_core.assets import Registry, registry_of
-from convexfx_core.canonical import tagged_hash
+from convexfx_core.canonical import network_id, tagged_hash
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.identity import Address, OwnerId, owner_id
 from convexfx_core.orders import Domain
@@ -26,11 +26,6 @@ from tasks.ports import Prover
 
 LAW_SET = "convexfx-laws-1"
 PRICE_SOURCES: Final = {"ecb-replay": EcbReplay}
-
-
-def network_id(network: str) -> bytes:
-    """Network id of a network name (``docs/spec.md`` section 1), 32 bytes."""
-    return tagged_hash("cfx.network.v1", network.encode("ascii"))
 
 
 def program_hash(mode: str) -> bytes:

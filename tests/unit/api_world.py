@@ -17,6 +17,7 @@ from convexfx.api.app import app_of
 from convexfx.api.services import Services, build_services
 from convexfx.wallet import SignedVerifiable, Wallet, inline_messages
 from convexfx_core.assets import Registry, registry_of
+from convexfx_core.canonical import network_id
 from convexfx_core.errors import ClearingRefused, ConvexFxError, LawViolated, PeerUnreachable
 from convexfx_core.identity import Address, base58_encode, owner_id
 from convexfx_core.orders import Domain
@@ -27,7 +28,7 @@ from tasks.adapters.faults import Faults
 from tasks.adapters.keys import Ed25519Signer
 from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.adapters.prover_local import LocalProver
-from tasks.adapters.wiring import network_id, program_hash
+from tasks.adapters.wiring import program_hash
 from tasks.chain import manifest_of
 from tasks.clear import clear
 from tasks.collect import collect
