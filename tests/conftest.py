@@ -1,3 +1,12 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and the sequence of the files."""
+
+import pytest
 
 pytest_plugins = ["tests.stack_fixtures"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, whole, so that no worker ends up alone with one of them."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
