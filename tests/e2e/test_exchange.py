@@ -3,6 +3,7 @@
 One stack serves all tests of this file; they run in their sequence.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from convexfx.local.ports import free_ports
 from convexfx.local.session import demo_traffic
 from convexfx.local.supervisor import Stack
 from convexfx.local.traffic import Traffic
+from convexfx.wallet import parquet_bundle
 from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import context_from_settings
 from tasks.chain import outcome_of, read_head
@@ -137,6 +139,26 @@ def test_a_killed_flow_process_is_finished_by_another_run(running: Running) -> N
     outcome = outcome_of(running.ctx.store, epoch)
     assert outcome is not None
     assert outcome["status"] == "settled"
+
+
+@pytest.mark.skipif(not os.environ.get("CONVEXFX_LONG"), reason="20 s; set CONVEXFX_LONG=1")
+def test_ten_thousand_orders_cost_little_above_their_stages(running: Running) -> None:
+    epoch = read_head(running.ctx.store).epoch + 1
+    orders = [
+        wallet.order("USD", "EUR", "1", nonce=running.traffic.nonces[name] + place)
+        for name, wallet in running.traffic.wallets.items()
+        for place in range(3_334)
+    ]
+    running.ctx.inbox.send([parquet_bundle(orders, running.ctx.store)])
+    run = running.await_run(running.start_run(), {"COMPLETED"})
+    outcome = outcome_of(running.ctx.store, epoch)
+    assert outcome is not None
+    assert outcome["fills"] >= len(orders)
+    for name in running.traffic.nonces:
+        running.traffic.nonces[name] += 3_334
+    above_s = run["total_run_time"] - sum(outcome["stages"].values()) / 1000
+    print(f"{len(orders)} orders: {run['total_run_time']:.1f} s, {above_s:.1f} s above the stages")
+    assert above_s <= 3.0
 
 
 def test_runs_have_their_artifacts(running: Running) -> None:

@@ -14,7 +14,7 @@ from tests.epoch_world import World, open_world
 
 STAGES = {"collect", "clear", "validate", "state_diffs", "prove", "submit", "settle"}
 OVERHEAD_S_MAX = 3.0
-SIZES = [(500, 20), *([(2_000, 50)] if os.environ.get("CONVEXFX_LONG") else [])]
+SIZES = [(500, 20), *([(800, 125)] if os.environ.get("CONVEXFX_LONG") else [])]
 
 
 def orders_of(world: World, each: int) -> list[SignedVerifiable]:
