@@ -133,10 +133,23 @@ class ConvexFxError(Exception):
         self.observed = observed
         super().__init__(self.line())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by attributes: constructors of subclasses differ, processes exchange errors."""
+        return _restored, (type(self), self.args, self.__dict__.copy())
+
     def line(self) -> str:
         """One line for a human."""
         seen = f", found {_short(self.observed)}" if self.observed != "" else ""
         return f"{self.code}: {self.field}: expected {self.expected}{seen}"
+
+
+def _restored(
+    kind: type[ConvexFxError], args: tuple[object, ...], state: dict[str, object]
+) -> ConvexFxError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 def _short(value: object) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from prefect import task
 
 from convexfx_core.carry import SeenSet, unseen
+from convexfx_core.errors import CodecError
 from convexfx_core.schema import read_orders, write_orders
 from convexfx_core.sealed_orders import SealedOrders
 from tasks.carry import read_carry
@@ -22,6 +23,7 @@ from tasks.intake import (
     ids_of,
     read_message,
     reject_object,
+    unreadable_object,
 )
 from tasks.objects import Ref, get_object, parked_prefix, put_object, sha256_hex
 from tasks.seal import Draft, commit_seal, draft_epoch, prepare
@@ -120,13 +122,20 @@ def distinct(orders: SealedOrders) -> SealedOrders:
 
 
 def parked(ctx: Context, head: Head) -> list[SealedOrders]:
-    """Orders that were parked while the last or the next epoch was the next one to seal."""
-    keys = [
-        key
-        for epoch in (head.epoch, head.epoch + 1)
-        for key in ctx.store.list(parked_prefix(epoch))
-    ]
-    return [read_orders(body) for key in keys if (body := ctx.store.get(key)) is not None]
+    """Orders that were parked while the last or the next epoch was the next one to seal.
+
+    An object that does not decode stays where it is, named in a reject record: it stops no other.
+    """
+    orders = []
+    for epoch in (head.epoch, head.epoch + 1):
+        for key in ctx.store.list(parked_prefix(epoch)):
+            body = ctx.store.get(key)
+            try:
+                orders += [] if body is None else [read_orders(body)]
+            except CodecError as error:
+                record = unreadable_object(key, error)
+                put_object(ctx.store, f"rejects/{sha256_hex(record)}.json", record)
+    return orders
 
 
 def park(ctx: Context, gathered: Gathered, draft: Draft) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convexfx_core.book import LeftOut
 from convexfx_core.canonical import json_bytes
-from convexfx_core.errors import RejectCode, RejectedOrder
+from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
 from convexfx_core.order_columns import OrderColumns, code_of
 from convexfx_core.orders import Domain, SignedOrder
 from convexfx_core.sealed_orders import SealedOrders
@@ -104,6 +104,17 @@ def reject_object(received: Received) -> bytes | None:
             "items": list(received.rejects),
         }
     )
+
+
+def unreadable_object(key: str, error: CodecError) -> bytes:
+    """Bytes of the reject object of an object of the bucket that should hold orders."""
+    item = {
+        "index": 0,
+        "code": str(RejectCode.BUNDLE_FORMAT),
+        "field": key,
+        "detail": error.line(),
+    }
+    return json_bytes({"version": 1, "message_sha256": None, "whole": True, "items": [item]})
 
 
 def admission_rejects(refused: LeftOut[RejectCode]) -> bytes:

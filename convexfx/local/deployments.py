@@ -9,6 +9,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.filesystems import RemoteFileSystem
 from prefect.types.entrypoint import EntrypointType
 
+from convexfx.local.automations import automate
 from flows.epoch import epoch
 from flows.prove import prove
 
@@ -24,7 +25,7 @@ def results_block_slug() -> str:
 
 
 def deploy(bucket: str, interval_s: int | None) -> None:
-    """Save the result storage and create or update both deployments on the server in use.
+    """Save the result storage, deployments and automations on the server in use.
 
     Parameters
     ----------
@@ -34,6 +35,7 @@ def deploy(bucket: str, interval_s: int | None) -> None:
     RemoteFileSystem(basepath=f"s3://{bucket}/{RESULTS_PREFIX}").save(RESULTS_BLOCK, overwrite=True)
     for deployment, pool in ((_epoch_deployment(interval_s), EPOCH_POOL), (_prove(), PROVE_POOL)):
         deployment.apply(work_pool_name=pool)
+    automate()
 
 
 def _epoch_deployment(interval_s: int | None) -> RunnerDeployment:

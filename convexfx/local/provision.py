@@ -11,7 +11,7 @@ from tasks.adapters.aws import code_of, open_client
 ATTEMPTS: Final = 5
 RECEIVES_MAX: Final = 5
 VISIBILITY_S: Final = 60
-RETENTION_S: Final = 4 * 24 * 3600
+RETENTION_S: Final = 14 * 24 * 3600
 _OURS: Final = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
 

@@ -61,6 +61,21 @@ def test_a_late_message_with_an_earlier_nonce_still_settles(world: World) -> Non
     assert (outcome["status"], outcome["fills"]) == ("settled", 2)
 
 
+@pytest.mark.parametrize("body", [b"", b"PAR1", b"no table"])
+def test_a_parked_object_that_cannot_be_read_stops_no_other(world: World, body: bytes) -> None:
+    alice = world.wallets["alice"]
+    world.send([alice.order("USD", "EUR", "20", nonce=2, valid_until_epoch=9)])
+    assert world.run() is None
+    world.store.put_new("parked/00000001/00.parquet", body)
+    world.send([alice.order("USD", "EUR", "10", nonce=1, valid_until_epoch=9)])
+    outcome = world.run()
+    assert outcome is not None
+    assert (outcome["status"], outcome["fills"]) == ("settled", 2)
+    records = [as_object(world.store.get(key) or b"", key) for key in world.store.list("rejects/")]
+    assert [record["items"][0]["field"] for record in records] == ["parked/00000001/00.parquet"]
+    assert world.store.get("parked/00000001/00.parquet") == body, "what was there stays there"
+
+
 def test_a_cancel_wins_over_a_carried_order(world: World) -> None:
     alice = world.wallets["alice"]
     world.send([alice.order("USD", "EUR", "10", nonce=1, limit_ratio="0.5", valid_until_epoch=9)])

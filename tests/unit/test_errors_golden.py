@@ -1,6 +1,7 @@
 """Golden lines: for every code of every closed list, what somebody reads when it is met."""
 
 import json
+import pickle
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,8 @@ from convexfx_core.errors import (
     BaseLayerUnreachable,
     ClearingCode,
     ClearingRefused,
+    CodecError,
+    CommitConflict,
     CommitUnknown,
     ConfigurationCode,
     ConfigurationError,
@@ -21,8 +24,10 @@ from convexfx_core.errors import (
     ExecutionCode,
     ExecutionError,
     GatewayError,
+    LawViolated,
     ParkCode,
     PeerUnreachable,
+    PublicValueMismatch,
     RejectCode,
     RejectedOrder,
 )
@@ -91,6 +96,25 @@ def test_lines_are_one_line_that_names_the_code(name: str) -> None:
 def test_every_code_is_raised_somewhere(codes: type[StrEnum]) -> None:
     text = source()
     assert [code for code in codes if f"{codes.__name__}.{code.name}" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LawViolated(5, 7, 3, 4),
+        PublicValueMismatch("epoch", "2", "3"),
+        CodecError("witness", "8 bytes", 7),
+        CommitConflict("epochs/00000001/manifest.json"),
+        RejectedOrder(RejectCode.SIGNATURE, "signature", "one that holds", "another"),
+        BaseLayerUnreachable("base_layer_rpc", "an answer"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_travel_between_processes(error: ConvexFxError) -> None:
+    twin = pickle.loads(pickle.dumps(error))
+    assert type(twin) is type(error)
+    assert vars(twin) == vars(error)
+    assert (str(twin), twin.line()) == (str(error), error.line())
 
 
 def test_every_class_stands_in_the_tree() -> None:

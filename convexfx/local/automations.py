@@ -1,0 +1,62 @@
+"""What the Prefect server does by itself: it ends runs that nobody works on any more.
+
+A run whose process dies is `Crashed` at once by its worker. A run whose worker dies with it would
+stay `Running` for ever and keep the only slot of its deployment; its silence gives it away.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from prefect.automations import Automation
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+
+SILENT_RUNS: Final = "convexfx: end runs without a heartbeat"
+SILENCE_S: Final = 90
+"""Three heartbeats of ``convexfx.local.prefect_server``."""
+HEARTBEAT: Final = "prefect.flow-run.heartbeat"
+ENDED: Final = ("Completed", "Failed", "Crashed", "Cancelled", "Cancelling", "Paused", "Scheduled")
+
+
+def silent_runs(silence_s: int = SILENCE_S) -> Automation:
+    """An automation that turns a run `Crashed` when nothing followed its last heartbeat.
+
+    Parameters
+    ----------
+    silence_s : seconds from a heartbeat within which another one, or the run's end, has to come.
+    """
+    return Automation(
+        name=SILENT_RUNS,
+        description="The epoch is finished by the next run; the operator sees why this one ended.",
+        trigger=EventTrigger(
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            for_each={"prefect.resource.id"},
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *(f"prefect.flow-run.{state}" for state in ENDED)},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=silence_s),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                force=True,
+                message=f"No heartbeat for {silence_s} s: its process and its worker are gone.",
+            )
+        ],
+    )
+
+
+def automate(silence_s: int = SILENCE_S) -> None:
+    """Create the automations on the server in use, in place of those of the same name."""
+    wanted = silent_runs(silence_s)
+    try:
+        existing = Automation.read(name=wanted.name)
+    except ValueError:
+        wanted.create()
+        return
+    assert isinstance(existing, Automation)
+    wanted.id = existing.id
+    wanted.update()
