@@ -41,6 +41,7 @@ def silent_runs(silence_s: int = SILENCE_S) -> Automation:
         ),
         actions=[
             ChangeFlowRunState(
+                name="Crashed",
                 state=StateType.CRASHED,
                 force=True,
                 message=f"No heartbeat for {silence_s} s: its process and its worker are gone.",
