@@ -1,0 +1,3 @@
+//! Holds witnesses to the laws.
+
+fn main() {}
