@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.stack_fixtures"]
+pytest_plugins = ["tests.stack_fixtures", "tests.rust"]
 
 
 @pytest.hookimpl(trylast=True)

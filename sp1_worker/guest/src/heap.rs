@@ -1,0 +1,52 @@
+//! Memory for the laws: handed out from the end of the image upwards, never taken back.
+//!
+//! A run is short and SP1's memory is zero until it is written, so a zeroed allocation costs as
+//! little as any other.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::ptr;
+
+use crate::machine::INPUT_START;
+
+extern "C" {
+    /// First address behind the image; the linker defines it.
+    static _end: u8;
+}
+
+/// Next free address, 0 before the first allocation.
+struct Heap(UnsafeCell<usize>);
+
+// SAFETY: the machine has one thread and no interrupts.
+unsafe impl Sync for Heap {}
+
+#[global_allocator]
+static HEAP: Heap = Heap(UnsafeCell::new(0));
+
+// SAFETY: regions never overlap, because the next free address only grows; they are aligned and
+// end before the input.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: one thread, and no reference to the cell outlives this call.
+        let next = unsafe { &mut *self.0.get() };
+        if *next == 0 {
+            *next = &raw const _end as usize;
+        }
+        let start = (*next + layout.align() - 1) & !(layout.align() - 1);
+        match start.checked_add(layout.size()) {
+            Some(end) if end <= INPUT_START => {
+                *next = end;
+                start as *mut u8
+            }
+            _ => ptr::null_mut(),
+        }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise, passed on. No address is handed out twice, so the memory
+        // is as zero as SP1 made it.
+        unsafe { self.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+}

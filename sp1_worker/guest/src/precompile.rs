@@ -1,0 +1,97 @@
+//! SHA-256 by SP1's precompiles.
+//!
+//! In SP1 v6 every 32-bit word of a block and of the state sits in a 64-bit cell of its own. A block
+//! is written into the first 16 of 64 cells, in place; the rest of the cells is the schedule's.
+
+use core::mem::MaybeUninit;
+
+use convexfx_laws::sha256::Sha256;
+
+use crate::machine::call;
+
+const SHA_EXTEND: u64 = 0x0030_0105;
+const SHA_COMPRESS: u64 = 0x0001_0106;
+
+const INITIAL: [u64; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// State and schedule of one hash.
+pub struct Precompile {
+    state: [u64; 8],
+    cells: MaybeUninit<[u64; 64]>,
+}
+
+/// Turns the bytes of both 32-bit halves around, by masks: RV64IM has no instruction for it.
+#[inline(always)]
+fn turn_halves(word: u64) -> u64 {
+    const BYTES: u64 = 0x00ff_00ff_00ff_00ff;
+    const PAIRS: u64 = 0x0000_ffff_0000_ffff;
+    let word = (word & BYTES) << 8 | (word >> 8) & BYTES;
+    (word & PAIRS) << 16 | (word >> 16) & PAIRS
+}
+
+impl Sha256 for Precompile {
+    fn new() -> Self {
+        Self {
+            state: INITIAL,
+            cells: MaybeUninit::uninit(),
+        }
+    }
+
+    #[inline(always)]
+    fn start(&mut self) {
+        self.state = INITIAL;
+    }
+
+    #[inline(always)]
+    fn block(&mut self, block: &[u64; 8]) {
+        let cells = self.cells.as_mut_ptr().cast::<u64>();
+        for (place, word) in block.iter().enumerate() {
+            let turned = turn_halves(*word);
+            // SAFETY: place < 8, so both cells are among the first 16 of 64.
+            unsafe {
+                cells.add(2 * place).write(turned & 0xffff_ffff);
+                cells.add(2 * place + 1).write(turned >> 32);
+            }
+        }
+        // SAFETY: the 16 cells of the block are written; EXTEND reads them and writes the other
+        // 48, COMPRESS reads all 64 and updates the eight words of the state.
+        unsafe {
+            call(SHA_EXTEND, cells as u64, 0);
+            call(SHA_COMPRESS, cells as u64, self.state.as_mut_ptr() as u64);
+        }
+    }
+
+    fn digest(&self) -> [u64; 4] {
+        core::array::from_fn(|place| {
+            turn_halves(self.state[2 * place] | self.state[2 * place + 1] << 32)
+        })
+    }
+}
+
+/// SHA-256 of the bytes of `words`.
+pub fn digest_of_words(words: &[u64]) -> [u64; 4] {
+    let mut hash = Precompile::new();
+    let (blocks, rest) = words.as_chunks();
+    for block in blocks {
+        hash.block(block);
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    last[rest.len()] = 0x80;
+    if rest.len() == 7 {
+        hash.block(&last);
+        last = [0; 8];
+    }
+    last[7] = (64 * words.len() as u64).swap_bytes();
+    hash.block(&last);
+    hash.digest()
+}
