@@ -8,7 +8,9 @@ extern crate alloc;
 
 pub mod order_row;
 pub mod sha256;
+pub mod skipped;
 pub mod view;
 pub mod violation;
 
+pub use sha256::Sha256;
 pub use violation::{Number, Violation};

@@ -1,18 +1,240 @@
-//! SHA-256 as the laws need it: over little-endian words in place, the compression left to others.
+//! SHA-256 over little-endian words in place; only the compression function is left to others.
+//!
+//! Everything that is hashed is a multiple of 8 bytes. Tags and trees: `docs/spec.md` section 1.
 
-/// The compression function of SHA-256, in software or as a precompile.
-///
-/// A digest is 32 bytes as four little-endian words, as it stands in a witness.
+use alloc::vec::Vec;
+
+/// 32 bytes as four little-endian words, as they stand in a witness.
+pub type Digest = [u64; 4];
+
+/// 16 ASCII bytes as two little-endian words, the beginning of every hashed message.
+pub type Tag = [u64; 2];
+
+/// Words of a block of 64 bytes.
+pub const BLOCK_WORDS: usize = 8;
+
+const CHUNK_ROWS: usize = 64;
+const CHUNK: Tag = tag(b"cfx.chunk.v1");
+const NODE: Tag = tag(b"cfx.node.v1");
+
+/// Zero-padded tag of at most 16 ASCII bytes.
+pub const fn tag(text: &[u8]) -> Tag {
+    assert!(text.len() <= 16, "a tag has at most 16 bytes");
+    let (mut words, mut at) = ([0; 2], 0);
+    while at < text.len() {
+        words[at / 8] |= (text[at] as u64) << (8 * (at % 8));
+        at += 1;
+    }
+    words
+}
+
+/// The state of a SHA-256 and its current block, in software or as a precompile wants it.
 pub trait Sha256 {
-    /// The state before the first block.
+    /// Ready for [`Self::start`].
     fn new() -> Self;
 
-    /// Begin another message.
+    /// The state before the first block.
     fn start(&mut self);
 
-    /// Take in one block: 64 bytes as eight little-endian words.
-    fn block(&mut self, block: &[u64; 8]);
+    /// Bytes 8 `place` to 8 `place` + 7 of the block, as a little-endian word; `place` < 8.
+    fn put(&mut self, place: usize, word: u64);
 
-    /// What the blocks since [`Self::start`] hash to; the padding is among them.
-    fn digest(&self) -> [u64; 4];
+    /// Take in the block. All its words are put anew before the next call.
+    fn compress(&mut self);
+
+    /// The state as the 32 bytes of a digest.
+    fn digest(&self) -> Digest;
+}
+
+/// A message that is hashed while it is written.
+pub struct Hash<S> {
+    engine: S,
+    filled: usize,
+    blocks: u64,
+}
+
+impl<S: Sha256> Hash<S> {
+    /// Ready for [`Self::start`].
+    pub fn new() -> Self {
+        Self {
+            engine: S::new(),
+            filled: 0,
+            blocks: 0,
+        }
+    }
+
+    /// Begin a message without a tag.
+    #[inline]
+    pub fn start_bare(&mut self) {
+        self.engine.start();
+        self.filled = 0;
+        self.blocks = 0;
+    }
+
+    /// Begin a message with its tag.
+    #[inline]
+    pub fn start(&mut self, tag: &Tag) {
+        self.start_bare();
+        self.engine.put(0, tag[0]);
+        self.engine.put(1, tag[1]);
+        self.filled = tag.len();
+    }
+
+    /// Write one word.
+    #[inline(always)]
+    pub fn push(&mut self, word: u64) {
+        self.engine.put(self.filled, word);
+        self.filled += 1;
+        if self.filled == BLOCK_WORDS {
+            self.compress();
+        }
+    }
+
+    /// Write words.
+    #[inline]
+    pub fn append(&mut self, words: &[u64]) {
+        let (head, rest) = if self.filled == 0 {
+            (&words[..0], words)
+        } else {
+            words.split_at(words.len().min(BLOCK_WORDS - self.filled))
+        };
+        head.iter().for_each(|word| self.push(*word));
+        let (blocks, tail) = rest.as_chunks::<BLOCK_WORDS>();
+        for block in blocks {
+            for (place, word) in block.iter().enumerate() {
+                self.engine.put(place, *word);
+            }
+            self.compress();
+        }
+        tail.iter().for_each(|word| self.push(*word));
+    }
+
+    /// End the message.
+    pub fn finish(&mut self) -> Digest {
+        let bits = (self.blocks * BLOCK_WORDS as u64 + self.filled as u64) * 64;
+        self.push(0x80);
+        while self.filled != BLOCK_WORDS - 1 {
+            self.push(0);
+        }
+        self.push(bits.swap_bytes());
+        self.engine.digest()
+    }
+
+    #[inline(always)]
+    fn compress(&mut self) {
+        self.engine.compress();
+        self.filled = 0;
+        self.blocks += 1;
+    }
+}
+
+impl<S: Sha256> Default for Hash<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// `H(tag, parts joined)`.
+pub fn tagged<S: Sha256>(hash: &mut Hash<S>, tag: &Tag, parts: &[&[u64]]) -> Digest {
+    hash.start(tag);
+    parts.iter().for_each(|part| hash.append(part));
+    hash.finish()
+}
+
+/// SHA-256 of words without a tag.
+pub fn bare<S: Sha256>(hash: &mut Hash<S>, words: &[u64]) -> Digest {
+    hash.start_bare();
+    hash.append(words);
+    hash.finish()
+}
+
+/// Root of a table that lies in memory: rows of `row_words` words in canonical order.
+pub fn table_root<S: Sha256>(
+    hash: &mut Hash<S>,
+    tag: &Tag,
+    rows: &[u64],
+    row_words: usize,
+) -> Digest {
+    let chunks = rows.chunks(CHUNK_ROWS * row_words);
+    let leaves = chunks.map(|chunk| tagged(hash, &CHUNK, &[chunk])).collect();
+    seal(hash, tag, leaves, rows.len() / row_words)
+}
+
+/// Root of a table whose rows are written one after the other and kept nowhere.
+pub struct TableHash<S> {
+    hash: Hash<S>,
+    leaves: Vec<Digest>,
+    rows_in_chunk: usize,
+}
+
+impl<S: Sha256> TableHash<S> {
+    /// An empty table.
+    pub fn new() -> Self {
+        let mut hash = Hash::new();
+        hash.start(&CHUNK);
+        Self {
+            hash,
+            leaves: Vec::new(),
+            rows_in_chunk: 0,
+        }
+    }
+
+    /// Write a word of a row.
+    #[inline(always)]
+    pub fn push(&mut self, word: u64) {
+        self.hash.push(word);
+    }
+
+    /// Write words of a row.
+    #[inline(always)]
+    pub fn append(&mut self, words: &[u64]) {
+        self.hash.append(words);
+    }
+
+    /// End a row.
+    #[inline(always)]
+    pub fn end_row(&mut self) {
+        self.rows_in_chunk += 1;
+        if self.rows_in_chunk == CHUNK_ROWS {
+            self.end_chunk();
+        }
+    }
+
+    /// The root.
+    pub fn finish(mut self, tag: &Tag) -> Digest {
+        let rows = self.leaves.len() * CHUNK_ROWS + self.rows_in_chunk;
+        if self.rows_in_chunk > 0 {
+            self.end_chunk();
+        }
+        seal(&mut self.hash, tag, self.leaves, rows)
+    }
+
+    fn end_chunk(&mut self) {
+        self.leaves.push(self.hash.finish());
+        self.hash.start(&CHUNK);
+        self.rows_in_chunk = 0;
+    }
+}
+
+impl<S: Sha256> Default for TableHash<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn seal<S: Sha256>(hash: &mut Hash<S>, tag: &Tag, leaves: Vec<Digest>, rows: usize) -> Digest {
+    let root = merkle_root(hash, leaves);
+    tagged(hash, tag, &[&root, &[rows as u64]])
+}
+
+/// An odd last node is promoted unchanged; the root of no leaf is zero.
+fn merkle_root<S: Sha256>(hash: &mut Hash<S>, mut level: Vec<Digest>) -> Digest {
+    while level.len() > 1 {
+        let above = |pair: &[Digest]| match pair {
+            [left, right] => tagged(hash, &NODE, &[left, right]),
+            _ => pair[0],
+        };
+        level = level.chunks(2).map(above).collect();
+    }
+    level.first().copied().unwrap_or_default()
 }
