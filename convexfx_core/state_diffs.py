@@ -159,7 +159,7 @@ def _payout_rows(fills: Fills, user: NDArray[np.uint32], pool_nonce: int) -> NDA
     rows["vault"][:, 0], rows["vault"][:, 1] = 0, user[filled]
     rows["asset"], rows["kind"] = fills.rows["receive"][filled][:, None], DIFF_PAYOUT
     rows["amount"][:, 0], rows["amount"][:, 1] = -received, received
-    rows["new_nonce"] = (pool_nonce + 1 + order).astype(np.uint64)
+    rows["new_nonce"] = np.uint64(pool_nonce + 1) + order.astype(np.uint64)
     return rows.reshape(-1)
 
 
