@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test lint format constraints bench sim tf wheel clean
+.PHONY: help env run test lint format constraints rust laws elf elf-check prove prove-all bench sim tf wheel clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 14
@@ -37,6 +37,24 @@ format: env ## let ruff write the formatting
 
 constraints: env ## resolve constraints.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --no-annotate --no-header --extra dev --extra fast pyproject.toml -o constraints.txt
+
+rust: ## build the Rust parts (laws, prover) outside the checkout; the first time takes a quarter of an hour
+	@scripts/rust-build.sh
+
+laws: env rust ## the Rust laws: format, clippy, unit tests, and the golden vectors through laws-check
+	@scripts/rust-laws.sh
+
+elf: rust ## build the guest in two folders, compare, write sp1_worker/elf with its verifying key
+	@scripts/rust-elf.sh build
+
+elf-check: ## build the guest in two folders and compare with the committed one
+	@scripts/rust-elf.sh check
+
+prove: env rust ## one real core and one real compressed proof, verified by a second process; 12 minutes, 18 GB
+	@$(BIN)/python -m sp1_worker.prove_check
+
+prove-all: env rust ## the same, and the prover's warm start, its death in a proof, an epoch proven end to end
+	@$(BIN)/python -m sp1_worker.prove_check --all
 
 bench: env ## clearing benchmarks, one JSON line a case
 	@$(BIN)/python bench/clearing.py

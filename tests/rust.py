@@ -1,4 +1,4 @@
-"""The Rust parts under test: a fixture that finds them, and the line that says when they are not there.
+"""The Rust parts under test: the fixture that finds them, and the line that says they are missing.
 
 ``CONVEXFX_REQUIRE_RUST=1`` (``.ci/run``) turns a missing part from a skip into a failure.
 """
