@@ -1,0 +1,200 @@
+//! Rates of the directed pairs that the orders trade: section 6 of L0 and the table made of it
+//! (`docs/spec.md` section 7: S, R, Rn, l).
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::limits::RATE_SHIFT_MAX;
+use crate::order_row::Order;
+use crate::units::{limit_rate, net_rate, Leading};
+use crate::view::{wide, Params, Reference};
+use crate::violation::{expect, Violation};
+use crate::wide::Wide;
+
+/// Least and greatest gross rate R.
+const RATE_MIN: u64 = 1 << 60;
+const RATE_MAX: u64 = (1 << 63) - 1;
+/// Section 6.
+const PRICES: usize = 6;
+/// Places of pairs lie 64 to a pay asset.
+const STRIDE_BITS: u32 = 6;
+const PLACES: usize = 1 << (2 * STRIDE_BITS);
+
+/// One directed pair; rates at scale `2^shift`.
+#[derive(Clone, Copy)]
+pub struct PairRate {
+    /// Pay asset.
+    pub pay: usize,
+    /// Receive asset.
+    pub receive: usize,
+    /// S, 0 to 126.
+    pub shift: u32,
+    /// R, in [2^60, 2^63).
+    pub gross: u64,
+    /// Rn, in (0, R].
+    pub net: u64,
+    /// l of a market order, below 2^62.
+    pub market: u64,
+}
+
+impl PairRate {
+    /// l: the least net rate that an order of the pair accepts.
+    #[inline(always)]
+    pub fn limit(&self, order: Order) -> u64 {
+        if order.limited() {
+            limit_rate(order.limit_m(), order.limit_e(), i64::from(self.shift))
+        } else {
+            self.market
+        }
+    }
+
+    /// `(amount R) >> S`: below 2^128, as `amount R` is.
+    pub fn gross_of(&self, amount: u64) -> u128 {
+        product(amount, self.gross) >> self.shift
+    }
+
+    /// `(amount Rn) >> S`.
+    pub fn net_of(&self, amount: u64) -> u128 {
+        product(amount, self.net) >> self.shift
+    }
+}
+
+/// Exact product of two words.
+#[inline(always)]
+pub fn product(a: u64, b: u64) -> u128 {
+    u128::from(a) * u128::from(b)
+}
+
+/// The used pairs in the order of their rows, and where each stands.
+pub struct Rates {
+    pairs: Vec<PairRate>,
+    places: Vec<u16>,
+}
+
+/// What section 6 is read against.
+pub struct Given<'a> {
+    /// Number of assets, 2 to 64.
+    pub n: usize,
+    /// Section 1, for the fees.
+    pub params: &'a Params<'a>,
+    /// Section 3.
+    pub reference: &'a Reference<'a>,
+    /// Pairs of the kind-1 orders: by pay asset, one bit for each receive asset.
+    pub used: &'a [u64; 64],
+}
+
+impl Rates {
+    /// Reads section 6: n prices and the rate rows of exactly the used pairs, increasing.
+    ///
+    /// L0 with index 6 for a price of zero, another set of pairs, a shift or rate that does not
+    /// follow from the prices, and one outside [0, 126] or [2^60, 2^63).
+    pub fn read(given: &Given, prices: &[[u64; 2]], rows: &[[u64; 2]]) -> Result<Self, Violation> {
+        for price in prices {
+            expect(wide(price) > 0, PRICES, 0u64, 1u64)?;
+        }
+        let assets: Vec<Leading> = (0..given.n)
+            .map(|asset| Leading::of(given.reference.pbar(asset)))
+            .collect();
+        let mut rates = Self {
+            pairs: Vec::with_capacity(rows.len()),
+            places: vec![0; PLACES],
+        };
+        for (pay, bits) in given.used.iter().enumerate() {
+            for receive in (0..given.n).filter(|receive| bits >> receive & 1 == 1) {
+                let place = rates.pairs.len();
+                let row = rows.get(place).copied().unwrap_or_default();
+                let shift = assets[pay].shift_to(&assets[receive]);
+                rates.places[place_of(pay, receive)] = place as u16;
+                rates
+                    .pairs
+                    .push(pair_rate(given, prices, (pay, receive), shift, row)?);
+            }
+        }
+        let count = rates.pairs.len();
+        expect(count == rows.len(), PRICES, rows.len(), count)?;
+        Ok(rates)
+    }
+
+    /// The used pairs, increasing by (pay, receive).
+    pub fn pairs(&self) -> &[PairRate] {
+        &self.pairs
+    }
+
+    /// Place of a used pair among [`Rates::pairs`]; of one that is not used, any.
+    #[inline(always)]
+    pub fn place(&self, pay: usize, receive: usize) -> usize {
+        usize::from(self.places[place_of(pay, receive)])
+    }
+
+    /// Rates of the pair of a kind-1 order.
+    #[inline(always)]
+    pub fn of(&self, order: Order) -> &PairRate {
+        &self.pairs[self.place(order.pay(), order.receive())]
+    }
+
+    /// Demand that a rationed witness need not list, rejected orders aside: the budget of a kind-1
+    /// order whose limit the net rate reaches, else 0.
+    #[inline(always)]
+    pub fn usual_demand(&self, order: Order) -> u64 {
+        let pair = self.of(order);
+        if pair.net >= pair.limit(order) {
+            order.budget()
+        } else {
+            0
+        }
+    }
+}
+
+#[inline(always)]
+fn place_of(pay: usize, receive: usize) -> usize {
+    (pay << STRIDE_BITS | receive) % PLACES
+}
+
+fn pair_rate(
+    given: &Given,
+    prices: &[[u64; 2]],
+    (pay, receive): (usize, usize),
+    shift: i32,
+    [head, gross]: [u64; 2],
+) -> Result<PairRate, Violation> {
+    let named = (pay as u64) | (receive as u64) << 16;
+    expect(
+        head & 0xFFFF_FFFF == named,
+        PRICES,
+        head & 0xFFFF_FFFF,
+        named,
+    )?;
+    let inside = (0..=RATE_SHIFT_MAX).contains(&shift);
+    expect(inside, PRICES, shift, RATE_SHIFT_MAX)?;
+    let shift = shift as u32;
+    expect(
+        head >> 32 == u64::from(shift),
+        PRICES,
+        head >> 32,
+        u64::from(shift),
+    )?;
+    let scaled = Wide::from(wide(&prices[pay])).shift_left(shift);
+    let below = Wide::from(wide(&prices[receive]));
+    // R = floor(P_i 2^S / P_j), without dividing: what R leaves lies in [0, P_j).
+    let rest = scaled - Wide::from(gross) * below;
+    let follows = !rest.is_negative() && rest < below;
+    expect(follows, PRICES, gross, rest)?;
+    expect(
+        (RATE_MIN..=RATE_MAX).contains(&gross),
+        PRICES,
+        gross,
+        RATE_MAX,
+    )?;
+    let fee_ppm = given.params.fee_ppm[pay * given.n + receive];
+    let lowest = Wide::from(given.reference.plo(pay)).shift_left(shift);
+    // At most Pbar_i 2^S / Pbar_j < 2^62, as Plo <= Pbar <= Phi.
+    let worst = lowest.divide(Wide::from(given.reference.phi(receive)));
+    Ok(PairRate {
+        pay,
+        receive,
+        shift,
+        gross,
+        net: net_rate(gross, fee_ppm),
+        market: net_rate(worst.to_u128().unwrap_or(0) as u64, fee_ppm),
+    })
+}

@@ -1,0 +1,116 @@
+//! The fixed-point rules that everybody shares (`docs/spec.md` section 7): twin of
+//! `convexfx_core.units`. Every shift and division floors unless its name says otherwise.
+
+use crate::wide::Wide;
+
+/// Scale of prices and logarithms: 2^64.
+pub const PRICE_SHIFT: u32 = 64;
+/// Scale of the risk matrix G: 2^112.
+pub const RISK_SHIFT: u32 = 112;
+/// Scale of omega and of the cut h: 2^40.
+pub const RATION_SHIFT: u32 = 40;
+/// The whole of an order at the scale of a ration.
+pub const RATION_ONE: u64 = 1 << RATION_SHIFT;
+/// At 2^-38 beyond its limit an order counts as in the money.
+pub const LIMIT_SLACK_SHIFT: u32 = 38;
+/// One in the unit of fees.
+pub const PPM: u64 = 1_000_000;
+/// The limit rate that no price reaches.
+pub const LIMIT_UNREACHABLE: u64 = u64::MAX;
+
+/// Least net rate that a limit (m, e) accepts at scale 2^shift: `ceil(m / 2^(e - shift))`.
+///
+/// `m >= 1`, as L0 asks, so the ceiling is `((m - 1) >> s) + 1`, which is 1 from s = 63 on.
+#[inline(always)]
+pub fn limit_rate(mantissa: u64, exponent: i64, shift: i64) -> u64 {
+    let distance = exponent.wrapping_sub(shift);
+    if distance < 0 {
+        return LIMIT_UNREACHABLE;
+    }
+    let below = mantissa.wrapping_sub(1);
+    if distance >= 63 {
+        return 1;
+    }
+    (below >> distance).wrapping_add(1)
+}
+
+/// A price as its number of bits and the bits themselves, the leading one on top.
+pub struct Leading {
+    bits: u32,
+    mantissa: u128,
+}
+
+impl Leading {
+    /// Of a positive price.
+    pub fn of(price: u128) -> Self {
+        let above = price.leading_zeros();
+        Self {
+            bits: 128 - above,
+            mantissa: price << (above % 128),
+        }
+    }
+
+    /// Shift S towards the price that is received: 62 - e with `self / receive` in [2^(e-1), 2^e).
+    pub fn shift_to(&self, receive: &Self) -> i32 {
+        let above = i32::from(self.mantissa >= receive.mantissa);
+        62 - (self.bits as i32 - receive.bits as i32 + above)
+    }
+}
+
+/// Shift S of a directed pair with these reference prices, both positive; also outside [0, 126].
+pub fn rate_shift(pbar_pay: u128, pbar_receive: u128) -> i32 {
+    Leading::of(pbar_pay).shift_to(&Leading::of(pbar_receive))
+}
+
+/// Log2 of the grain of partial fills of an asset with `decimals` digits, base units.
+pub fn partial_fill_shift(decimals: u64) -> u32 {
+    (5 * decimals / 3) as u32
+}
+
+/// Net rate `floor(R (10^6 - fee) / 10^6)` for a fee of at most 10^6 ppm, same scale as `gross`.
+///
+/// `R = q 10^6 + r` makes it `q keep + floor(r keep / 10^6)`, all within 64 bits.
+pub fn net_rate(gross: u64, fee_ppm: u64) -> u64 {
+    let keep = PPM - fee_ppm;
+    gross / PPM * keep + gross % PPM * keep / PPM
+}
+
+/// LOG: `ln(price / reference)` at scale 2^64, eight terms, each product floored.
+///
+/// None where the price is more than four times the reference: there the polynomial is below -19,
+/// beyond every bound that a law compares it with.
+pub fn log_ratio(price: u128, reference: u128) -> Option<i128> {
+    let distance = Wide::from(price) - Wide::from(reference);
+    let distance = distance
+        .shift_left(PRICE_SHIFT)
+        .divide(Wide::from(reference));
+    let distance = distance.to_i128().filter(|d| *d < 1 << 66)?;
+    if distance.unsigned_abs() < 1 << 62 {
+        return Some(log_of_narrow(distance as i64));
+    }
+    Some(log_of_wide(distance))
+}
+
+/// Powers of a distance below 2^62 stay below 2^62, and their products below 2^124.
+fn log_of_narrow(distance: i64) -> i128 {
+    let (mut power, mut total) = (distance, 0i128);
+    for term in 1..=8 {
+        let part = i128::from(power.div_euclid(term));
+        total += if term % 2 == 1 { part } else { -part };
+        power = ((i128::from(power) * i128::from(distance)) >> PRICE_SHIFT) as i64;
+    }
+    total
+}
+
+/// Powers of a distance in [-2^64, 2^66) stay below 2^80, and their products below 2^146.
+fn log_of_wide(distance: i128) -> i128 {
+    let (mut power, mut total) = (distance, 0);
+    for term in 1..=8 {
+        let part = power.div_euclid(term);
+        total += if term % 2 == 1 { part } else { -part };
+        let product = Wide::from(power) * Wide::from(distance);
+        // Some, by the bound above; the last product is not looked at.
+        power = product.shift_right(PRICE_SHIFT).to_i128().unwrap_or(0);
+    }
+    total
+}
