@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from convexfx_core.case import ClearingCase
 from convexfx_core.errors import ClearingRefused, CodecError
+from convexfx_core.laws.l00_ranges import BAND_SHIFT
 from convexfx_core.laws.view import kind1_index, usual_demand
 from convexfx_core.limits import BALANCE_MAX, NONCE_MAX, RATE_SHIFT_MAX
 from convexfx_core.order_row import KIND_ORDER
@@ -38,8 +39,15 @@ def check_vaults(rows: NDArray[np.void]) -> None:
 
 
 def check_bands(reference: Reference, params: Params) -> None:
-    """Bands no wider than the parameters say; shifts of the extreme pair in [0, 126]."""
+    """Bands no wider than the parameters say; shifts of the extreme pair in [0, 126].
+
+    The logarithm's eight terms have a second zero far from the reference price, so the distance
+    itself is bounded first.
+    """
     for i in range(1, params.n):
+        pbar = reference.pbar[i]
+        spread = max(pbar - reference.plo[i], reference.phi[i] - pbar)
+        _expect(spread <= pbar >> BAND_SHIFT, f"a band within {pbar >> BAND_SHIFT}", spread)
         width = (params.band[i] << LOG_SHIFT) // BAND_LOG_DIVISOR + BAND_SLACK
         for edge in (reference.plo[i], reference.phi[i]):
             distance = log_ratio(edge, reference.pbar[i])
