@@ -3,6 +3,9 @@
 
 use crate::wide::Wide;
 
+#[cfg(test)]
+mod tests;
+
 /// Scale of prices and logarithms: 2^64.
 pub const PRICE_SHIFT: u32 = 64;
 /// Scale of the risk matrix G: 2^112.

@@ -1,11 +1,15 @@
 //! Arithmetic and unit rules against the values that Python's integers give.
 
-use convexfx_laws::units::{
-    limit_rate, log_ratio, net_rate, partial_fill_shift, rate_shift, Leading,
-};
-use convexfx_laws::wide::Wide;
+extern crate std;
 
-const CASES: &str = include_str!("../../../tests/vectors/numbers/numbers.tsv");
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::{limit_rate, log_ratio, net_rate, partial_fill_shift, rate_shift, Leading};
+use crate::wide::Wide;
+
+const CASES: &str = include_str!("../../../../tests/vectors/numbers/numbers.tsv");
 
 fn wide(text: &str) -> Wide {
     let digits = text.trim_start_matches('-');

@@ -1,0 +1,122 @@
+//! The price rule in integers: value of the inventory off target, its price, what rounding may do
+//! (`docs/spec.md` section 7: X, u_hat, LOG, E, tau).
+
+use alloc::vec::Vec;
+
+use super::totals::Totals;
+use crate::units::{log_ratio, partial_fill_shift, PRICE_SHIFT, RISK_SHIFT};
+use crate::view::{signed, View};
+use crate::wide::Wide;
+
+const ONE: u128 = 1 << PRICE_SHIFT;
+/// 2^-36 in log price: the grid of prices and rates, 1.5e-7 bps.
+const SLACK: u64 = 1 << (PRICE_SHIFT - 36);
+/// Words of a registry row, and the one that holds the decimals.
+const ASSET_WORDS: usize = 8;
+const DECIMALS: usize = 5;
+/// LOG of a price so far from its reference that only a build without L7 comes to it.
+const FAR: i128 = i128::MIN / 2;
+
+/// Both sides of the price rule, by asset; logarithms at scale 2^64.
+pub struct PriceRule {
+    /// X, numeraire base units: below 2^215, see [`off_target`].
+    pub off_target: Vec<Wide>,
+    /// `sum_j G_ij X_j` at scale 2^112, below 2^301.
+    pub marginal: Vec<Wide>,
+    /// LOG(P, Pbar); in a band narrower than 1/32 below 2^59.
+    pub log_price: Vec<i128>,
+    /// LOG - u_hat.
+    pub residual: Vec<Wide>,
+    /// What rounding that a correct prover cannot avoid may leave; below 2^145.
+    pub tau: Vec<Wide>,
+}
+
+impl PriceRule {
+    /// Evaluates the price rule on the flows wanted.
+    pub fn of(view: &View, totals: &Totals) -> Self {
+        let assets = || 0..view.n;
+        let off_target: Vec<Wide> = assets().map(|i| off_target(view, totals, i)).collect();
+        let rows = || view.params.risk.chunks_exact(view.n);
+        let marginal: Vec<Wide> = rows().map(|row| dot(row, &off_target)).collect();
+        let log_price: Vec<i128> = assets().map(|i| log_price(view, i)).collect();
+        let residual = |(log, marginal): (&i128, &Wide)| {
+            Wide::from(*log) + marginal.shift_right(RISK_SHIFT - PRICE_SHIFT)
+        };
+        let residual = log_price.iter().zip(&marginal).map(residual).collect();
+        let errors = errors(view, totals);
+        let tau = rows().zip(assets()).map(|(row, i)| {
+            let own = Wide::from(u128::from(SLACK) + ONE / view.reference.pbar(i) + 1);
+            own + propagated(row, &errors)
+        });
+        Self {
+            tau: tau.collect(),
+            off_target,
+            marginal,
+            log_price,
+            residual,
+        }
+    }
+}
+
+/// `sum_j entry_j value_j`.
+pub fn dot(entries: &[[u64; 2]], values: &[Wide]) -> Wide {
+    let products = entries.iter().zip(values);
+    products.fold(Wide::ZERO, |sum, (entry, value)| {
+        if *entry == [0, 0] {
+            return sum;
+        }
+        sum + Wide::from(signed(entry)) * *value
+    })
+}
+
+/// X: flows below 2^150 (2^24 amounts, each below 2^62 times a rate of 2^63) and a target below
+/// 2^127, at a price below 2^128 over 2^64; and an overflow below 2^80.
+fn off_target(view: &View, totals: &Totals, asset: usize) -> Wide {
+    let before = Wide::from(view.pool.inventory(asset));
+    let after = before + totals.want_in(asset) - totals.want_out(asset);
+    let off = after - Wide::from(view.params.target(asset));
+    let value = off * Wide::from(view.reference.pbar(asset));
+    value.shift_right(PRICE_SHIFT) - Wide::from(view.overflow(asset))
+}
+
+fn log_price(view: &View, asset: usize) -> i128 {
+    log_ratio(view.price(asset), view.reference.pbar(asset)).unwrap_or(FAR)
+}
+
+/// E by asset, scale 2^64: a unit for each fill received, a grain for each partial one.
+///
+/// All together below 2^171: 2^24 orders, each twice at most 17/16 of a grain of 2^15 units at a
+/// price below 2^128, and one unit of a price.
+fn errors(view: &View, totals: &Totals) -> Vec<Wide> {
+    let received = |asset: usize| {
+        let unit = Wide::from(view.reference.pbar(asset)) + Wide::from(ONE);
+        unit * Wide::from(totals.wants(asset) + 1)
+    };
+    let mut errors: Vec<Wide> = (0..view.n).map(received).collect();
+    for line in totals.lines.iter().filter(|line| line.partials > 0) {
+        let pay = line.rate.pay;
+        let grain = Wide::from(view.reference.pbar(pay));
+        let grain = grain.shift_left(partial_fill_shift(decimals(view, pay)));
+        let moved = (grain * Wide::from(17u64)).shift_right(4);
+        let moved = moved * Wide::from(line.partials);
+        errors[pay] += moved;
+        errors[line.rate.receive] += moved;
+    }
+    errors
+}
+
+fn decimals(view: &View, asset: usize) -> u64 {
+    view.registry[ASSET_WORDS * asset + DECIMALS]
+}
+
+/// `(sum_j abs(G_ij) E_j) >> 112`: below 2^80 2^171 before the shift.
+fn propagated(row: &[[u64; 2]], errors: &[Wide]) -> Wide {
+    let products = row.iter().zip(errors);
+    let sum = products.fold(Wide::ZERO, |sum, (entry, error)| {
+        if *entry == [0, 0] {
+            return sum;
+        }
+        sum + Wide::from(signed(entry).unsigned_abs()) * *error
+    });
+    sum.shift_right(RISK_SHIFT)
+}
