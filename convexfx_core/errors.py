@@ -7,6 +7,7 @@
     ├── ClearingRefused      the clearing found no certified result; nothing settles
     ├── ExecutionError       state diffs that must not be submitted
     ├── LawViolated          law, index, observed, bound
+    ├── ProofError           no proof came, or one that does not hold
     ├── PublicValueMismatch  PV_MISMATCH:<field>
     ├── CodecError           bytes that do not decode
     ├── CommitConflict       another writer committed other bytes
@@ -110,6 +111,17 @@ class ExecutionCode(StrEnum):
     BALANCE = "BALANCE"
     ASSET_UNKNOWN = "ASSET_UNKNOWN"
     MESSAGE_FORMAT = "MESSAGE_FORMAT"
+    GUEST_TRAPPED = "GUEST_TRAPPED"
+
+
+class ProofCode(StrEnum):
+    """Why there is no proof, or one that must not be submitted."""
+
+    PROOF_INVALID = "PROOF_INVALID"
+    WRONG_VKEY = "WRONG_VKEY"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    PROVER_LOST = "PROVER_LOST"
+    PROVER_ENVIRONMENT = "PROVER_ENVIRONMENT"
 
 
 class ConvexFxError(Exception):
@@ -212,6 +224,18 @@ class LawViolated(ConvexFxError):
         self.index = index
         self.bound = bound
         super().__init__(f"L{law}", f"index {index}", str(bound), observed)
+
+
+class ProofError(ConvexFxError):
+    """No proof came, or one that does not hold (:class:`ProofCode`).
+
+    ``passing``: the same request may succeed later, or on another worker.
+    """
+
+    @property
+    def passing(self) -> bool:
+        """Whether asking again can help: memory ran out, or the prover was lost."""
+        return self.code in (ProofCode.OUT_OF_MEMORY, ProofCode.PROVER_LOST)
 
 
 class PublicValueMismatch(ConvexFxError):

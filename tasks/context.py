@@ -12,7 +12,16 @@ from functools import cache
 
 from convexfx_core.orders import Domain
 from convexfx_core.params import Params
-from tasks.ports import Clock, Gateway, Inbox, Prover, ReferencePrices, Signer, Store
+from tasks.ports import (
+    Clock,
+    Gateway,
+    Inbox,
+    ProofVerifier,
+    Prover,
+    ReferencePrices,
+    Signer,
+    Store,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class Context:
     program_hash : 32 bytes, of the law program in the agreement.
     staleness_s, deviation_bps : guards of the reference prices.
     api_url : where people read about epochs.
+    verifier : verifies proofs before they are submitted; None: only modes without a proof settle.
     """
 
     store: Store
@@ -46,6 +56,7 @@ class Context:
     staleness_s: int
     deviation_bps: int
     api_url: str = ""
+    verifier: ProofVerifier | None = None
 
 
 _chosen: ContextVar[Context | None] = ContextVar("convexfx_context", default=None)

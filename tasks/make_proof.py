@@ -1,6 +1,7 @@
 """Stage of the proving pool: witness in, proof object out."""
 
-from typing import Any
+import time
+from typing import Any, Final
 from uuid import UUID
 
 from prefect import task
@@ -10,6 +11,8 @@ from convexfx_core.errors import PeerUnreachable
 from tasks.context import proving
 from tasks.ports import ProofJob
 from tasks.stage import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, worth_retrying
+
+SHOWN_EVERY_S: Final = 1.0
 
 
 @task(
@@ -23,17 +26,41 @@ from tasks.stage import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, worth_retrying
 def make_proof(job: dict[str, Any]) -> dict[str, Any]:
     """Make the proof unless it is stored already; its description.
 
-    The proof object is written by conditional put, so two workers on one job leave one proof.
+    The proof object is written by conditional put, so two workers on one job leave one proof. A
+    prover that is lost in the middle, or runs out of memory, is asked again.
     """
     wanted = ProofJob(**job)
-    progress = create_progress_artifact(
-        progress=0.0, key=f"proof-{wanted.mode}", description=f"epoch {wanted.epoch}: {wanted.mode}"
-    )
+    shown = f"epoch {wanted.epoch}: {wanted.mode}"
+    progress = create_progress_artifact(progress=0.0, key=f"proof-{wanted.mode}", description=shown)
+    assert isinstance(progress, UUID)
     prover = proving()
-    prover.request(wanted)
+    prover.request(wanted, ProgressArtifact(progress, shown))
     made = prover.result(wanted)
     if made is None:
         raise PeerUnreachable("prover", f"a stored proof of job {wanted.job_id}", "nothing")
-    assert isinstance(progress, UUID)
-    update_progress_artifact(artifact_id=progress, progress=100.0)
+    update_progress_artifact(artifact_id=progress, progress=100.0, description=shown)
     return made.description
+
+
+class ProgressArtifact:
+    """Shows a prover's progress in the orchestrator, at most once a second.
+
+    Parameters
+    ----------
+    artifact : its id. shown : what its description begins with.
+    """
+
+    def __init__(self, artifact: UUID, shown: str) -> None:
+        self._artifact = artifact
+        self._shown = shown
+        self._next = 0.0
+
+    def __call__(self, fraction: float, stage: str) -> None:
+        """Take an event of the prover; the end is shown by whoever stored the proof."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + SHOWN_EVERY_S
+        percent = min(99.0, max(0.0, 100.0 * fraction))
+        text = f"{self._shown}, {stage}" if stage else self._shown
+        update_progress_artifact(artifact_id=self._artifact, progress=percent, description=text)

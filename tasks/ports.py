@@ -5,7 +5,7 @@ not answer and nothing took effect, ``CommitUnknown`` when it could not be found
 took effect, ``CommitConflict`` when somebody else committed other bytes.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -272,10 +272,11 @@ class ProofJob:
 
     Attributes
     ----------
-    job_id : hexadecimal SHA-256 of program vkey and SDL hash; the idempotency key.
+    job_id : hexadecimal SHA-256 of program hash and SDL hash; the idempotency key.
     mode : name of the proof mode.
     epoch : epoch that is proven.
     witness_key, witness_sha256 : where the witness stands and what it hashes to.
+    program_hash : hexadecimal, as agreed; a prover with another program refuses.
     """
 
     job_id: str
@@ -283,6 +284,7 @@ class ProofJob:
     epoch: int
     witness_key: str
     witness_sha256: str
+    program_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,15 +296,47 @@ class ProofResult:
     description: Json
 
 
-class Prover(Protocol):
-    """Whoever makes proofs; truth is the proof object in the store."""
+Progress = Callable[[float, str], None]
+"""Told how much of a proof is done, 0 to 1, and what is being done."""
 
-    def request(self, job: ProofJob) -> None:
-        """Ask for a proof; asking again changes nothing."""
+
+def no_progress(fraction: float, stage: str) -> None:
+    """Tell nobody."""
+
+
+class Prover(Protocol):
+    """Whoever makes proofs; truth is the proof object in the store.
+
+    A failure that every repetition would meet again is stored beside the request. Both operations
+    raise it: ``LawViolated``, or ``ExecutionError`` when the guest stopped without a law.
+    """
+
+    def request(self, job: ProofJob, progress: Progress = no_progress) -> None:
+        """Ask for a proof; asking again changes nothing.
+
+        Raises
+        ------
+        ProofError
+            It could not be made; ``passing`` says whether asking again can help.
+        """
         ...
 
     def result(self, job: ProofJob) -> ProofResult | None:
         """The proof, or ``None`` while it is not there."""
+        ...
+
+
+class ProofVerifier(Protocol):
+    """Whoever verifies proofs of the agreed program, with its verifying key alone."""
+
+    def verify(self, mode: str, proof: bytes, public_values: bytes) -> None:
+        """The proof shows these public values.
+
+        Raises
+        ------
+        ProofError
+            It does not (``PROOF_INVALID``, ``WRONG_VKEY``), or nobody here can verify it.
+        """
         ...
 
 

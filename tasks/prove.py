@@ -1,22 +1,25 @@
 """Stage 5: ask the proving pool for a proof and wait for the proof object."""
 
-from hashlib import sha256
 from time import monotonic_ns
 from typing import Any, Final
 
 from prefect import task
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.context import TaskRunContext
 
-from convexfx_core.errors import CommitUnknown, PublicValueMismatch
+from convexfx_core.errors import CommitUnknown
 from tasks.context import Context, current
 from tasks.fault import fault_point
 from tasks.objects import Ref, sha256_hex
 from tasks.ports import ProofJob, ProofResult
+from tasks.proof_check import check_description
+from tasks.proof_job import claim_job
 from tasks.stage import (
     RETRIES,
     RETRY_DELAYS_S,
     RETRY_JITTER,
-    STAGE_CACHE,
     milliseconds_since,
+    stage_cache_key,
     worth_retrying,
 )
 
@@ -24,7 +27,14 @@ POLL_S: Final = 0.5
 REQUEST_AGAIN_S: Final = 10.0
 """Requests are idempotent; a run that died is noticed by the next one."""
 WAIT_S_MAX: Final = {"attested": 300.0, "executed": 600.0}
-WAIT_S_PROOF_MAX: Final = 3_600.0
+WAIT_S_PROOF_MAX: Final = 4 * 3_600.0
+
+
+def mode_cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    """Key of this stage's result: another mode or program is another result."""
+    ctx = current()
+    key = stage_cache_key(context, parameters)
+    return f"{key}-{ctx.proof_mode}-{ctx.program_hash.hex()[:16]}"
 
 
 @task(
@@ -34,7 +44,7 @@ WAIT_S_PROOF_MAX: Final = 3_600.0
     retry_jitter_factor=RETRY_JITTER,
     retry_condition_fn=worth_retrying,
     persist_result=True,
-    cache_policy=STAGE_CACHE,
+    cache_policy=CacheKeyFnPolicy(cache_key_fn=mode_cache_key),
 )
 def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | None:
     """A proof object of the epoch's witness in the configured mode; None when nothing settles.
@@ -44,23 +54,22 @@ def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | Non
 
     Raises
     ------
+    LawViolated, ExecutionError
+        The guest says that a law is broken, or stopped: the epoch is aborted.
     PublicValueMismatch
         The proof's public values are not those of the witness.
+    ProofError
+        The proof names another mode or program.
     """
     fault_point("prove")
     start, ctx = monotonic_ns(), current()
     if diffs["sdl_hash"] is None:
         return None
-    job = ProofJob(
-        job_id=sha256(ctx.program_hash + bytes.fromhex(diffs["sdl_hash"])).hexdigest(),
-        mode=ctx.proof_mode,
-        epoch=sealed["epoch"],
-        witness_key=diffs["witness"]["key"],
-        witness_sha256=diffs["witness"]["sha256"],
-    )
+    sdl_hash, witness = bytes.fromhex(diffs["sdl_hash"]), diffs["witness"]
+    job = claim_job(ctx.store, ctx.program_hash, sdl_hash, ctx.proof_mode, sealed["epoch"], witness)
     made = await_proof(ctx, job)
-    if made.description["public_values"] != diffs["public_values"]:
-        raise PublicValueMismatch("public_values", diffs["public_values"], "others")
+    values = bytes.fromhex(diffs["public_values"])
+    check_description(made.description, ctx.proof_mode, ctx.program_hash, values)
     fault_point("prove.done")
     body = ctx.store.get(made.proof_key) or b""
     described = ctx.store.get(made.description_key) or b""

@@ -14,7 +14,7 @@ from prefect.tasks import exponential_backoff
 
 import convexfx_core
 from convexfx_core.canonical import json_bytes
-from convexfx_core.errors import CommitUnknown, ConvexFxError, PeerUnreachable
+from convexfx_core.errors import CommitUnknown, ConvexFxError, PeerUnreachable, ProofError
 from tasks.fault import InjectedFault
 
 RETRIES: Final = 5
@@ -48,13 +48,15 @@ RUN_CACHE: Final = CacheKeyFnPolicy(cache_key_fn=run_cache_key)
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed stage is tried again: peers that do not answer, answers that were lost.
+    """Whether a failed stage is tried again: peers that do not answer, answers or provers lost.
 
     What is wrong for good (a conflict, a refused agreement, a setting) fails at once.
     """
     error = state.data if isinstance(state.data, BaseException) else state.result(False)
     if isinstance(error, PeerUnreachable | CommitUnknown):
         return True
+    if isinstance(error, ProofError):
+        return error.passing
     return not isinstance(error, ConvexFxError | InjectedFault)
 
 

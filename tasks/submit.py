@@ -19,6 +19,7 @@ from tasks.epoch_result import epoch_result
 from tasks.fault import fault_point
 from tasks.objects import Ref, epoch_key, get_object, put_json, put_object
 from tasks.ports import Json
+from tasks.proof_check import check_before_submitting
 from tasks.stage import (
     RETRIES,
     RETRY_DELAYS_S,
@@ -52,6 +53,11 @@ def submit(
     Returns
     -------
     The SDL's last phase and, when it failed, the network's own words.
+
+    Raises
+    ------
+    AgreementError, PublicValueMismatch, ProofError
+        The proof must not be submitted; nothing was sent.
     """
     fault_point("submit")
     start, ctx = monotonic_ns(), current()
@@ -59,6 +65,8 @@ def submit(
         return None
     opening, batch = sealed_epoch(ctx.store, sealed["manifest"])
     result = epoch_result(ctx.store, sealed["manifest"], checked["proposal"])
+    values = result.public_values.to_bytes()
+    check_before_submitting(ctx, proof["proof"], proof["proof_description"], values)
     payouts = payout_payloads(opening, result)
     signatures = [ctx.operator.sign(payout) for payout in payouts]
     signed = put_object(
@@ -99,14 +107,13 @@ def delivery_of(
     ctx: Context, opening: Opening, result: EpochResult, proof: dict[str, Any]
 ) -> Delivery:
     """What to deliver, and how to recognise it: the first consumed vault's two nonces."""
-    body = get_object(ctx.store, proof["proof"])
     values = result.public_values
     envelope: Json = {
         "format": "devnet-v1-proof",
         "mode": proof["mode"],
         "program_hash": ctx.program_hash.hex(),
         "public_values": values.to_bytes().hex(),
-        "proof": b64encode(body).decode(),
+        **proof_fields(proof["mode"], get_object(ctx.store, proof["proof"])),
         "reference": b64encode(reference_to_bytes(opening.reference)).decode(),
         "fees_accrued_after": [str(fee) for fee in result.pool_after.fees_accrued],
     }
@@ -117,3 +124,9 @@ def delivery_of(
         nonce_after=int(result.touched_after.nonces[0]),
         envelope=json_bytes(envelope),
     )
+
+
+def proof_fields(mode: str, body: bytes) -> Json:
+    """The envelope's proof: empty in mode ``executed``, whose signature stands beside it."""
+    encoded = b64encode(body).decode()
+    return {"proof": "", "attestation": encoded} if mode == "executed" else {"proof": encoded}

@@ -8,11 +8,9 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
-from convexfx_core.canonical import json_bytes
 from convexfx_core.errors import PeerUnreachable
-from tasks.adapters.prover_local import stored_proof
-from tasks.objects import proof_prefix
-from tasks.ports import ProofJob, ProofResult, Store
+from tasks.adapters.prover_local import raise_failure, stored_proof
+from tasks.ports import Progress, ProofJob, ProofResult, Store, no_progress
 
 DEPLOYMENT: Final = "prove/prove"
 ATTEMPTS_MAX: Final = 20
@@ -29,13 +27,12 @@ class PrefectProver:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def request(self, job: ProofJob) -> None:
-        """Write the request and make sure that a run for it is under way or done.
+    def request(self, job: ProofJob, progress: Progress = no_progress) -> None:
+        """Make sure that a run for the job is under way or done.
 
-        A run that ended without a proof is followed by another one.
+        A run that ended without a proof is followed by another one, unless it left a failure.
         """
-        key = proof_prefix(job.job_id, job.mode) + "request.json"
-        self._store.put_new(key, json_bytes(asdict(job)))
+        raise_failure(self._store, job)
         for attempt in range(ATTEMPTS_MAX):
             run = self._run(job, attempt)
             if not run.state or not run.state.is_final() or run.state.is_completed():

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     inbox_queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")] = "convexfx-inbox"
     epoch_interval_s: Annotated[int, Field(ge=5, le=86_400)] = 20
     proof_mode: ProofMode = "attested"
+    law_program: Path | None = None
+    laws_host: Path | None = None
+    prover_socket: Path | None = None
     parameters: Path | None = None
     tokens: Path = Path(".convexfx/tokens.json")
     reference: ReferenceSettings = ReferenceSettings()

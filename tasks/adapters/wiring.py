@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from convexfx_core.assets import Registry, registry_of
-from convexfx_core.canonical import network_id, tagged_hash
+from convexfx_core.canonical import network_id
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.identity import Address, OwnerId, owner_id
 from convexfx_core.orders import Domain
@@ -16,7 +16,9 @@ from tasks.adapters.clock import SystemClock
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway, HttpSettlement
 from tasks.adapters.keys import read_key
-from tasks.adapters.prover_local import LocalProver
+from tasks.adapters.law_program import program_hash
+from tasks.adapters.proof_modes import host_of, host_or_none
+from tasks.adapters.prover_local import SIGNED_MODES, LocalProver
 from tasks.adapters.prover_prefect import PrefectProver
 from tasks.adapters.s3 import S3Store
 from tasks.adapters.settings import Settings
@@ -24,23 +26,7 @@ from tasks.adapters.sqs import SqsInbox
 from tasks.context import Context
 from tasks.ports import Prover
 
-LAW_SET = "convexfx-laws-1"
 PRICE_SOURCES: Final = {"ecb-replay": EcbReplay}
-
-
-def program_hash(mode: str) -> bytes:
-    """Program hash of a proof mode, 32 bytes.
-
-    Raises
-    ------
-    ConfigurationError
-        ``SETTING``: the mode needs the law program, which this installation does not have.
-    """
-    if mode != "attested":
-        raise ConfigurationError(
-            ConfigurationCode.SETTING, "proof_mode", "attested (no law program is installed)", mode
-        )
-    return tagged_hash("cfx.program.v1", LAW_SET.encode("ascii"))
 
 
 def read_domain(settings: Settings, pool_owner: OwnerId) -> Domain:
@@ -145,15 +131,22 @@ def context_from_settings(settings: Settings | None = None) -> Context:
         domain=domain,
         params=read_parameters(chosen.parameters, domain.registry),
         proof_mode=chosen.proof_mode,
-        program_hash=program_hash(chosen.proof_mode),
+        program_hash=program_hash(chosen.proof_mode, chosen.law_program),
         staleness_s=chosen.reference.staleness_s,
         deviation_bps=chosen.reference.deviation_bps,
         api_url=f"http://127.0.0.1:{chosen.api_port}",
+        verifier=None if chosen.proof_mode in SIGNED_MODES else host_of(chosen),
     )
 
 
 def prover_from_settings(settings: Settings | None = None) -> Prover:
     """The prover of a worker on the proving pool."""
     chosen = settings or Settings.load()
-    attestor = read_key(chosen.attestor)
-    return LocalProver(S3Store(chosen.bucket), attestor, program_hash(chosen.proof_mode))
+    settlement = settlement_from_settings(chosen)
+    return LocalProver(
+        S3Store(chosen.bucket),
+        read_key(chosen.attestor) if chosen.attestor.exists() else None,
+        program_hash("attested"),
+        host_or_none(chosen),
+        lambda: settlement.agreement(chosen.shard),
+    )

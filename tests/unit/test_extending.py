@@ -115,7 +115,7 @@ def test_canary_a_key_less_is_seen(line: str) -> None:
 
 
 def test_every_setting_is_used() -> None:
-    users = read("tasks/adapters/wiring.py", "convexfx")
+    users = read("tasks/adapters/wiring.py", "tasks/adapters/proof_modes.py", "convexfx")
     used = {key for key in settings_keys() if re.search(rf"\.{key}\b", users)}
     assert settings_keys() - used == set()
 
@@ -137,6 +137,6 @@ def test_every_law_is_known_everywhere() -> None:
 
 
 def test_the_law_set_is_the_one_in_the_specification() -> None:
-    from tasks.adapters.wiring import LAW_SET
+    from tasks.adapters.law_program import LAW_SET
 
     assert f"ASCII `{LAW_SET}`" in SPEC

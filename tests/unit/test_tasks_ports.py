@@ -12,6 +12,7 @@ from tasks.adapters.clock import ManualClock, SystemClock
 from tasks.adapters.ecb import EcbDated, EcbReplay
 from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.keys import Ed25519Signer
+from tasks.adapters.laws_host import LawsHost
 from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.adapters.prover_local import LocalProver
 from tasks.adapters.prover_prefect import PrefectProver
@@ -24,7 +25,7 @@ ADAPTERS = [
     (ports.Inbox, MemoryInbox), (ports.Inbox, SqsInbox),
     (ports.ReferencePrices, EcbReplay), (ports.ReferencePrices, EcbDated),
     (ports.Gateway, HttpGateway),
-    (ports.Prover, LocalProver), (ports.Prover, PrefectProver),
+    (ports.Prover, LocalProver), (ports.Prover, PrefectProver), (ports.ProofVerifier, LawsHost),
     (ports.Signer, Ed25519Signer),
     (ports.Clock, SystemClock), (ports.Clock, ManualClock),
 ]  # fmt: skip

@@ -1,0 +1,164 @@
+"""One run of an external program: its answer, its progress, and what became of it.
+
+Two provers on one machine run out of memory, so whoever proves holds a lock; the program inherits
+it and keeps it if whoever started it is killed.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from convexfx_core.errors import ProofCode, ProofError
+from tasks.ports import Json
+
+OnEvent = Callable[[Json], None]
+LOCK_POLL_S: Final = 0.2
+LAST_LINES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a program ended.
+
+    Attributes
+    ----------
+    code : exit code, negative for a signal.
+    answers : JSON objects of its standard output.
+    last_words : its last line on standard error that is no JSON.
+    """
+
+    code: int
+    answers: tuple[Json, ...]
+    last_words: str
+
+
+def run_program(
+    argv: Sequence[str],
+    timeout_s: float,
+    on_event: OnEvent = lambda _: None,
+    keep_fds: Sequence[int] = (),
+) -> Finished:
+    """Run a program that answers in JSON lines and reports progress on standard error.
+
+    Raises
+    ------
+    ProofError
+        ``PROVER_ENVIRONMENT``: it cannot be started. ``PROVER_LOST``: it did not end in time.
+    """
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=keep_fds,
+            start_new_session=True,
+        )
+    except OSError as error:
+        seen = error.strerror or str(error)
+        raise ProofError(ProofCode.PROVER_ENVIRONMENT, argv[0], "a program", seen) from None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said: list[str] = []
+    listener = threading.Thread(target=_listen, args=(process.stderr, said, on_event), daemon=True)
+    listener.start()
+    try:
+        output = _output_within(process, process.stdout, timeout_s)
+    except subprocess.TimeoutExpired:
+        expected = f"an answer within {timeout_s:g} s"
+        raise ProofError(ProofCode.PROVER_LOST, Path(argv[0]).name, expected, "none") from None
+    finally:
+        _end(process)
+        listener.join(1.0)
+        process.stdout.close()
+    return Finished(process.returncode, _objects(output), said[-1] if said else "")
+
+
+def _output_within(process: subprocess.Popen[bytes], out: IO[bytes], timeout_s: float) -> bytes:
+    """Standard output; read aside, so that the time limit holds for a program that hangs."""
+    chunks: list[bytes] = []
+    reader = threading.Thread(target=lambda: chunks.append(out.read()), daemon=True)
+    reader.start()
+    process.wait(timeout_s)
+    reader.join(1.0)
+    return b"".join(chunks)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Nothing of it is left: it has a session, so a group, of its own."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _listen(stream: IO[bytes], said: list[str], on_event: OnEvent) -> None:
+    for line in stream:
+        text = line.decode("utf-8", "replace").strip()
+        event = as_event(text)
+        if event is not None:
+            on_event(event)
+        elif text:
+            said.append(text)
+            del said[:-LAST_LINES]
+    stream.close()
+
+
+def as_event(line: str) -> Json | None:
+    """The JSON object of a line, ``None`` for any other line."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _objects(output: bytes) -> tuple[Json, ...]:
+    lines = output.decode("utf-8", "replace").splitlines()
+    found = (as_event(line) for line in lines)
+    return tuple(value for value in found if value is not None)
+
+
+def lock_path() -> Path:
+    """File whose lock a prover on this machine holds."""
+    return Path(tempfile.gettempdir()) / f"convexfx-prover-{os.getuid()}.lock"
+
+
+@contextmanager
+def only_prover(path: Path, wait_s: float) -> Iterator[int]:
+    """Hold the machine's only place for a prover; a file descriptor that keeps it.
+
+    Raises
+    ------
+    ProofError
+        ``PROVER_LOST``: another proof is still being made after ``wait_s`` seconds.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        end = time.monotonic() + wait_s
+        while not _locked(handle):
+            if time.monotonic() >= end:
+                expected = f"its turn within {wait_s:g} s"
+                raise ProofError(ProofCode.PROVER_LOST, "prover", expected, "another proof")
+            time.sleep(LOCK_POLL_S)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

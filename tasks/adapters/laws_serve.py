@@ -1,0 +1,125 @@
+"""Client of ``laws-host serve``: one proof at a time over a Unix socket, recursion keys warm.
+
+Requests and events are JSON, one a line. An end of the connection before the last event is a lost
+prover: whoever wants the proof asks again.
+"""
+
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Final
+
+from convexfx_core.errors import ProofCode, ProofError
+from tasks.adapters.host_answers import failure_of
+from tasks.adapters.host_process import OnEvent, as_event
+from tasks.ports import Json
+
+CONNECT_S: Final = 5.0
+POLL_S: Final = 0.2
+BUSY_PAUSE_S: Final = 2.0
+EXIT_CODES: Final = {
+    "usage": 2, "law_violated": 10, "guest_trapped": 11, "proof_invalid": 12,
+    "wrong_vkey": 13, "out_of_memory": 14, "environment": 15,
+}  # fmt: skip
+"""Exit codes by the names that a ``failed`` event may carry instead of a number."""
+
+
+def is_listening(path: Path) -> bool:
+    """Whether somebody accepts connections at a socket."""
+    try:
+        _connect(path).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_for_socket(path: Path, seconds: float) -> None:
+    """Wait until somebody listens: a process that was lost is started again by its supervisor.
+
+    Raises
+    ------
+    ProofError
+        ``PROVER_LOST``: nobody does.
+    """
+    end = time.monotonic() + seconds
+    while not is_listening(path):
+        if time.monotonic() >= end:
+            expected = f"laws-host serve at {path} within {seconds:g} s"
+            raise ProofError(ProofCode.PROVER_LOST, "laws-host serve", expected, "nobody")
+        time.sleep(POLL_S)
+
+
+def ask_to_prove(
+    path: Path, mode: str, witness: Path, out: Path, on_event: OnEvent, silence_s: float
+) -> Json:
+    """Have a proof made; the answer of the event ``done``.
+
+    Parameters
+    ----------
+    witness, out : files that the served process reads and writes.
+    on_event : gets every event.
+    silence_s : without any event for so long the process is lost.
+
+    Raises
+    ------
+    LawViolated, ExecutionError, ProofError
+        As :meth:`tasks.adapters.laws_host.LawsHost.prove`.
+    """
+    request = {"op": "prove", "mode": mode, "witness": str(witness), "out": str(out)}
+    end = time.monotonic() + silence_s
+    while True:
+        last = _conversation(path, request, on_event, silence_s)
+        kind = last.get("event")
+        if kind == "done":
+            return last
+        if kind == "failed":
+            raise _failure(last)
+        if time.monotonic() >= end:
+            raise _lost(f"its turn within {silence_s:g} s", "busy")
+        time.sleep(BUSY_PAUSE_S)
+
+
+def ping(path: Path) -> Json:
+    """What the served process answers to ``ping``; ``PROVER_LOST`` if it does not."""
+    return _conversation(path, {"op": "ping"}, lambda _: None, CONNECT_S)
+
+
+def _conversation(path: Path, request: Json, on_event: OnEvent, silence_s: float) -> Json:
+    """Send one request; the first event that is no progress."""
+    try:
+        connection = _connect(path)
+        with connection, connection.makefile("rb") as answers:
+            connection.settimeout(silence_s)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            for line in answers:
+                event = as_event(line.decode("utf-8", "replace")) or {}
+                if event.get("event") not in ("progress", "accepted", "waiting"):
+                    return event
+                on_event(event)
+    except TimeoutError:
+        raise _lost(f"an event within {silence_s:g} s", "silence") from None
+    except OSError as error:
+        raise _lost("an answer", error.strerror or str(error)) from None
+    raise _lost("an answer", "a closed connection")
+
+
+def _failure(event: Json) -> Exception:
+    code = event.get("code", event.get("exit_code", 15))
+    number = code if isinstance(code, int) else EXIT_CODES.get(str(code).lower(), 15)
+    return failure_of(number, event, "")
+
+
+def _connect(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(CONNECT_S)
+    try:
+        connection.connect(str(path))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _lost(expected: str, observed: str) -> ProofError:
+    return ProofError(ProofCode.PROVER_LOST, "laws-host serve", expected, observed)
