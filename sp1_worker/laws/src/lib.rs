@@ -6,11 +6,36 @@
 
 extern crate alloc;
 
-pub mod order_row;
+mod cancels;
+mod clearing;
+mod l00_decode;
+mod l00_orders;
+mod l00_parameters;
+mod l13_canonical_order;
+mod l14_nonces;
+mod l15_expiry;
+mod l16_balances;
+mod l18_diffs;
+mod l19_public_values;
+mod limits;
+mod order_row;
+mod owners;
+pub mod public_values;
+mod rates;
 pub mod sha256;
-pub mod skipped;
-pub mod view;
-pub mod violation;
+mod skipped;
+pub mod software_sha256;
+mod state_after;
+mod units;
+mod view;
+mod violation;
+mod walk;
+mod wide;
+mod words;
+mod witness_laws;
 
 pub use sha256::Sha256;
 pub use violation::{Number, Violation};
+#[cfg(feature = "canary")]
+pub use witness_laws::check_without;
+pub use witness_laws::{check, check_plainly};

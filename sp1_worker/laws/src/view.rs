@@ -110,6 +110,17 @@ impl Pool<'_> {
     }
 }
 
+/// A vault row of section 4.
+#[derive(Clone, Copy)]
+pub struct Vault<'a> {
+    /// Owner, 32 bytes.
+    pub owner: &'a [u64; 4],
+    /// Nonce of its last settled message.
+    pub nonce: u64,
+    /// n balances, base units.
+    pub balances: &'a [u64],
+}
+
 /// Everything that a witness holds.
 pub struct View<'a> {
     /// Number of assets, 2 to 64.
@@ -182,6 +193,20 @@ impl<'a> View<'a> {
     /// V: number of vault rows.
     pub fn vaults_count(&self) -> usize {
         self.vaults.len() / self.vault_words()
+    }
+
+    /// The vault rows.
+    pub fn vault_rows(&self) -> impl Iterator<Item = Vault<'a>> {
+        let rows = self.vaults.chunks_exact(self.vault_words());
+        rows.filter_map(|row| {
+            let (owner, rest) = row.split_first_chunk()?;
+            let (nonce, balances) = rest.split_first()?;
+            Some(Vault {
+                owner,
+                nonce: *nonce,
+                balances,
+            })
+        })
     }
 
     /// Price P of an asset.

@@ -55,6 +55,12 @@ impl From<i64> for Number {
     }
 }
 
+impl From<i32> for Number {
+    fn from(value: i32) -> Self {
+        Self::from(i128::from(value))
+    }
+}
+
 impl From<i128> for Number {
     fn from(value: i128) -> Self {
         Self::from_sign(value as u128, value < 0)
@@ -124,6 +130,21 @@ impl Violation {
     /// What violations are sorted by.
     pub fn rank(&self) -> (u8, u64) {
         (self.law, self.index)
+    }
+}
+
+/// L0 of a section: a violation unless the comparison holds.
+#[inline(always)]
+pub fn expect(
+    holds: bool,
+    section: usize,
+    observed: impl Into<Number>,
+    bound: impl Into<Number>,
+) -> Result<(), Violation> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Violation::new(0, section, observed, bound))
     }
 }
 
