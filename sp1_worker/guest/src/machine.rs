@@ -5,7 +5,9 @@
 
 use core::arch::{asm, global_asm};
 
-use crate::precompile::digest_of_words;
+use convexfx_laws::sha256::{bare, Hash};
+
+use crate::precompile::Precompile;
 
 const HALT: u64 = 0x00;
 const WRITE: u64 = 0x02;
@@ -112,7 +114,7 @@ pub fn fail(code: u64) -> ! {
 }
 
 fn halt(code: u64, values: &[u64]) -> ! {
-    for (index, word) in (0..).zip(digest_of_words(values)) {
+    for (index, word) in (0..).zip(bare(&mut Hash::<Precompile>::new(), values)) {
         // SAFETY: COMMIT takes an index below 8 and 32 bits: the digest's little-endian words.
         unsafe {
             call(COMMIT, 2 * index, word & 0xffff_ffff);

@@ -26,7 +26,7 @@ extern "C" fn main() -> ! {
         machine::fail(1)
     };
     match convexfx_laws::check::<Precompile>(words, bytes) {
-        Ok(values) => machine::halt_with(values.words()),
+        Ok(values) => machine::halt_with(&values.0),
         Err(violation) => {
             let mut line = Line::new();
             // A line that is too long ends early: the exit code says the law anyway.

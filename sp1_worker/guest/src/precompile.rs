@@ -5,7 +5,7 @@
 
 use core::mem::MaybeUninit;
 
-use convexfx_laws::sha256::Sha256;
+use convexfx_laws::sha256::{Digest, Sha256};
 
 use crate::machine::call;
 
@@ -52,46 +52,30 @@ impl Sha256 for Precompile {
     }
 
     #[inline(always)]
-    fn block(&mut self, block: &[u64; 8]) {
-        let cells = self.cells.as_mut_ptr().cast::<u64>();
-        for (place, word) in block.iter().enumerate() {
-            let turned = turn_halves(*word);
-            // SAFETY: place < 8, so both cells are among the first 16 of 64.
-            unsafe {
-                cells.add(2 * place).write(turned & 0xffff_ffff);
-                cells.add(2 * place + 1).write(turned >> 32);
-            }
-        }
-        // SAFETY: the 16 cells of the block are written; EXTEND reads them and writes the other
-        // 48, COMPRESS reads all 64 and updates the eight words of the state.
+    fn put(&mut self, place: usize, word: u64) {
+        let turned = turn_halves(word);
+        // SAFETY: both cells are among the first 16 of 64.
         unsafe {
-            call(SHA_EXTEND, cells as u64, 0);
-            call(SHA_COMPRESS, cells as u64, self.state.as_mut_ptr() as u64);
+            let cell = self.cells.as_mut_ptr().cast::<u64>().add(2 * (place % 8));
+            cell.write(turned & 0xffff_ffff);
+            cell.add(1).write(turned >> 32);
         }
     }
 
-    fn digest(&self) -> [u64; 4] {
+    #[inline(always)]
+    fn compress(&mut self) {
+        let cells = self.cells.as_mut_ptr() as u64;
+        // SAFETY: EXTEND reads the 16 cells of the block and writes the other 48, COMPRESS reads
+        // all 64 and updates the eight words of the state: all of it is ours.
+        unsafe {
+            call(SHA_EXTEND, cells, 0);
+            call(SHA_COMPRESS, cells, self.state.as_mut_ptr() as u64);
+        }
+    }
+
+    fn digest(&self) -> Digest {
         core::array::from_fn(|place| {
             turn_halves(self.state[2 * place] | self.state[2 * place + 1] << 32)
         })
     }
-}
-
-/// SHA-256 of the bytes of `words`.
-pub fn digest_of_words(words: &[u64]) -> [u64; 4] {
-    let mut hash = Precompile::new();
-    let (blocks, rest) = words.as_chunks();
-    for block in blocks {
-        hash.block(block);
-    }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    last[rest.len()] = 0x80;
-    if rest.len() == 7 {
-        hash.block(&last);
-        last = [0; 8];
-    }
-    last[7] = (64 * words.len() as u64).swap_bytes();
-    hash.block(&last);
-    hash.digest()
 }

@@ -1,0 +1,63 @@
+"""Witnesses for the figures of the guest: six assets, every vault with as many orders as told."""
+
+from hashlib import sha256
+
+import numpy as np
+
+from convexfx_core.clearing import propose
+from convexfx_core.row_order import canonical_order
+from convexfx_core.state import Opening, PoolState
+from convexfx_core.transition import clearing_case
+from tests.laws_b_epochs import (
+    EPOCH,
+    NETWORK_ID,
+    POOL_NONCE,
+    POOL_OWNER,
+    Epoch,
+    batch_of,
+    number_nonces,
+    owner_of,
+    registry_of,
+    vaults_for,
+)
+from tests.property.clearing_cases import Shape, case_of
+
+ASSETS, GROSS_MILLION, SPARE = 6, 200.0, 7
+
+
+def witness_of(orders: int, per_vault: int, seed: int = 1) -> bytes:
+    """A canonical witness v1 of an honest epoch.
+
+    Parameters
+    ----------
+    orders : K, all of kind 1 in :data:`ASSETS` assets.
+    per_vault : orders of each vault; the last one may have fewer.
+    """
+    case = case_of(Shape(assets=ASSETS, orders=orders, gross=GROSS_MILLION), seed)
+    rows = case.orders.copy()
+    np.random.default_rng(seed).shuffle(rows)
+    places = np.arange(orders) // per_vault
+    owners = b"".join(owner_of(place) for place in range(places[-1] + 1))
+    rows["owner"] = np.frombuffer(owners, ">u8").reshape(-1, 4)[places]
+    rows["nonce"] = np.arange(orders)
+    rows["valid_until"] = EPOCH
+    rows, before = number_nonces(rows[canonical_order(rows["owner"], rows["nonce"])])
+    fees = tuple(range(ASSETS))
+    held = tuple(q + f for q, f in zip(case.inventory, fees, strict=True))
+    opening = Opening(
+        NETWORK_ID,
+        3,
+        EPOCH,
+        case.params,
+        registry_of(case.params.decimals),
+        case.reference,
+        PoolState(POOL_OWNER, POOL_NONCE, held, fees),
+        vaults_for(rows, before, ASSETS, SPARE),
+    )
+    epoch = Epoch(opening, batch_of(rows), propose(clearing_case(opening, rows), kernels="numpy"))
+    return epoch.apply().witness
+
+
+def digest_of(witness: bytes) -> str:
+    """Twelve hexadecimal digits that name a witness: another machine's solver may write another."""
+    return sha256(witness).hexdigest()[:12]
