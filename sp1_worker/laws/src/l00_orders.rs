@@ -21,7 +21,7 @@ pub struct Orders<'a> {
     pub consumed: &'a [[u64; 10]],
     /// Left rows.
     pub left: &'a [[u64; 10]],
-    /// Pairs that they trade, see [`crate::view::View::used`].
+    /// Directed pairs that they trade: by pay asset, one bit for each receive asset.
     pub used: [u64; ASSETS_MAX],
     /// Cancels among the consumed rows.
     pub cancels: usize,

@@ -31,13 +31,4 @@ impl Skipped {
             false
         };
     }
-
-    /// Whether any law is left out.
-    #[inline(always)]
-    pub const fn any(self) -> bool {
-        #[cfg(feature = "canary")]
-        return self.mask != 0;
-        #[cfg(not(feature = "canary"))]
-        return false;
-    }
 }

@@ -145,14 +145,10 @@ pub struct View<'a> {
     pub consumed: &'a [[u64; 10]],
     /// Section 5: left order rows.
     pub left: &'a [[u64; 10]],
-    /// Directed pairs that the kind-1 orders trade: by pay asset, one bit for each receive asset.
-    pub used: [u64; 64],
     /// How many consumed rows are cancels.
     pub cancels: usize,
     /// Section 6: n prices P, u128 at scale 2^64.
     pub prices: &'a [[u64; 2]],
-    /// Section 6: rate rows, word 0 is pay u16, receive u16, shift u32; word 1 the rate R.
-    pub pairs: &'a [[u64; 2]],
     /// Section 7: paid amounts of the consumed orders.
     pub paid: &'a [u64],
     /// Section 8: overflow O and inventory after q', i128 each.

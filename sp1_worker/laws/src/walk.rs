@@ -21,7 +21,6 @@ pub const SETTLE: Tag = tag(b"cfx.settle.v1");
 /// Tag of the vault rows' table root.
 pub const VAULTS: Tag = tag(b"cfx.vaults.v1");
 const ASSET_MASK: usize = ASSETS_MAX - 1;
-const DIFFS_PER_FILL: usize = 3;
 
 /// What the laws after L18 need of the consumed orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +33,13 @@ pub struct Roots {
     pub fills: u64,
 }
 
-/// The roots, if L13 to L15, L16 of the vaults, L17 and L18 hold, given that L1 to L12 do.
+/// The roots, if L13 to L15, L16 of the vaults, L17 and L18 hold, given that L1 to L12 do and that
+/// `fills` orders are filled.
 ///
 /// None where one of them does not, and in rare cases where it would take more to tell: a balance
 /// that passes 2^63 in between.
-pub fn walk<S: Sha256>(view: &View<'_>) -> Option<Roots> {
-    let fills = view.diffs.len().checked_sub(view.consumed.len())? / DIFFS_PER_FILL;
-    let split = view.consumed.len() + fills;
+pub fn walk<S: Sha256>(view: &View<'_>, fills: u64) -> Option<Roots> {
+    let split = view.consumed.len() + fills as usize;
     let (allowances, payouts) = view.diffs.split_at_checked(split)?;
     let mut diffs = Diffs {
         allowances,
@@ -89,15 +88,17 @@ pub fn walk<S: Sha256>(view: &View<'_>) -> Option<Roots> {
     Some(Roots {
         settle: tables.settle.finish(&SETTLE),
         vaults_after: tables.vaults.finish(&VAULTS),
-        fills: fills as u64,
+        fills,
     })
 }
 
-type Zipped<'a> = Zip<Zip<Iter<'a, [u64; 10]>, Iter<'a, u64>>, Iter<'a, [u64; 2]>>;
+type Orders<'a> = Zip<Zip<Iter<'a, [u64; 10]>, Iter<'a, u64>>, Iter<'a, [u64; 2]>>;
+
+/// The consumed orders with paid amounts and receipts that are not taken yet.
 
 struct Rows<'a> {
-    orders: Zipped<'a>,
-    next: Option<((&'a [u64; 10], &'a u64), &'a [u64; 2])>,
+    orders: Orders<'a>,
+    next: Option<<Orders<'a> as Iterator>::Item>,
 }
 
 struct Tables<S> {
@@ -273,4 +274,59 @@ fn left_follow(view: &View<'_>, mut ends: &[End<'_>]) -> bool {
         let end = ends.first().filter(|end| same(end.vault.owner, &owner));
         sorted && end.is_none_or(|end| order.nonce() == end.nonce.wrapping_add(1))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::walk;
+    use crate::l00_decode::decode;
+    use crate::software_sha256::Software;
+    use crate::state_after::roots;
+    use std::vec::Vec;
+    use std::{fs, path::Path};
+
+    fn vectors(prefix: &str) -> Vec<(std::string::String, Vec<u64>)> {
+        let laws = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/laws");
+        let names = fs::read_dir(&laws)
+            .expect("the vectors")
+            .map(|entry| entry.expect("a file"));
+        let chosen = names.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
+        let read = chosen.map(|entry| {
+            let data = fs::read(entry.path()).expect("a vector");
+            let words = data.as_chunks::<8>().0.iter();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, words.map(|word| u64::from_le_bytes(*word)).collect())
+        });
+        read.collect()
+    }
+
+    #[test]
+    fn honest_witnesses_are_walked_and_give_the_roots_of_the_plain_form() {
+        let honest = vectors("valid-");
+        assert!(honest.len() >= 10);
+        for (name, words) in honest {
+            let (view, _) = decode(&words, 8 * words.len()).expect("it decodes");
+            let plain = roots::<Software>(&view);
+            assert_eq!(walk::<Software>(&view, plain.fills), Some(plain), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_breaks_a_law_of_the_walk_is_not_walked() {
+        let mut walked = Vec::new();
+        for law in ["l13-", "l14-", "l15-", "l16-", "l17-", "l18-"] {
+            let broken = vectors(law);
+            assert!(!broken.is_empty(), "{law}");
+            for (name, words) in broken {
+                let (view, _) = decode(&words, 8 * words.len()).expect("it decodes");
+                let fills = roots::<Software>(&view).fills;
+                if walk::<Software>(&view, fills).is_some() {
+                    walked.push(name);
+                }
+            }
+        }
+        // The pool's balances are no part of the walk.
+        assert_eq!(walked, ["l16-pool-one-unit-short.bin"]);
+    }
 }

@@ -25,7 +25,8 @@ pub fn check<S: Sha256>(words: &[u64], byte_length: usize) -> Result<PublicValue
     let (view, rates) = decode(words, byte_length)?;
     let certificate = check_clearing(&view, &rates, Skipped::NONE)?;
     let flows = certified_flows(&certificate);
-    let lawful = walk::<S>(&view).filter(|_| l16_balances::check_pool(&view, &flows).is_ok());
+    let lawful = walk::<S>(&view, certificate.fills)
+        .filter(|_| l16_balances::check_pool(&view, &flows).is_ok());
     match lawful {
         Some(roots) => seal::<S>(&view, &certificate, &roots, &flows),
         None => settle_plainly::<S>(&view, &certificate, Skipped::NONE),

@@ -48,7 +48,7 @@ pub fn split(words: &[u64], byte_length: usize) -> Result<Sections<'_>, Violatio
         if frame.bytes - at < size {
             return Err(frame.broken(at));
         }
-        if (at | size) % WORD_BYTES == 0 && whole == index {
+        if (at | size).is_multiple_of(WORD_BYTES) && whole == index {
             *section = &words[at / WORD_BYTES..(at + size) / WORD_BYTES];
             whole += 1;
         }
