@@ -31,8 +31,8 @@ mod view;
 mod violation;
 mod walk;
 mod wide;
-mod words;
 mod witness_laws;
+mod words;
 
 pub use sha256::Sha256;
 pub use violation::{Number, Violation};

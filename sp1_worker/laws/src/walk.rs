@@ -95,7 +95,6 @@ pub fn walk<S: Sha256>(view: &View<'_>, fills: u64) -> Option<Roots> {
 type Orders<'a> = Zip<Zip<Iter<'a, [u64; 10]>, Iter<'a, u64>>, Iter<'a, [u64; 2]>>;
 
 /// The consumed orders with paid amounts and receipts that are not taken yet.
-
 struct Rows<'a> {
     orders: Orders<'a>,
     next: Option<<Orders<'a> as Iterator>::Item>,
