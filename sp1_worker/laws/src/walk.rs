@@ -63,6 +63,7 @@ pub fn walk<S: Sha256>(view: &View<'_>, fills: u64) -> Option<Roots> {
         view.vaults_count()
     });
     let mut previous = None;
+    let mut purse = Purse::EMPTY;
     for (vault, user) in view.vault_rows().zip(USER_FIRST..) {
         let place = key(vault.owner);
         let sorted = previous.is_none_or(|(before_place, owner)| {
@@ -72,7 +73,13 @@ pub fn walk<S: Sha256>(view: &View<'_>, fills: u64) -> Option<Roots> {
             return None;
         }
         previous = Some((place, vault.owner));
-        let nonce = one_vault(view.epoch, &vault, user, &mut rows, &mut diffs, &mut tables)?;
+        purse.open(vault.balances);
+        let bearer = Bearer {
+            vault,
+            user,
+            purse: &mut purse,
+        };
+        let nonce = one_vault(view.epoch, bearer, &mut rows, &mut diffs, &mut tables)?;
         if !view.left.is_empty() {
             ends.push(End {
                 place,
@@ -116,13 +123,12 @@ struct End<'a> {
 #[inline(always)]
 fn one_vault<S: Sha256>(
     epoch: u64,
-    vault: &Vault<'_>,
-    user: u64,
+    bearer: Bearer<'_>,
     rows: &mut Rows<'_>,
     diffs: &mut Diffs<'_>,
     tables: &mut Tables<S>,
 ) -> Option<u64> {
-    let mut purse = Purse::open(vault.balances);
+    let Bearer { vault, user, purse } = bearer;
     let (mut nonce, mut acts) = (vault.nonce, false);
     while let Some(((row, paid), [received, _])) = rows.next {
         let order = Order(row);
@@ -158,25 +164,33 @@ fn one_vault<S: Sha256>(
     Some(nonce)
 }
 
+/// A vault whose orders are taken, its number in diff rows, and its opened purse.
+struct Bearer<'a> {
+    vault: Vault<'a>,
+    user: u64,
+    purse: &'a mut Purse,
+}
+
 /// A vault's balances while its orders are taken, and what their budgets leave of those before.
+///
+/// One for all vaults: to lay out a new one costs more than the orders of a vault.
 struct Purse {
     balances: [u64; ASSETS_MAX],
     free: [u64; ASSETS_MAX],
 }
 
 impl Purse {
+    const EMPTY: Self = Self {
+        balances: [0; ASSETS_MAX],
+        free: [0; ASSETS_MAX],
+    };
+
+    /// Holds the balances of another vault.
     #[inline(always)]
-    fn open(before: &[u64]) -> Self {
-        let mut purse = Self {
-            balances: [0; ASSETS_MAX],
-            free: [0; ASSETS_MAX],
-        };
-        for ((balance, free), before) in purse.balances.iter_mut().zip(&mut purse.free).zip(before)
-        {
-            *balance = *before;
-            *free = *before;
+    fn open(&mut self, before: &[u64]) {
+        for ((balance, free), before) in self.balances.iter_mut().zip(&mut self.free).zip(before) {
+            (*balance, *free) = (*before, *before);
         }
-        purse
     }
 
     #[inline(always)]
