@@ -16,16 +16,17 @@ from prefect.events.schemas.events import ResourceSpecification
 SILENT_RUNS: Final = "convexfx: end runs without a heartbeat"
 SILENCE_S: Final = 90
 """Three heartbeats of ``convexfx.local.prefect_server``."""
+RUNNING: Final = "prefect.flow-run.Running"
 HEARTBEAT: Final = "prefect.flow-run.heartbeat"
 ENDED: Final = ("Completed", "Failed", "Crashed", "Cancelled", "Cancelling", "Paused", "Scheduled")
 
 
 def silent_runs(silence_s: int = SILENCE_S) -> Automation:
-    """An automation that turns a run `Crashed` when nothing followed its last heartbeat.
+    """An automation that turns a run `Crashed` when nothing follows its start or a heartbeat.
 
     Parameters
     ----------
-    silence_s : seconds from a heartbeat within which another one, or the run's end, has to come.
+    silence_s : seconds from either within which another one, or the run's end, has to come.
     """
     return Automation(
         name=SILENT_RUNS,
@@ -33,7 +34,7 @@ def silent_runs(silence_s: int = SILENCE_S) -> Automation:
         trigger=EventTrigger(
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
             for_each={"prefect.resource.id"},
-            after={HEARTBEAT},
+            after={RUNNING, HEARTBEAT},
             expect={HEARTBEAT, *(f"prefect.flow-run.{state}" for state in ENDED)},
             posture=Posture.Proactive,
             threshold=1,

@@ -4,6 +4,7 @@ One stack serves all tests of this file; they run in their sequence.
 """
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from convexfx.local.deployments import results_block_slug
+from convexfx.local.deployments import EPOCH_POOL, results_block_slug
 from convexfx.local.exchange import Exchange, Ports, local_exchange
 from convexfx.local.ports import free_ports
 from convexfx.local.session import demo_traffic
@@ -35,8 +36,9 @@ RECORD_S_MAX = 60.0
 class Running:
     """A running exchange and what tests ask of it."""
 
-    def __init__(self, exchange: Exchange, ctx: Context, fault: Path) -> None:
+    def __init__(self, exchange: Exchange, ctx: Context, fault: Path, stack: Stack) -> None:
         self.exchange = exchange
+        self.stack = stack
         self.ctx = ctx
         self.fault = fault
         self.traffic: Traffic = demo_traffic(exchange, ctx)
@@ -99,6 +101,12 @@ class Running:
         return found
 
 
+def children_of(pid: int) -> list[int]:
+    """Every process below one."""
+    direct = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [below for child in map(int, direct) for below in (child, *children_of(child))]
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("exchange")
@@ -110,7 +118,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         with Stack(exchange.parts(), folder) as stack:
             for name, value in exchange.aws().items():
                 patch.setenv(name, value)
-            yield Running(exchange, context_from_settings(exchange.settings), fault)
+            yield Running(exchange, context_from_settings(exchange.settings), fault, stack)
             stack.check()
 
 
@@ -135,6 +143,23 @@ def test_a_killed_flow_process_is_finished_by_another_run(running: Running) -> N
     epoch = running.send_wave()
     running.fault.write_text("submit.intent kill")
     running.await_run(running.start_run(), {"CRASHED"})
+    running.await_run(running.start_run(), {"COMPLETED"})
+    outcome = outcome_of(running.ctx.store, epoch)
+    assert outcome is not None
+    assert outcome["status"] == "settled"
+
+
+@pytest.mark.skipif(not os.environ.get("CONVEXFX_LONG"), reason="2 min; set CONVEXFX_LONG=1")
+def test_a_run_whose_worker_dies_too_frees_the_slot_by_its_silence(running: Running) -> None:
+    epoch = running.send_wave()
+    run = running.start_run()
+    running.await_run(run, {"RUNNING"})
+    worker = running.stack.children[f"worker-{EPOCH_POOL}"]
+    for pid in (worker.pid, *children_of(worker.pid)):
+        os.kill(pid, signal.SIGKILL)
+    running.stack.watch(until=lambda: worker.restarts > 0)
+    found = running.await_run(run, {"CRASHED"})
+    assert "No heartbeat" in found["state"]["message"]
     running.await_run(running.start_run(), {"COMPLETED"})
     outcome = outcome_of(running.ctx.store, epoch)
     assert outcome is not None

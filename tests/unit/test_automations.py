@@ -8,7 +8,7 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 
 from convexfx.local import automations as module
-from convexfx.local.automations import HEARTBEAT, SILENCE_S, automate, silent_runs
+from convexfx.local.automations import HEARTBEAT, RUNNING, SILENCE_S, automate, silent_runs
 from convexfx.local.prefect_server import HEARTBEAT_S
 
 
@@ -26,7 +26,7 @@ def test_silence_is_longer_than_two_heartbeats_that_got_lost() -> None:
 def test_it_waits_for_another_heartbeat_or_the_end_of_each_run() -> None:
     rule = trigger()
     assert rule.posture == Posture.Proactive
-    assert rule.after == {HEARTBEAT}
+    assert rule.after == {RUNNING, HEARTBEAT}, "one killed before its first beat is seen too"
     assert HEARTBEAT in rule.expect
     assert rule.for_each == {"prefect.resource.id"}
 
