@@ -45,6 +45,7 @@ I128_MAX = (1 << 127) - 1
 ONE = 1 << 64
 WHOLE = 1 << 40
 EPOCH = 5
+KINDS = ("market", "equal", "below", "far", "above", "never")
 Row = dict[str, Any]
 CANCEL: Row = {
     "kind": KIND_CANCEL, "pay": 1, "receive": NO_ASSET, "paid": 0, "received": 0, "fee": 0,
@@ -53,13 +54,17 @@ CANCEL: Row = {
 
 @dataclass(frozen=True)
 class Market:
-    """Prices, parameters and omega: everything that orders do not change."""
+    """Prices, parameters and omega: everything that orders do not change.
+
+    ``generous``: share of orders that would take any price.
+    """
 
     params: Params
     reference: Reference
     prices: tuple[int, ...]
     omega: tuple[int, ...] | None
     widest: bool
+    generous: float
 
 
 @dataclass(frozen=True)
@@ -122,9 +127,13 @@ def market(rng: random.Random) -> Market | None:
     ]
     omega = tuple(signed(rng, rng.choice((0, 30, 38, 41, 63))) for _ in range(n))
     reference = Reference(9, tuple(pbar), tuple(plo), tuple(phi))
-    rationed = rng.random() < 0.5
     return Market(
-        parameters(rng, n, widest), reference, tuple(prices), omega if rationed else None, widest
+        parameters(rng, n, widest),
+        reference,
+        tuple(prices),
+        omega if rng.random() < 0.5 else None,
+        widest,
+        rng.choice((0.0, 0.9)) if widest else 0.0,
     )
 
 
@@ -171,7 +180,7 @@ def order(rng: random.Random, told: Market, budget_bits: int) -> Row:
     if rng.random() < 0.97:
         budget = min(budget, max(1, (BALANCE_MAX << pair.shift) // pair.gross))
     row: Row = {"kind": KIND_ORDER, "pay": pay, "receive": receive, "budget": budget}
-    row |= limit(rng, pair)
+    row |= limit(rng, pair, rng.choice(KINDS) if rng.random() > told.generous else "far")
     least = pair.market
     if row["limit_kind"]:
         least = limit_rate(row["limit_m"], row["limit_e"], pair.shift)
@@ -189,11 +198,11 @@ def order(rng: random.Random, told: Market, budget_bits: int) -> Row:
     return row | {"reject": rng.choice((1, 2)) if rejected else 0, "gross": pair.gives(want)[1]}
 
 
-def limit(rng: random.Random, pair: Pair) -> Row:
+def limit(rng: random.Random, pair: Pair, kind: str) -> Row:
     """Terms of a limit at, near or far from the net rate of the pair."""
     up = 63 - pair.net.bit_length()
     m, e = pair.net << up, pair.shift + up
-    match rng.choice(("market", "equal", "below", "far", "above", "never")):
+    match kind:
         case "market":
             return {"limit_kind": 0, "limit_m": 0, "limit_e": 0}
         case "equal":
