@@ -98,8 +98,8 @@ pub fn check_registry(words: &[u64], n: usize) -> Result<(), Violation> {
         expect(*decimals <= DECIMALS_MAX, REGISTRY, *decimals, DECIMALS_MAX)?;
         expect(is_id(*id_low, *id_high), REGISTRY, *id_low, *id_high)?;
         for other in &rows[..place] {
-            let same_id = other[6..] == row[6..];
-            let same_token = other[..5] == row[..5];
+            let same_id = other[6] == row[6] && other[7] == row[7];
+            let same_token = (0..5).all(|word| other[word] == row[word]);
             expect(!same_id && !same_token, REGISTRY, place, n)?;
         }
     }

@@ -22,6 +22,7 @@ mod order_row;
 mod owners;
 pub mod public_values;
 mod rates;
+mod settlement;
 pub mod sha256;
 mod skipped;
 pub mod software_sha256;

@@ -13,8 +13,10 @@ pub type Tag = [u64; 2];
 /// Words of a block of 64 bytes.
 pub const BLOCK_WORDS: usize = 8;
 
-const CHUNK_ROWS: usize = 64;
-const CHUNK: Tag = tag(b"cfx.chunk.v1");
+/// Rows of a chunk of a table.
+pub const CHUNK_ROWS: usize = 64;
+/// Tag of a chunk.
+pub const CHUNK: Tag = tag(b"cfx.chunk.v1");
 const NODE: Tag = tag(b"cfx.node.v1");
 
 /// Zero-padded tag of at most 16 ASCII bytes.
@@ -50,6 +52,7 @@ pub trait Sha256 {
 pub struct Hash<S> {
     engine: S,
     filled: usize,
+    /// Whole blocks so far; no message has 2^64 of them.
     blocks: u64,
 }
 
@@ -84,14 +87,23 @@ impl<S: Sha256> Hash<S> {
     #[inline(always)]
     pub fn push(&mut self, word: u64) {
         self.engine.put(self.filled, word);
-        self.filled += 1;
+        self.filled = self.filled.wrapping_add(1);
         if self.filled == BLOCK_WORDS {
             self.compress();
         }
     }
 
+    /// Write a block's words where a block begins.
+    #[inline(always)]
+    pub fn whole(&mut self, block: &[u64; BLOCK_WORDS]) {
+        debug_assert_eq!(self.filled, 0);
+        for (place, word) in block.iter().enumerate() {
+            self.engine.put(place, *word);
+        }
+        self.compress();
+    }
+
     /// Write words.
-    #[inline]
     pub fn append(&mut self, words: &[u64]) {
         let (head, rest) = if self.filled == 0 {
             (&words[..0], words)
@@ -100,12 +112,7 @@ impl<S: Sha256> Hash<S> {
         };
         head.iter().for_each(|word| self.push(*word));
         let (blocks, tail) = rest.as_chunks::<BLOCK_WORDS>();
-        for block in blocks {
-            for (place, word) in block.iter().enumerate() {
-                self.engine.put(place, *word);
-            }
-            self.compress();
-        }
+        blocks.iter().for_each(|block| self.whole(block));
         tail.iter().for_each(|word| self.push(*word));
     }
 
@@ -124,7 +131,7 @@ impl<S: Sha256> Hash<S> {
     fn compress(&mut self) {
         self.engine.compress();
         self.filled = 0;
-        self.blocks += 1;
+        self.blocks = self.blocks.wrapping_add(1);
     }
 }
 
@@ -155,70 +162,30 @@ pub fn table_root<S: Sha256>(
     rows: &[u64],
     row_words: usize,
 ) -> Digest {
-    let chunks = rows.chunks(CHUNK_ROWS * row_words);
-    let leaves = chunks.map(|chunk| tagged(hash, &CHUNK, &[chunk])).collect();
-    seal(hash, tag, leaves, rows.len() / row_words)
+    let mut chunks = Chunks::default();
+    for chunk in rows.chunks(CHUNK_ROWS * row_words) {
+        chunks.add(tagged(hash, &CHUNK, &[chunk]), chunk.len() / row_words);
+    }
+    chunks.root(hash, tag)
 }
 
-/// Root of a table whose rows are written one after the other and kept nowhere.
-pub struct TableHash<S> {
-    hash: Hash<S>,
+/// Root of a table whose chunks are hashed one after the other, by whoever makes them.
+#[derive(Default)]
+pub struct Chunks {
     leaves: Vec<Digest>,
-    rows_in_chunk: usize,
+    rows: usize,
 }
 
-impl<S: Sha256> TableHash<S> {
-    /// An empty table.
-    pub fn new() -> Self {
-        let mut hash = Hash::new();
-        hash.start(&CHUNK);
-        Self {
-            hash,
-            leaves: Vec::new(),
-            rows_in_chunk: 0,
-        }
-    }
-
-    /// Write a word of a row.
-    #[inline(always)]
-    pub fn push(&mut self, word: u64) {
-        self.hash.push(word);
-    }
-
-    /// Write words of a row.
-    #[inline(always)]
-    pub fn append(&mut self, words: &[u64]) {
-        self.hash.append(words);
-    }
-
-    /// End a row.
-    #[inline(always)]
-    pub fn end_row(&mut self) {
-        self.rows_in_chunk += 1;
-        if self.rows_in_chunk == CHUNK_ROWS {
-            self.end_chunk();
-        }
+impl Chunks {
+    /// Add the hash of the chunk that follows; all but the last have [`CHUNK_ROWS`] rows.
+    pub fn add(&mut self, leaf: Digest, rows: usize) {
+        self.leaves.push(leaf);
+        self.rows += rows;
     }
 
     /// The root.
-    pub fn finish(mut self, tag: &Tag) -> Digest {
-        let rows = self.leaves.len() * CHUNK_ROWS + self.rows_in_chunk;
-        if self.rows_in_chunk > 0 {
-            self.end_chunk();
-        }
-        seal(&mut self.hash, tag, self.leaves, rows)
-    }
-
-    fn end_chunk(&mut self) {
-        self.leaves.push(self.hash.finish());
-        self.hash.start(&CHUNK);
-        self.rows_in_chunk = 0;
-    }
-}
-
-impl<S: Sha256> Default for TableHash<S> {
-    fn default() -> Self {
-        Self::new()
+    pub fn root<S: Sha256>(self, hash: &mut Hash<S>, tag: &Tag) -> Digest {
+        seal(hash, tag, self.leaves, self.rows)
     }
 }
 

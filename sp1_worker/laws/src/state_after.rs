@@ -1,13 +1,15 @@
 //! What the fills make of vaults and pool, one row at a time: the plain form of [`crate::walk`].
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::limits::ASSETS_MAX;
 use crate::order_row::Order;
 use crate::owners::same;
-use crate::sha256::{Sha256, TableHash};
+use crate::settlement::SETTLE;
+use crate::sha256::{table_root, Hash, Sha256};
 use crate::view::{Vault, View};
-use crate::walk::{Roots, SETTLE, VAULTS};
+use crate::walk::{Roots, VAULTS};
 
 /// Sums of one asset over the consumed orders, base units.
 #[derive(Clone, Copy, Default)]
@@ -92,23 +94,25 @@ pub fn pool_flows(view: &View<'_>) -> [Flow; ASSETS_MAX] {
 
 /// Roots of the settlement rows and of the vaults after the epoch.
 pub fn roots<S: Sha256>(view: &View<'_>) -> Roots {
-    let (mut settle, mut vaults) = (TableHash::<S>::new(), TableHash::<S>::new());
+    let (mut settled, mut after) = (Vec::new(), Vec::new());
     for (paid, [received, _]) in view.paid.iter().zip(view.amounts) {
-        settle.append(&[*paid, *received]);
-        settle.end_row();
+        settled.extend([*paid, *received]);
     }
     for run in vault_runs(view) {
         let last = view.consumed[run.orders.clone()].last();
-        vaults.append(run.vault.owner);
-        vaults.push(last.map_or(run.vault.nonce, |row| Order(row).nonce()));
-        for balance in &run.balances_after(view)[..view.n] {
-            vaults.push(*balance as u64);
-        }
-        vaults.end_row();
+        let nonce = last.map_or(run.vault.nonce, |row| Order(row).nonce());
+        after.extend(run.vault.owner);
+        after.push(nonce);
+        after.extend(
+            run.balances_after(view)[..view.n]
+                .iter()
+                .map(|balance| *balance as u64),
+        );
     }
+    let hash = &mut Hash::<S>::new();
     Roots {
-        settle: settle.finish(&SETTLE),
-        vaults_after: vaults.finish(&VAULTS),
+        settle: table_root(hash, &SETTLE, &settled, 2),
+        vaults_after: table_root(hash, &VAULTS, &after, view.vault_words()),
         fills: view.paid.iter().filter(|paid| **paid > 0).count() as u64,
     }
 }

@@ -5,22 +5,21 @@
 //! the vaults after the epoch and of the settlement rows; neither table is ever laid out.
 
 use alloc::vec::Vec;
-use core::iter::Zip;
 use core::slice::Iter;
 
 use crate::l15_expiry::expired;
 use crate::l18_diffs::{allowance, payout, Diff, POOL, USER_FIRST};
 use crate::limits::{ASSETS_MAX, BALANCE_MAX};
 use crate::order_row::Order;
-use crate::owners::{before, key, same};
-use crate::sha256::{tag, Digest, Sha256, TableHash, Tag};
-use crate::view::{Vault, View};
+use crate::owners::{before, same, Owner};
+use crate::settlement::settle_root;
+use crate::sha256::{tag, tagged, Chunks, Digest, Hash, Sha256, Tag, CHUNK, CHUNK_ROWS};
+use crate::view::View;
 
-/// Tag of the settlement rows' table root.
-pub const SETTLE: Tag = tag(b"cfx.settle.v1");
 /// Tag of the vault rows' table root.
 pub const VAULTS: Tag = tag(b"cfx.vaults.v1");
 const ASSET_MASK: usize = ASSETS_MAX - 1;
+const NONCE: usize = 4;
 
 /// What the laws after L18 need of the consumed orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,218 +38,185 @@ pub struct Roots {
 /// None where one of them does not, and in rare cases where it would take more to tell: a balance
 /// that passes 2^63 in between.
 pub fn walk<S: Sha256>(view: &View<'_>, fills: u64) -> Option<Roots> {
-    let split = view.consumed.len() + fills as usize;
-    let (allowances, payouts) = view.diffs.split_at_checked(split)?;
-    let mut diffs = Diffs {
-        allowances,
-        payouts,
-        position: 0,
-        payout: view.consumed.len() as u64,
-        nonce: view.pool.nonce,
-    };
-    let mut tables = Tables::<S> {
-        settle: TableHash::new(),
-        vaults: TableHash::new(),
-    };
-    let mut rows = Rows {
-        orders: view.consumed.iter().zip(view.paid).zip(view.amounts),
-        next: None,
-    };
-    rows.next = rows.orders.next();
-    let mut ends = Vec::with_capacity(if view.left.is_empty() {
-        0
-    } else {
-        view.vaults_count()
-    });
-    let mut previous = None;
-    let mut purse = Purse::EMPTY;
-    for (vault, user) in view.vault_rows().zip(USER_FIRST..) {
-        let place = key(vault.owner);
-        let sorted = previous.is_none_or(|(before_place, owner)| {
-            before_place < place || before_place == place && before(owner, vault.owner)
-        });
-        if !sorted || same(vault.owner, view.pool.owner) {
-            return None;
-        }
-        previous = Some((place, vault.owner));
-        purse.open(vault.balances);
-        let bearer = Bearer {
-            vault,
-            user,
-            purse: &mut purse,
-        };
-        let nonce = one_vault(view.epoch, bearer, &mut rows, &mut diffs, &mut tables)?;
+    let mut hash = Hash::<S>::new();
+    let (width, mut vaults) = (view.vault_words(), Chunks::default());
+    let mut walker = Walker::start(view, fills as usize)?;
+    let (mut after, mut last_nonces) = (Vec::new(), Vec::new());
+    for chunk in view.vaults.chunks(CHUNK_ROWS * width) {
+        after.clear();
+        after.extend_from_slice(chunk);
+        walker.take(chunk, &mut after, width)?;
+        vaults.add(tagged(&mut hash, &CHUNK, &[&after]), chunk.len() / width);
         if !view.left.is_empty() {
-            ends.push(End {
-                place,
-                vault,
-                nonce,
-            });
+            last_nonces.extend(after.iter().skip(NONCE).step_by(width));
         }
     }
-    let whole = rows.next.is_none() && diffs.allowances.is_empty() && diffs.payouts.is_empty();
-    if !whole || !left_follow(view, &ends) {
-        return None;
-    }
-    Some(Roots {
-        settle: tables.settle.finish(&SETTLE),
-        vaults_after: tables.vaults.finish(&VAULTS),
+    let lawful = walker.is_done() && left_follow(view, &last_nonces);
+    lawful.then(|| Roots {
+        settle: settle_root(view, &mut hash),
+        vaults_after: vaults.root(&mut hash, &VAULTS),
         fills,
     })
 }
 
-type Orders<'a> = Zip<Zip<Iter<'a, [u64; 10]>, Iter<'a, u64>>, Iter<'a, [u64; 2]>>;
-
-/// The consumed orders with paid amounts and receipts that are not taken yet.
-struct Rows<'a> {
-    orders: Orders<'a>,
-    next: Option<<Orders<'a> as Iterator>::Item>,
-}
-
-struct Tables<S> {
-    settle: TableHash<S>,
-    vaults: TableHash<S>,
-}
-
-/// A vault that consumed orders name, with the nonce of the last of them.
-struct End<'a> {
-    place: u64,
-    vault: Vault<'a>,
-    nonce: u64,
-}
-
-/// Takes the orders of a vault; its nonce after them.
-#[inline(always)]
-fn one_vault<S: Sha256>(
+/// What the walk has not come to yet, and what the next rows are numbered.
+struct Walker<'a> {
     epoch: u64,
-    bearer: Bearer<'_>,
-    rows: &mut Rows<'_>,
-    diffs: &mut Diffs<'_>,
-    tables: &mut Tables<S>,
-) -> Option<u64> {
-    let Bearer { vault, user, purse } = bearer;
-    let (mut nonce, mut acts) = (vault.nonce, false);
-    while let Some(((row, paid), [received, _])) = rows.next {
-        let order = Order(row);
-        if !same(&order.owner(), vault.owner) {
-            break;
-        }
-        nonce = nonce.wrapping_add(1);
-        if order.nonce() != nonce || expired(order.valid_until(), epoch) {
-            return None;
-        }
-        purse.take(order, *paid, *received)?;
-        if *paid > 0 {
-            diffs.filled(order, user, *paid, *received)?;
-            acts = true;
-        } else {
-            diffs.unfilled(order, user)?;
-            acts = !order.trades();
-        }
-        tables.settle.push(*paid);
-        tables.settle.push(*received);
-        tables.settle.end_row();
-        rows.next = rows.orders.next();
-    }
-    if !acts {
-        return None;
-    }
-    tables.vaults.append(vault.owner);
-    tables.vaults.push(nonce);
-    tables
-        .vaults
-        .append(&purse.balances[..vault.balances.len()]);
-    tables.vaults.end_row();
-    Some(nonce)
-}
-
-/// A vault whose orders are taken, its number in diff rows, and its opened purse.
-struct Bearer<'a> {
-    vault: Vault<'a>,
+    pool: &'a Owner,
+    previous: Option<&'a Owner>,
     user: u64,
-    purse: &'a mut Purse,
+    rows: &'a [[u64; 10]],
+    paid: &'a [u64],
+    amounts: &'a [[u64; 2]],
+    allowances: &'a [Diff],
+    payouts: Iter<'a, [Diff; 2]>,
+    order: u64,
+    payout: u64,
+    payout_nonce: u64,
+    /// Budgets of a vault's orders so far, by pay asset; zero between vaults.
+    promised: [u64; ASSETS_MAX],
 }
 
-/// A vault's balances while its orders are taken, and what their budgets leave of those before.
-///
-/// One for all vaults: to lay out a new one costs more than the orders of a vault.
-struct Purse {
-    balances: [u64; ASSETS_MAX],
-    free: [u64; ASSETS_MAX],
-}
-
-impl Purse {
-    const EMPTY: Self = Self {
-        balances: [0; ASSETS_MAX],
-        free: [0; ASSETS_MAX],
-    };
-
-    /// Holds the balances of another vault.
-    #[inline(always)]
-    fn open(&mut self, before: &[u64]) {
-        for ((balance, free), before) in self.balances.iter_mut().zip(&mut self.free).zip(before) {
-            (*balance, *free) = (*before, *before);
-        }
+impl<'a> Walker<'a> {
+    fn start(view: &View<'a>, fills: usize) -> Option<Self> {
+        let split = view.consumed.len() + fills;
+        let (allowances, payouts) = view.diffs.split_at_checked(split)?;
+        let (payouts, over) = payouts.as_chunks();
+        over.is_empty().then_some(Self {
+            epoch: view.epoch,
+            pool: view.pool.owner,
+            previous: None,
+            user: USER_FIRST,
+            rows: view.consumed,
+            paid: view.paid,
+            amounts: view.amounts,
+            allowances,
+            payouts: payouts.iter(),
+            order: 0,
+            payout: view.consumed.len() as u64,
+            payout_nonce: view.pool.nonce.wrapping_add(1),
+            promised: [0; ASSETS_MAX],
+        })
     }
 
+    fn is_done(&self) -> bool {
+        self.rows.is_empty() && self.allowances.is_empty() && self.payouts.len() == 0
+    }
+
+    /// Vault rows, of which `after` is a copy that becomes what their orders make of them.
+    #[inline(never)]
+    fn take(&mut self, vaults: &'a [u64], after: &mut [u64], width: usize) -> Option<()> {
+        let mut pairs = vaults
+            .chunks_exact(width)
+            .zip(after.chunks_exact_mut(width));
+        pairs.try_for_each(|(vault, after)| {
+            let (owner, [nonce, balances @ ..]) = vault.split_first_chunk()? else {
+                return None;
+            };
+            let [_, _, _, _, last_nonce, after @ ..] = after else {
+                return None;
+            };
+            let sorted = self.previous.is_none_or(|previous| before(previous, owner));
+            if !sorted || same(owner, self.pool) {
+                return None;
+            }
+            self.previous = Some(owner);
+            *last_nonce = self.follow(owner, *nonce)?;
+            self.orders((*last_nonce).wrapping_sub(*nonce) as usize, balances, after)?;
+            self.user = self.user.wrapping_add(1);
+            Some(())
+        })
+    }
+
+    /// Nonce of the last order of an owner whose vault has `nonce`.
     #[inline(always)]
-    fn take(&mut self, order: Order<'_>, paid: u64, received: u64) -> Option<()> {
-        let pay = order.pay() & ASSET_MASK;
-        let free = self.free[pay];
-        if order.budget() > free {
-            return None;
-        }
-        // Paid is at most the budget (L1), so what is paid of an asset is never more than it was.
-        self.free[pay] = free.wrapping_sub(order.budget());
-        self.balances[pay] = self.balances[pay].wrapping_sub(paid);
-        if paid > 0 {
-            // Both are below 2^63: received by L3.
-            let balance = &mut self.balances[order.receive() & ASSET_MASK];
-            *balance = balance.wrapping_add(received);
-            if *balance > BALANCE_MAX || received == 0 {
+    fn follow(&self, owner: &Owner, nonce: u64) -> Option<u64> {
+        let mut last = nonce;
+        for order in self.rows.iter().map(Order) {
+            if !same(&order.owner(), owner) {
+                break;
+            }
+            last = last.wrapping_add(1);
+            if order.nonce() != last || expired(order.valid_until(), self.epoch) {
                 return None;
             }
         }
-        Some(())
-    }
-}
-
-/// The claimed diff rows that are not compared yet, and what the next ones are numbered.
-struct Diffs<'a> {
-    allowances: &'a [Diff],
-    payouts: &'a [Diff],
-    position: u64,
-    payout: u64,
-    nonce: u64,
-}
-
-impl Diffs<'_> {
-    #[inline(always)]
-    fn filled(&mut self, order: Order<'_>, user: u64, paid: u64, received: u64) -> Option<()> {
-        let ([debit, credit], rest) = self.allowances.split_first_chunk()?;
-        self.allowances = rest;
-        let position = self.position;
-        self.position = position.wrapping_add(1);
-        let allowed = equal(debit, allowance(position, user, order, paid.wrapping_neg()))
-            && equal(credit, allowance(position, POOL, order, paid));
-        let ([debit, credit], rest) = self.payouts.split_first_chunk()?;
-        self.payouts = rest;
-        let position = self.payout;
-        self.payout = position.wrapping_add(1);
-        self.nonce = self.nonce.wrapping_add(1);
-        let out = received.wrapping_neg();
-        let paid_out = equal(debit, payout(position, POOL, order, out, self.nonce))
-            && equal(credit, payout(position, user, order, received, self.nonce));
-        (allowed && paid_out).then_some(())
+        Some(last)
     }
 
+    /// The next `count` orders, all of one vault.
     #[inline(always)]
-    fn unfilled(&mut self, order: Order<'_>, user: u64) -> Option<()> {
+    fn orders(&mut self, count: usize, balances: &[u64], after: &mut [u64]) -> Option<()> {
+        let (rows, rest) = self.rows.split_at_checked(count)?;
+        self.rows = rest;
+        let (paid, rest) = self.paid.split_at_checked(count)?;
+        self.paid = rest;
+        let (amounts, rest) = self.amounts.split_at_checked(count)?;
+        self.amounts = rest;
+        for ((row, paid), [received, _]) in rows.iter().zip(paid).zip(amounts) {
+            let order = Order(row);
+            self.promise(order, balances)?;
+            // Paid is at most the budget (L1), so what is paid of an asset is never more than it was.
+            let balance = after.get_mut(order.pay())?;
+            *balance = balance.wrapping_sub(*paid);
+            if *paid == 0 {
+                self.unfilled(order)?;
+                continue;
+            }
+            // Both are below 2^63: received by L3.
+            let balance = after.get_mut(order.receive())?;
+            *balance = balance.wrapping_add(*received);
+            if *balance > BALANCE_MAX || *received == 0 {
+                return None;
+            }
+            self.filled(order, *paid, *received)?;
+        }
+        for row in rows {
+            self.promised[Order(row).pay() & ASSET_MASK] = 0;
+        }
+        let (last, paid) = (Order(rows.last()?), paid.last()?);
+        (*paid > 0 || !last.trades()).then_some(())
+    }
+
+    #[inline(always)]
+    fn promise(&mut self, order: Order<'_>, balances: &[u64]) -> Option<()> {
+        let promised = &mut self.promised[order.pay() & ASSET_MASK];
+        // At most a balance before, so below 2^64 with one more budget.
+        *promised = promised.wrapping_add(order.budget());
+        (*promised <= *balances.get(order.pay())?).then_some(())
+    }
+
+    #[inline(always)]
+    fn unfilled(&mut self, order: Order<'_>) -> Option<()> {
         let (debit, rest) = self.allowances.split_first()?;
         self.allowances = rest;
-        let position = self.position;
-        self.position = position.wrapping_add(1);
-        equal(debit, allowance(position, user, order, 0)).then_some(())
+        let position = self.order;
+        self.order = position.wrapping_add(1);
+        equal(debit, allowance(position, self.user, order, 0)).then_some(())
+    }
+
+    #[inline(always)]
+    fn filled(&mut self, order: Order<'_>, paid: u64, received: u64) -> Option<()> {
+        let ([debit, credit], rest) = self.allowances.split_first_chunk()?;
+        self.allowances = rest;
+        let position = self.order;
+        self.order = position.wrapping_add(1);
+        if !equal(
+            debit,
+            allowance(position, self.user, order, paid.wrapping_neg()),
+        ) || !equal(credit, allowance(position, POOL, order, paid))
+        {
+            return None;
+        }
+        let [debit, credit] = self.payouts.next()?;
+        let (position, nonce) = (self.payout, self.payout_nonce);
+        self.payout = position.wrapping_add(1);
+        self.payout_nonce = nonce.wrapping_add(1);
+        let paid_out = equal(
+            debit,
+            payout(position, POOL, order, received.wrapping_neg(), nonce),
+        ) && equal(credit, payout(position, self.user, order, received, nonce));
+        paid_out.then_some(())
     }
 }
 
@@ -260,32 +226,29 @@ fn equal(claimed: &Diff, due: Diff) -> bool {
     claimed[0] == due[0] && claimed[1] == due[1] && claimed[2] == due[2] && claimed[3] == due[3]
 }
 
-/// L13 to L15 of the left orders, `ends` increasing by owner.
-fn left_follow(view: &View<'_>, mut ends: &[End<'_>]) -> bool {
-    let mut previous: Option<(u64, Order<'_>)> = None;
-    view.left.iter().all(|row| {
-        let (order, owner) = (Order(row), Order(row).owner());
+/// L13 to L15 of the left orders, given the last consumed nonce of each vault, which are sorted.
+fn left_follow(view: &View<'_>, last_nonces: &[u64]) -> bool {
+    let mut previous: Option<Order<'_>> = None;
+    let mut ends = view.vault_rows().zip(last_nonces).peekable();
+    view.left.iter().map(Order).all(|order| {
+        let (owner, last) = (order.owner(), previous.replace(order));
         if !order.trades() || expired(order.valid_until(), view.epoch) {
             return false;
         }
-        if let Some((_, last)) = previous.filter(|(_, last)| same(&last.owner(), &owner)) {
-            let follows = order.nonce() == last.nonce().wrapping_add(1);
-            previous = Some((previous.map_or(0, |(place, _)| place), order));
-            return follows;
-        }
-        let place = key(&owner);
-        let sorted = previous.is_none_or(|(before_place, last)| {
-            before_place < place || before_place == place && before(&last.owner(), &owner)
-        });
-        previous = Some((place, order));
-        while let [end, rest @ ..] = ends {
-            if end.place > place || end.place == place && !before(end.vault.owner, &owner) {
-                break;
+        if let Some(last) = last {
+            if same(&last.owner(), &owner) {
+                return order.nonce() == last.nonce().wrapping_add(1);
             }
-            ends = rest;
+            if !before(&last.owner(), &owner) {
+                return false;
+            }
         }
-        let end = ends.first().filter(|end| same(end.vault.owner, &owner));
-        sorted && end.is_none_or(|end| order.nonce() == end.nonce.wrapping_add(1))
+        while ends
+            .next_if(|(vault, _)| before(vault.owner, &owner))
+            .is_some()
+        {}
+        let end = ends.peek().filter(|(vault, _)| same(vault.owner, &owner));
+        end.is_none_or(|(_, nonce)| order.nonce() == nonce.wrapping_add(1))
     })
 }
 
