@@ -8,10 +8,10 @@ from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 
 from convexfx_core.errors import CommitUnknown
-from tasks.context import Context, current
+from tasks.context import current
 from tasks.fault import fault_point
 from tasks.objects import Ref, sha256_hex
-from tasks.ports import ProofJob, ProofResult
+from tasks.ports import Clock, ProofJob, ProofResult, Prover
 from tasks.proof_check import check_description
 from tasks.proof_job import claim_job
 from tasks.stage import (
@@ -67,7 +67,7 @@ def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | Non
         return None
     sdl_hash, witness = bytes.fromhex(diffs["sdl_hash"]), diffs["witness"]
     job = claim_job(ctx.store, ctx.program_hash, sdl_hash, ctx.proof_mode, sealed["epoch"], witness)
-    made = await_proof(ctx, job)
+    made = await_result(ctx.prover, ctx.clock, job)
     values = bytes.fromhex(diffs["public_values"])
     check_description(made.description, ctx.proof_mode, ctx.program_hash, values)
     fault_point("prove.done")
@@ -82,7 +82,7 @@ def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | Non
     }
 
 
-def await_proof(ctx: Context, job: ProofJob) -> ProofResult:
+def await_result(prover: Prover, clock: Clock, job: ProofJob) -> ProofResult:
     """Request the proof unless it is stored, and wait for it.
 
     Raises
@@ -91,11 +91,11 @@ def await_proof(ctx: Context, job: ProofJob) -> ProofResult:
         It did not come in time; ask again.
     """
     limit_s, waited = WAIT_S_MAX.get(job.mode, WAIT_S_PROOF_MAX), 0.0
-    while (made := ctx.prover.result(job)) is None:
+    while (made := prover.result(job)) is None:
         if waited >= limit_s:
             raise CommitUnknown(f"proof {job.job_id}", f"a proof within {limit_s:.0f} s", "none")
         if waited % REQUEST_AGAIN_S == 0:
-            ctx.prover.request(job)
-        ctx.clock.sleep(POLL_S)
+            prover.request(job)
+        clock.sleep(POLL_S)
         waited += POLL_S
     return made

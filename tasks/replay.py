@@ -22,7 +22,7 @@ from convexfx_core.schema import write_state_diffs
 from convexfx_core.state import Opening
 from convexfx_core.submission import payout_payloads
 from convexfx_core.transition import EpochResult
-from tasks.adapters.prover_local import ATTEST_TAG
+from tasks.adapters.prover_local import ATTEST_TAG, SIGNED_MODES
 from tasks.carry import carry_bytes
 from tasks.chain import manifest_of, outcome_of, read_params, sealed_epoch
 from tasks.epoch_result import epoch_result
@@ -234,13 +234,13 @@ def check_proof(epoch: Replayed) -> str:
     """The proof itself, by its mode."""
     proof = get_object(epoch.store, epoch.outcome["proof"])
     mode = epoch.outcome["mode"]
-    if mode != "attested":
+    if mode not in SIGNED_MODES:
         return f"{len(proof)} bytes of mode {mode}; verify with `convexfx proof verify`"
     value = get_json(epoch.store, epoch.outcome["proof_description"])
     key = base58_decode(value["attestor"], 32, "attestor")
     message = ATTEST_TAG + epoch.result().public_values.to_bytes()
     must(verify_signature(key, message, proof), "the attestor's signature is not valid")
-    return "attested (not a proof): the attestor's signature holds"
+    return f"{mode} (not a proof): the attestor's signature holds"
 
 
 def check_intent(epoch: Replayed) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from convexfx.agreement import signed_agreement
+from convexfx.local.exchange import verifier_command
 from convexfx.local.genesis import CURRENCIES, mint, mint_json
 from convexfx.wallet import SignedVerifiable, Wallet, inline_messages
 from convexfx_core.assets import registry_of
@@ -24,6 +25,7 @@ from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.faults import Faults
 from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.keys import Ed25519Signer, write_key
+from tasks.adapters.laws_host import LawsHost
 from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.adapters.prover_local import LocalProver
 from tasks.adapters.wiring import program_hash
@@ -156,11 +158,17 @@ def open_world(
     names: Sequence[str] = ("alice", "bob", "charlie"),
     faults: Faults | None = None,
     ports: tuple[Store, Inbox] | None = None,
+    proof: tuple[tuple[str, ...], LawsHost] | None = None,
 ) -> Iterator[World]:
-    """Devnet up, currencies minted, vaults funded, agreement active; in memory unless ``ports``."""
+    """Devnet up, currencies minted, vaults funded, agreement active; in memory unless ``ports``.
+
+    ``proof``: agreed modes, of which the first is used, and the host, for others than attested.
+    """
+    modes, host = proof or (("attested",), None)
+    verifying = ("--verifier-command", verifier_command(host)) if host else ()
     operator, attestor = signer("operator"), signer("attestor")
     write_key(folder / "operator.json", sha256(b"epoch world operator").digest())
-    settlement = Program("devnet.settlement", folder / "settlement.log")
+    settlement = Program("devnet.settlement", folder / "settlement.log", *verifying)
     gateway_program = Program(
         "devnet.gateway", folder / "gateway.log", "--settlement", settlement.url,
         "--shard", str(SHARD), "--keypair", str(folder / "operator.json"),
@@ -189,18 +197,19 @@ def open_world(
             inbox=inbox,
             prices=EcbReplay(CURRENCIES, "USD"),
             gateway=gateway,
-            prover=LocalProver(store, attestor, program_hash("attested")),
+            prover=LocalProver(store, attestor, program_hash("attested"), host),
             operator=operator,
             clock=SystemClock(),
             network=NETWORK,
             domain=domain,
             params=demo_params(),
-            proof_mode="attested",
-            program_hash=program_hash("attested"),
+            proof_mode=modes[0],
+            program_hash=host.program.vkey if host else program_hash("attested"),
             staleness_s=3_600,
             deviation_bps=500,
+            verifier=host,
         )
-        gateway.settlement.register_agreement(signed_agreement(ctx, attestor, 1, ("attested",)))
+        gateway.settlement.register_agreement(signed_agreement(ctx, attestor, 1, modes))
         httpx.post(settlement.url + "/epoch/advance").raise_for_status()
         minted = sum(credit.amount for credit in credits)
         yield World(ctx, gateway, wallets, minted, (settlement, gateway_program), inbox_clock)

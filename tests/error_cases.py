@@ -33,6 +33,7 @@ from convexfx_core.verdict import refuse_unsteady
 from convexfx_core.wire_inbox import bundle_message
 from tasks.adapters.faults import Fault
 from tasks.adapters.gateway_http import HttpSettlement, Peer, parse_sdl_state
+from tasks.adapters.host_answers import GUEST_TRAPPED, LAW_VIOLATED, failure_of
 from tasks.adapters.keys import read_key
 from tasks.adapters.memory import MemoryStore
 from tasks.adapters.settings import Settings
@@ -205,6 +206,27 @@ def executions() -> dict[str, Provoke]:
         "MESSAGE_FORMAT": lambda: verifiables_with_diffs(
             epoch.opening, epoch.batch, result, bytes(32), []
         ),
+        "GUEST_TRAPPED": host_says(GUEST_TRAPPED, "the guest trapped, exit code 1: out of purse"),
+    }
+
+
+def host_says(code: int, message: str) -> Provoke:
+    """What ``laws-host`` means by an exit code."""
+
+    def fail() -> None:
+        assert code != LAW_VIOLATED
+        raise failure_of(code, {"message": message}, "")
+
+    return fail
+
+
+def proofs() -> dict[str, Provoke]:
+    return {
+        "PROOF_INVALID": host_says(12, "proof: the public values are others"),
+        "WRONG_VKEY": host_says(13, "vkey: that of another program"),
+        "OUT_OF_MEMORY": host_says(14, "the limit of 16 GiB was reached"),
+        "PROVER_LOST": host_says(-9, ""),
+        "PROVER_ENVIRONMENT": host_says(15, "elf: no such file"),
     }
 
 
@@ -281,6 +303,7 @@ LISTS: Final[dict[str, Callable[[], dict[str, Provoke]]]] = {
     "ConfigurationCode": configurations,
     "ClearingCode": clearings,
     "ExecutionCode": executions,
+    "ProofCode": proofs,
     "laws": law_breaks,
     "public values": mismatches,
     "one code each": others,

@@ -20,6 +20,9 @@ Json = dict[str, Any]
 VALUES = 392
 MAGIC = b"FAKE PROOF\n"
 TICKS = 20
+STAGES = ("execute", "start", "setup", "shard", "verify")
+CODES = {2: "usage", 10: "law_violated", 11: "guest_trapped", 12: "proof_invalid",
+         13: "wrong_vkey", 14: "out_of_memory", 15: "environment", 16: "busy"}  # fmt: skip
 LAW, INDEX = 5, 7
 
 
@@ -84,13 +87,13 @@ def behave(control: Path, command: str) -> str:
         print("thread 'main' said something")
         raise SystemExit(0)
     if kind == "violated":
-        detail = f"law {LAW} index {INDEX} observed 3 bound 4"
+        detail = f"L{LAW}: index {INDEX}: observed -3, bound 4"
         raise Failed(10, {"verdict": "violated", "exit_code": 21, "law": LAW, "detail": detail})
     if kind == "trapped":
         raise Failed(11, {"verdict": "trapped", "exit_code": 1, "detail": "panicked"})
     if kind.isdigit():
         print("INFO before the end", file=sys.stderr)
-        raise Failed(int(kind), {"error": f"as asked: {kind}"})
+        raise Failed(int(kind), {"message": f"as asked: {kind}"})
     return kind
 
 
@@ -118,7 +121,8 @@ def report(event: Json) -> None:
 def prove(control: Path, elf: Path, mode: str, witness: str, out: str, tell: Any) -> Json:
     seconds = float(json.loads(control.read_text()).get("seconds", 0))
     for tick in range(TICKS):
-        tell({"event": "progress", "fraction": tick / TICKS, "stage": "prove"})
+        stage = STAGES[tick * len(STAGES) // TICKS]
+        tell({"event": "progress", "stage": stage, "state": "running", "seconds": 1.5 * tick})
         time.sleep(seconds / TICKS)
         if tick == TICKS // 2:
             kind = behave(control, "prove")
@@ -140,10 +144,10 @@ def verify(control: Path, words: dict[str, str]) -> Json:
     proof = Path(words["proof"]).read_bytes()
     key = Path(words["vkey-file"]).read_bytes().hex()
     if key != words["vkey"].removeprefix("0x"):
-        raise Failed(13, {"error": "vkey differs"})
+        raise Failed(13, {"message": "vkey differs"})
     head = MAGIC + f"{words['mode']} {key} ".encode()
     if proof != head + bytes.fromhex(words["public-values"]):
-        raise Failed(12, {"error": "the proof does not hold"})
+        raise Failed(12, {"message": "the proof does not hold"})
     return {"valid": True, "mode": words["mode"]}
 
 
@@ -175,7 +179,8 @@ def answer(control: Path, elf: Path, request: Json, stream: Any) -> None:
         words = (request["mode"], request["witness"], request["out"])
         tell({"event": "done", **prove(control, elf, *words, tell)})
     except Failed as failed:
-        tell({"event": "failed", "code": failed.code, **failed.answer})
+        answer = {"message": failed.answer.get("detail", ""), **failed.answer}
+        tell({**answer, "event": "failed", "code": CODES[failed.code]})
     except (HangUp, BrokenPipeError):
         return
 

@@ -11,7 +11,10 @@ def submit(
     config: Config = None,
     fee: Annotated[int | None, typer.Option(min=0, help="Plancks; default: the setting.")] = None,
 ) -> None:
-    """Register the domain with its law program; active from the next delta epoch."""
+    """Register the domain with its law program and its proof mode, and no other mode.
+
+    Active from the next delta epoch.
+    """
     from convexfx.agreement import signed_agreement
     from tasks.adapters.keys import read_key
     from tasks.adapters.settings import Settings
@@ -20,9 +23,11 @@ def submit(
     settings = Settings.load(config)
     ctx = context_from_settings(settings)
     body = signed_agreement(
-        ctx, read_key(settings.attestor), settings.fee if fee is None else fee,
-        tuple(dict.fromkeys(("attested", ctx.proof_mode))),
-    )  # fmt: skip
+        ctx,
+        read_key(settings.attestor),
+        settings.fee if fee is None else fee,
+        (ctx.proof_mode,),
+    )
     made = settlement_from_settings(settings).register_agreement(body)
     typer.echo(
         f"agreement for shard {made.shard} registered; active from delta epoch {made.active_from}"

@@ -6,11 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from convexfx.cli.options import Config, Json
+from convexfx.cli.options import Config, Json, Number
 
 app = typer.Typer(no_args_is_help=True)
-
-Number = Annotated[int, typer.Argument(min=1, help="Number of the epoch.")]
 
 
 def _store(config: Path | None) -> Any:

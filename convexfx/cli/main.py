@@ -5,13 +5,15 @@ from typing import Final
 
 import typer
 
-from convexfx.cli import agreement, clear, epoch, executor, stack, wallet
+from convexfx.cli import agreement, clear, epoch, executor, proof, stack, wallet
 from convexfx_core.errors import (
     CodecError,
     CommitUnknown,
     ConfigurationError,
     ConvexFxError,
     PeerUnreachable,
+    ProofCode,
+    ProofError,
     RejectedOrder,
 )
 
@@ -25,12 +27,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (stack.up, stack.down, executor.run, clear.clear, clear.verify):
+for command in (stack.up, stack.down, executor.run, clear.clear, clear.verify, proof.prove):
     app.command()(command)
 app.command("test")(executor.self_test)
 app.command("submit-domain-agreement")(agreement.submit)
 app.command("check-domain-agreement")(agreement.check)
 app.add_typer(epoch.app, name="epoch", help="Read the chain of epochs.")
+app.add_typer(proof.proof_app, name="proof", help="Verify an epoch's proof; the program hash.")
+app.add_typer(proof.witness_app, name="witness", help="What a proof is about, in words.")
 app.add_typer(wallet.app, name="wallet", help="Keys, orders, balances: the wallet's side.")
 
 
@@ -38,7 +42,9 @@ def exit_code(error: ConvexFxError) -> int:
     """Exit code of an expected failure."""
     if isinstance(error, PEER_ERRORS):
         return 3
-    if isinstance(error, USAGE_ERRORS):
+    if isinstance(error, ProofError) and error.passing:
+        return 3
+    if isinstance(error, USAGE_ERRORS) or error.code == ProofCode.PROVER_ENVIRONMENT:
         return 2
     return 1
 

@@ -9,6 +9,7 @@ Config = Annotated[
     Path | None, typer.Option("--config", help="Settings; default executor.yaml if it is there.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Number = Annotated[int, typer.Argument(min=1, help="Number of the epoch.")]
 Api = Annotated[
     str, typer.Option("--api", envvar="CONVEXFX_API", help="URL of the exchange's HTTP API.")
 ]

@@ -15,7 +15,11 @@ def up(
     traffic: Annotated[bool, typer.Option(help="Orders by alice, bob and charlie.")] = True,
     detach: Annotated[bool, typer.Option("--detach", help="Go on in the background.")] = False,
     proof: Annotated[
-        str | None, typer.Option(help="Proof mode; it is never replaced by another.")
+        str | None,
+        typer.Option(
+            help="attested, executed, core, compressed or gpu; never replaced by another. "
+            "Default: executed where the Rust parts are built, else attested."
+        ),
     ] = None,
     interval: Annotated[
         int | None, typer.Option(min=5, help="Seconds between scheduled epochs.")
@@ -38,6 +42,7 @@ def up(
     from convexfx.local.exchange import Ports, local_exchange
     from convexfx.local.progress import ConsoleProgress
     from convexfx.local.session import run_exchange
+    from tasks.adapters.proof_modes import default_mode
     from tasks.adapters.settings import Settings
 
     console = Console()
@@ -51,10 +56,11 @@ def up(
         console.print("stop it with: convexfx down")
         return
     settings = Settings.load(config)
+    if proof is None and "proof_mode" not in settings.model_fields_set:
+        proof, line = default_mode(settings)
+        console.print(line)
     chosen = {"proof_mode": proof, "epoch_interval_s": interval}
-    settings = Settings(
-        **settings.model_dump() | {key: value for key, value in chosen.items() if value}
-    )
+    settings = settings.changed(**{key: value for key, value in chosen.items() if value})
     ports = Ports(api_port, gateway_port, settlement_port, prefect_port, aws_port)
     exchange = local_exchange(state, ports, settings)
     try:

@@ -1,9 +1,12 @@
 """The whole exchange on one machine, declared: services, first day, deployments, in their order."""
 
+import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,10 +29,17 @@ from convexfx.local.prefect_server import (
 from convexfx.local.provision import provision
 from convexfx.local.service import HOST, Part, Port, Service, Step, answers
 from convexfx_core.errors import PeerUnreachable
+from tasks.adapters.laws_host import SP1_MODES, LawsHost
+from tasks.adapters.laws_serve import is_listening
+from tasks.adapters.proof_modes import host_binary, host_of, require_mode
+from tasks.adapters.prover_local import SIGNED_MODES
 from tasks.adapters.settings import Settings
 
 DELTA_EPOCH_S: Final = 2
 DEPLOY_S_MAX: Final = 300
+SERVE_RESTARTS_MAX: Final = 100
+SOCKET_PATH_BYTES_MAX: Final = 100
+"""Unix takes no longer address of a socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,14 @@ class Exchange:
         return aws_environment(existing_endpoint() or f"http://{HOST}:{self.ports.aws}")
 
     def parts(self) -> tuple[Part, ...]:
-        """Everything in the order of its start."""
+        """Everything in the order of its start.
+
+        Raises
+        ------
+        ConfigurationError
+            This machine cannot run the proof mode.
+        """
+        require_mode(self.settings)
         own = not existing_endpoint()
         install = (Step("object store: environment (once)", _installed),) if own else ()
         aws = localstack_service(self.folder, port=self.ports.aws, option="--aws-port")
@@ -100,13 +117,37 @@ class Exchange:
 
     def work(self) -> tuple[Part, ...]:
         """What does an exchange's work, wherever its store, queue and network are."""
-        workers = (self._worker(EPOCH_POOL), self._worker(PROVE_POOL))
-        return ((*workers, self._api()), Step("deployments", self._deploy))
+        workers = (self._worker(EPOCH_POOL), self._worker(PROVE_POOL), *self._prover())
+        check = (Step("law program", self._check_program),) if self._runs_the_guest() else ()
+        return (*check, (*workers, self._api()), Step("deployments", self._deploy))
 
     def executor_parts(self) -> tuple[Part, ...]:
         """The executor alone: a Prefect server, unless one answers on its port, and the work."""
         running = answers(f"{self.prefect_url}/api/health")
         return self.work() if running else (self._prefect_server(), *self.work())
+
+    def _runs_the_guest(self) -> bool:
+        return self.settings.proof_mode != "attested"
+
+    def _check_program(self) -> None:
+        """Host, ELF and, where it is proven, the verifying key are what they should be."""
+        proven = self.settings.proof_mode not in SIGNED_MODES
+        host_of(self.settings).selfcheck(with_vkey=proven)
+
+    def _prover(self) -> tuple[Service, ...]:
+        """The served prover of the proving worker, unless one runs there already."""
+        socket = self.settings.prover_socket
+        if socket is None or self.settings.proof_mode not in SP1_MODES or is_listening(socket):
+            return ()
+        host = host_of(self.settings)
+        words = ("--elf", str(host.program.elf), "serve", "--socket", str(socket))
+        return (
+            Service(
+                name="laws-host-serve",
+                argv=(str(host.binary), *words),
+                restarts_max=SERVE_RESTARTS_MAX,
+            ),
+        )
 
     def _first_keys(self) -> Step:
         def make() -> None:
@@ -143,7 +184,13 @@ class Exchange:
     def _settlement(self) -> Service:
         port = self.ports.settlement
         options = ("--network", self.settings.network, "--epoch-seconds", str(DELTA_EPOCH_S))
-        return self._devnet("settlement", port, options)
+        return self._devnet("settlement", port, (*options, *self._verifier()))
+
+    def _verifier(self) -> tuple[str, ...]:
+        """Proofs are verified over there by the same host, with the verifying key alone."""
+        if self.settings.proof_mode in SIGNED_MODES:
+            return ()
+        return ("--verifier-command", verifier_command(host_of(self.settings)))
 
     def _gateway(self) -> Service:
         options = (
@@ -194,8 +241,13 @@ def _installed() -> None:
 
 
 def local_settings(folder: Path, ports: Ports, settings: Settings) -> Settings:
-    """Settings of a local exchange: everything in ``folder`` and on ``ports``."""
+    """Settings of a local exchange: everything in ``folder`` and on ``ports``.
+
+    The host binary is named once, so that every process of the stack runs the same one.
+    """
     here = folder.absolute()
+    proven = settings.proof_mode in SP1_MODES
+    binary = host_binary(settings) if settings.proof_mode != "attested" else settings.laws_host
     return settings.model_copy(
         update={
             "base_layer_rpc": f"http://{HOST}:{ports.settlement}",
@@ -205,8 +257,29 @@ def local_settings(folder: Path, ports: Ports, settings: Settings) -> Settings:
             "tokens": here / "tokens.json",
             "parameters": here / "parameters.json",
             "api_port": ports.api,
+            "laws_host": binary,
+            "prover_socket": settings.prover_socket or (socket_path(here) if proven else None),
         }
     )
+
+
+def verifier_command(host: LawsHost) -> str:
+    """Command line with which the settlement layer verifies proofs (``docs/devnet.md``)."""
+    words = (
+        *(str(host.binary.absolute()), "verify", "--mode", "{kind}", "--proof", "{proof}"),
+        *("--vkey-file", str(host.program.vkey_file.absolute()), "--vkey", "{program_hash}"),
+        *("--public-values", "{public_values_hex}"),
+    )
+    return shlex.join(words)
+
+
+def socket_path(folder: Path) -> Path:
+    """Socket of the served prover of a state folder; elsewhere if its path would be too long."""
+    path = folder / "laws-host.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
+        return path
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"convexfx-{name}.sock"
 
 
 def local_exchange(

@@ -162,8 +162,8 @@ def write_demo_parameters(
 
 def register(ctx: Context, gateway: HttpGateway, attestor: Signer, fee: int) -> None:
     """Submit the agreement and wait for the delta epoch in which it becomes active."""
-    modes = tuple(dict.fromkeys(("attested", ctx.proof_mode)))
-    gateway.settlement.register_agreement(signed_agreement(ctx, attestor, fee, modes))
+    body = signed_agreement(ctx, attestor, fee, (ctx.proof_mode,))
+    gateway.settlement.register_agreement(body)
 
     def active() -> bool:
         try:

@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--verifier-command",
         default="",
-        help="verifies core, compressed and gpu proofs; the fields {mode} {program_hash} "
-        "{public_values} {proof} are filled in, the last two with paths",
+        help="verifies core, compressed and gpu proofs; the fields {mode} {kind} {program_hash} "
+        "{public_values_hex} and the paths {public_values} {proof} are filled in",
     )
     options = parser.parse_args(arguments)
     try:

@@ -17,7 +17,10 @@ _KEYS: Final = frozenset(
     ("format", "mode", "program_hash", "public_values", "proof", "reference",
      "fees_accrued_after")
 )  # fmt: skip
-VERIFIER_SECONDS: Final = 600
+VERIFIER_SECONDS: Final = 240
+"""Less than the gateway waits for an answer."""
+PROOF_KINDS: Final = {"gpu": "compressed"}
+"""What a mode's proof is, where that is not the mode's own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,10 @@ class Verifier:
 
     Parameters
     ----------
-    command : command line for modes with a real proof, with the fields ``{mode}``,
-        ``{program_hash}``, ``{public_values}`` and ``{proof}`` (the last two become paths of
-        files); exit status 0 means that the proof holds. Empty: such modes are refused.
+    command : command line for modes with a real proof, with the fields ``{mode}``, ``{kind}``
+        (core or compressed), ``{program_hash}``, ``{public_values}`` and ``{proof}`` (paths of
+        files) and ``{public_values_hex}``; exit status 0 means that the proof holds. Empty: such
+        modes are refused.
     """
 
     def __init__(self, command: str = "") -> None:
@@ -108,6 +112,8 @@ class Verifier:
         Invalid
             ``ATTESTATION``, ``VERIFIER_ABSENT`` or ``PROOF``.
         """
+        if envelope.attestation and envelope.mode != "executed":
+            raise Invalid("PROOF", f"expected no attestation in mode {envelope.mode}")
         if envelope.mode == "attested":
             _check_attestation(envelope.proof, envelope, agreement)
         elif envelope.mode == "executed":
@@ -130,8 +136,10 @@ class Verifier:
             proof.write_bytes(envelope.proof)
             fields = {
                 "mode": envelope.mode,
+                "kind": PROOF_KINDS.get(envelope.mode, envelope.mode),
                 "program_hash": envelope.program_hash.hex(),
                 "public_values": str(values),
+                "public_values_hex": envelope.public_values.hex(),
                 "proof": str(proof),
             }
             _run_verifier([_filled(word, fields) for word in self._command])

@@ -25,7 +25,7 @@ FAILURES: Final = {
 }
 _ALLOCATION: Final = re.compile(r"memory allocation of \d+ bytes failed|out of memory", re.I)
 _INDEX: Final = re.compile(r"\bindex\W+(\d+)")
-_SIDES: Final = re.compile(r"\bobserved\W+(\S+?)[,;]? bound\W+(\S+)")
+_SIDES: Final = re.compile(r"\bobserved:? (\S+?),? bound:? (\S+)")
 
 
 @dataclass(frozen=True, slots=True)

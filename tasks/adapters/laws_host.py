@@ -21,9 +21,12 @@ from tasks.ports import Json, Progress, no_progress
 SP1_MODES: Final = ("core", "compressed")
 PROOF_KINDS: Final = {"core": "core", "compressed": "compressed", "gpu": "compressed"}
 """What is made and verified in each mode: a GPU makes the same compressed proof."""
+STAGE_FRACTIONS: Final = {
+    "begin": 0.0, "execute": 0.02, "start": 0.05, "setup": 0.35, "shard": 0.4,
+    "recursion": 0.6, "reduce": 0.8, "verify": 0.95,
+}  # fmt: skip
+"""Where a proof stands when a stage of the host begins."""
 VERIFY_S_MAX: Final = 300.0
-FACTS: Final = ("cycles", "seconds", "peak_memory_bytes")
-"""Figures of a proof that its description keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Limits:
     ----------
     execute_s, verify_s, vkey_s : for a run of that command.
     prove_s : for one proof. Slowness alone is no failure, so it is many times what a proof takes.
-    silence_s : for a served proof without any event.
+    silence_s : for a served proof without any event; it sends a sign of life every five seconds.
     turn_s : for the machine's only place for a prover.
     serve_s : for a served socket that is not there (yet, or again).
     """
@@ -43,7 +46,7 @@ class Limits:
     verify_s: float = VERIFY_S_MAX
     vkey_s: float = 120.0
     prove_s: float = 3_600.0
-    silence_s: float = 3_600.0
+    silence_s: float = 120.0
     turn_s: float = 1_800.0
     serve_s: float = 300.0
 
@@ -124,7 +127,13 @@ class LawsHost:
         if socket is not None and self.served:
             wait_for_socket(socket, self.limits.serve_s)
         if socket is not None and is_listening(socket):
-            return ask_to_prove(socket, mode, path, out, on_event, self.limits.silence_s)
+            request = {
+                "mode": mode, "witness": str(path), "out": str(out),
+                "vkey": self.program.vkey.hex(),
+            }  # fmt: skip
+            return ask_to_prove(
+                socket, request, on_event, self.limits.silence_s, self.limits.turn_s
+            )
         words = ("prove", "--mode", mode, str(path), "--out", str(out))
         return self._run(words, self.limits.prove_s, on_event, (held,))
 
@@ -137,7 +146,7 @@ class LawsHost:
             proof,
             hex_bytes(answer, "public_values", PUBLIC_VALUES_BYTES),
             hex_bytes(answer, "vkey", 32),
-            {name: answer[name] for name in FACTS if name in answer},
+            facts_of(answer),
         )
         self.program.require_agreed(made.vkey)
         return made
@@ -157,8 +166,12 @@ class LawsHost:
         """Verifying key derived from the ELF, 32 bytes."""
         return hex_bytes(self._run(("vkey",), self.limits.vkey_s), "vkey", 32)
 
-    def selfcheck(self) -> Json:
+    def selfcheck(self, with_vkey: bool = True) -> Json:
         """What the host says of itself and its environment.
+
+        Parameters
+        ----------
+        with_vkey : whether the verifying key is derived from the ELF again, some seconds.
 
         Raises
         ------
@@ -168,7 +181,8 @@ class LawsHost:
         """
         self.program.require_unchanged()
         answer = self._run(("selfcheck",), self.limits.vkey_s)
-        self.program.require_agreed(self.vkey())
+        if with_vkey:
+            self.program.require_agreed(self.vkey())
         return answer
 
     def _run(
@@ -180,6 +194,13 @@ class LawsHost:
     ) -> Json:
         argv = (str(self.binary), "--elf", str(self.program.elf), *words)
         return run_for_answer(argv, timeout_s, on_event, keep_fds)
+
+
+def facts_of(answer: Json) -> Json:
+    """Figures of a proof that its description keeps, as integers."""
+    facts = {name: int(answer[name]) for name in ("cycles", "peak_memory_bytes") if name in answer}
+    seconds = answer.get("seconds", {})
+    return facts | {f"{name}_ms": round(1000 * value) for name, value in seconds.items()}
 
 
 def verify_with(
@@ -221,11 +242,20 @@ def run_for_answer(
 
 
 def _events(progress: Progress) -> OnEvent:
-    """Progress from the host's events; other lines of its standard error are none."""
+    """Progress from the host's events; other lines of its standard error are none.
+
+    The host tells stages and seconds. What fraction is done is a guess by the stage, which never
+    goes back.
+    """
+    furthest = 0.0
 
     def take(event: Json) -> None:
-        if event.get("event") == "progress":
-            progress(float(event.get("fraction", 0.0)), str(event.get("stage", "")))
+        nonlocal furthest
+        if event.get("event") != "progress":
+            return
+        stage = str(event.get("stage", ""))
+        furthest = max(furthest, STAGE_FRACTIONS.get(stage, 0.0))
+        progress(furthest, f"{stage} since {float(event.get('seconds', 0.0)):.0f} s")
 
     return take
 

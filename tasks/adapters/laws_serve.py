@@ -22,7 +22,9 @@ EXIT_CODES: Final = {
     "usage": 2, "law_violated": 10, "guest_trapped": 11, "proof_invalid": 12,
     "wrong_vkey": 13, "out_of_memory": 14, "environment": 15,
 }  # fmt: skip
-"""Exit codes by the names that a ``failed`` event may carry instead of a number."""
+"""Exit codes of a run by the code that a ``failed`` event carries."""
+BUSY: Final = "busy"
+"""Code of a failure that says only that it is another client's turn."""
 
 
 def is_listening(path: Path) -> bool:
@@ -51,32 +53,36 @@ def wait_for_socket(path: Path, seconds: float) -> None:
 
 
 def ask_to_prove(
-    path: Path, mode: str, witness: Path, out: Path, on_event: OnEvent, silence_s: float
+    path: Path, wanted: Json, on_event: OnEvent, silence_s: float, turn_s: float
 ) -> Json:
     """Have a proof made; the answer of the event ``done``.
 
     Parameters
     ----------
-    witness, out : files that the served process reads and writes.
+    wanted : ``mode``, ``vkey``, and ``witness`` and ``out``: files that the served process reads
+        and writes.
     on_event : gets every event.
     silence_s : without any event for so long the process is lost.
+    turn_s : for so long it may be busy with another client's proof.
 
     Raises
     ------
     LawViolated, ExecutionError, ProofError
         As :meth:`tasks.adapters.laws_host.LawsHost.prove`.
     """
-    request = {"op": "prove", "mode": mode, "witness": str(witness), "out": str(out)}
-    end = time.monotonic() + silence_s
+    request = {"op": "prove", "wait": False, **wanted}
+    end = time.monotonic() + turn_s
     while True:
         last = _conversation(path, request, on_event, silence_s)
-        kind = last.get("event")
-        if kind == "done":
+        if last.get("event") == "done":
             return last
-        if kind == "failed":
-            raise _failure(last)
+        code = last.get("code")
+        if code in EXIT_CODES:
+            raise failure_of(EXIT_CODES[code], last, "")
+        if code != BUSY:
+            raise _lost("an event done or failed", json.dumps(last))
         if time.monotonic() >= end:
-            raise _lost(f"its turn within {silence_s:g} s", "busy")
+            raise _lost(f"its turn within {turn_s:g} s", BUSY)
         time.sleep(BUSY_PAUSE_S)
 
 
@@ -94,7 +100,7 @@ def _conversation(path: Path, request: Json, on_event: OnEvent, silence_s: float
             connection.sendall(json.dumps(request).encode() + b"\n")
             for line in answers:
                 event = as_event(line.decode("utf-8", "replace")) or {}
-                if event.get("event") not in ("progress", "accepted", "waiting"):
+                if event.get("event") != "progress":
                     return event
                 on_event(event)
     except TimeoutError:
@@ -102,12 +108,6 @@ def _conversation(path: Path, request: Json, on_event: OnEvent, silence_s: float
     except OSError as error:
         raise _lost("an answer", error.strerror or str(error)) from None
     raise _lost("an answer", "a closed connection")
-
-
-def _failure(event: Json) -> Exception:
-    code = event.get("code", event.get("exit_code", 15))
-    number = code if isinstance(code, int) else EXIT_CODES.get(str(code).lower(), 15)
-    return failure_of(number, event, "")
 
 
 def _connect(path: Path) -> socket.socket:

@@ -88,6 +88,22 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise _setting_error(error) from None
 
+    def changed(self, **options: Any) -> Self:
+        """These settings with some keys changed by options of a command, which win over all else.
+
+        Raises
+        ------
+        ConfigurationError
+            As :meth:`load`.
+        """
+        copy = self.model_copy()
+        for key, value in options.items():
+            try:
+                self.__pydantic_validator__.validate_assignment(copy, key, value)
+            except ValidationError as error:
+                raise _setting_error(error) from None
+        return copy
+
     def environment(self) -> dict[str, str]:
         """The settings as ``CONVEXFX_`` variables, for a process that is started with them."""
         variables: dict[str, str] = {}

@@ -27,6 +27,8 @@ from convexfx_core.errors import (
     LawViolated,
     ParkCode,
     PeerUnreachable,
+    ProofCode,
+    ProofError,
     PublicValueMismatch,
     RejectCode,
     RejectedOrder,
@@ -39,7 +41,7 @@ from tests.write_generated import ERROR_LINES
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("convexfx_core", "tasks", "flows", "convexfx")
 GOLDEN: dict[str, dict[str, str]] = json.loads(ERROR_LINES.read_bytes())
-CLOSED = (RejectCode, ParkCode, ConfigurationCode, ClearingCode, ExecutionCode)
+CLOSED = (RejectCode, ParkCode, ConfigurationCode, ClearingCode, ExecutionCode, ProofCode)
 CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, ConvexFxError)]
 SINGLE = {
     "CODEC", "COMMIT_CONFLICT", "COMMIT_UNKNOWN", "PEER_UNREACHABLE", "AGREEMENT", "GATEWAY",
@@ -105,6 +107,7 @@ def test_every_code_is_raised_somewhere(codes: type[StrEnum]) -> None:
         PublicValueMismatch("epoch", "2", "3"),
         CodecError("witness", "8 bytes", 7),
         CommitConflict("epochs/00000001/manifest.json"),
+        ProofError(ProofCode.OUT_OF_MEMORY, "laws-host", "memory for a proof"),
         RejectedOrder(RejectCode.SIGNATURE, "signature", "one that holds", "another"),
         BaseLayerUnreachable("base_layer_rpc", "an answer"),
     ],
@@ -141,6 +144,11 @@ def test_a_sentence_of_the_seed_names_its_cause_and_the_command_that_helps(sente
         (AgreementError("shard 1", "one"), 1),
         (ClearingRefused("STEP_NORM", "y", "small"), 1),
         (ExecutionError("BALANCE", "asset 0", "enough"), 1),
+        (ProofError(ProofCode.PROOF_INVALID, "proof", "one that holds"), 1),
+        (ProofError(ProofCode.WRONG_VKEY, "vkey", "the agreed one"), 1),
+        (ProofError(ProofCode.PROVER_ENVIRONMENT, "elf", "a file"), 2),
+        (ProofError(ProofCode.OUT_OF_MEMORY, "prover", "memory"), 3),
+        (ProofError(ProofCode.PROVER_LOST, "prover", "an answer"), 3),
         (GatewayError("sdls", "JSON"), 1),
     ],
 )

@@ -112,6 +112,18 @@ def test_without_serve_a_run_of_its_own_makes_the_proof(fake_host: FakeHost) -> 
     assert fake_host.runs() == ["serve", "prove"]
 
 
+def test_a_busy_process_is_asked_again_until_its_turn_is_over(fake_host: FakeHost) -> None:
+    fake_host.behave(prove="16")
+    host = fake_host.host(socket=fake_host.socket, served=True)
+    with fake_host.serving():
+        free = threading.Timer(1.0, fake_host.behave)
+        free.start()
+        assert host.prove("core", WITNESS).public_values == VALUES
+        fake_host.behave(prove="16")
+        with pytest.raises(ProofError, match="PROVER_LOST: laws-host serve: expected its turn"):
+            replace(host, limits=SHORT).prove("core", WITNESS)
+
+
 def test_execute_and_verify_need_no_serve(fake_host: FakeHost) -> None:
     host = fake_host.host(socket=fake_host.socket, served=True)
     proof = replace(host, served=False).prove("core", WITNESS).proof
