@@ -154,6 +154,13 @@ def reject_epoch(orders: int = 24, seed: int = 4, assets: int = 4) -> Epoch:
     return epoch_of(shape, seed)
 
 
+@cache
+def rationed_reject_epoch() -> Epoch:
+    """An epoch with both kinds of rejects in a ration."""
+    shape = Shape(assets=4, orders=24, gross=120.0, bounds=6.0, crowd=1.5, min_fill=0.5)
+    return epoch_of(shape, 3)
+
+
 def only_cancels(count: int = 4) -> Epoch:
     """An epoch of cancels only."""
     return epoch_of(Shape(assets=3, orders=0, gross=0.0), 2, vaults=2, cancels=count)

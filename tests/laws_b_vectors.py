@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convexfx_core.public_values import PublicValues
+from tests.laws_b_edges import edge_vectors
 from tests.laws_b_epochs import (
     Epoch,
     epoch_of,
@@ -15,6 +16,7 @@ from tests.laws_b_epochs import (
     only_cancels,
     plain_epoch,
     rationed_epoch,
+    rationed_reject_epoch,
     reject_epoch,
 )
 from tests.laws_b_malformed import malformed
@@ -44,12 +46,6 @@ class Vector(NamedTuple):
 def banded_epoch() -> Epoch:
     """An epoch in which prices stand at the edges of their bands and flow overflows them."""
     return epoch_of(Shape(assets=3, orders=16, gross=400.0, band=5.0), 2, cancels=1)
-
-
-def rationed_reject_epoch() -> Epoch:
-    """An epoch with both kinds of rejects in a ration."""
-    shape = Shape(assets=4, orders=24, gross=120.0, bounds=6.0, crowd=1.5, min_fill=0.5)
-    return epoch_of(shape, 3)
 
 
 def odd_digits_epoch() -> Epoch:
@@ -92,6 +88,9 @@ def vectors() -> Iterator[Vector]:
         yield Vector(case.name, case.data(), case.law, case.index, None)
     for name, index, data in public_value_violations():
         yield Vector(name, data, 19, index, None)
+    for edge in edge_vectors():
+        values = PublicValues.from_bytes(edge.data[-392:]).to_bytes() if edge.law is None else None
+        yield Vector(edge.name, edge.data, edge.law, edge.index, values)
 
 
 def stored(directory: Path = DIRECTORY) -> Iterator[Vector]:

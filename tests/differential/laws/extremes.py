@@ -174,19 +174,20 @@ def value_asked(risk: int, price: int, pbar: int) -> int | None:
 def extreme_epoch(seed: int) -> Lawful | None:
     """The epoch of a seed; None for the few in which rounding leaves no target that fits."""
     try:
-        told = _extreme(seed)
+        rng = np.random.default_rng([seed, 3])
+        n = int(rng.choice([2, 3, 4, 8, 20], p=[0.2, 0.3, 0.3, 0.15, 0.05]))
+        told = extreme(rng, n, int(rng.integers(0, 13)))
         return Lawful(told, sealed(witness_of(told)))
     except (LawViolated, ClearingRefused):
         return None
 
 
-def _extreme(seed: int) -> Told:
-    rng = np.random.default_rng([seed, 3])
-    n = int(rng.choice([2, 3, 4, 8, 20], p=[0.2, 0.3, 0.3, 0.15, 0.05]))
+def extreme(rng: Rng, n: int, orders: int) -> Told:
+    """An epoch of ``n`` assets made backwards, lawful but for rounding."""
     reference, bands = reference_for(rng, n)
     params = params_for(rng, n, bands)
     prices = prices_for(rng, reference, params)
-    rows = orders_for(rng, int(rng.integers(0, 13)), prices)
+    rows = orders_for(rng, orders, prices)
     pool = PoolState(
         OwnerId(rng.bytes(32)), up_to(rng, 63), (BALANCE_MAX // 2,) * n, (up_to(rng, 61),) * n
     )
@@ -194,7 +195,9 @@ def _extreme(seed: int) -> Told:
     domain, nobody = (rng.bytes(32), 1 + up_to(rng, 63), EPOCH), VaultTable.from_rows([], n)
     opening = Opening(*domain, params, registry, reference, pool, nobody)
     with_limits(rng, opening, rows, prices)
-    rows = rows_in_vaults(rows, max(1, int(rng.integers(1, len(rows) + 2))), 0, seed)
+    rows = rows_in_vaults(
+        rows, max(1, int(rng.integers(1, len(rows) + 2))), 0, int(rng.integers(1 << 30))
+    )
     rows, before = number_nonces(rows)
     opening = replace(opening, vaults=vaults_for(rows, before, n, up_to(rng, 60)))
     wants = demands_for(rng, opening, rows, prices)

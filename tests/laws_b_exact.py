@@ -1,0 +1,287 @@
+"""Epochs made so that a number of a law is exactly its bound, or one more.
+
+Prices are the reference prices, fills are given, and the target of each asset is set from what they
+leave, so no solver decides where an epoch stands.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from convexfx_core.limits import AMOUNT_MAX, VALUE_MAX
+from convexfx_core.order_row import MANTISSA_MAX, ORDER_DTYPE
+from convexfx_core.params import Params
+from convexfx_core.proposal import Proposal, Ration
+from convexfx_core.reference import Reference
+from convexfx_core.state import Opening, PoolState
+from convexfx_core.units import log_ratio
+from convexfx_core.witness import Witness
+from tests.differential.laws.witnesses import Told, witness_of
+from tests.laws_b_epochs import (
+    EPOCH,
+    NETWORK_ID,
+    POOL_OWNER,
+    number_nonces,
+    owner_of,
+    registry_of,
+    vaults_for,
+)
+from tests.laws_b_forge import edited, rediffed
+from tests.laws_b_violations import limit_equal_to
+
+ONE = 1 << 64
+HUGE = 1 << 125
+WIDE = 1 << 126
+Prices = tuple[int, ...]
+Case = tuple[str, int | None, "Told | Witness"]
+"""Name, the law that it breaks (None: it holds), what is told."""
+
+
+def params_at(
+    pbar: Prices, risk: int = 0, inverse: int = 0, fee_ppm: int = 0
+) -> tuple[Params, Reference]:
+    """Assets whose band is a point; asset 1 alone carries risk; bounds far away."""
+    n = len(pbar)
+
+    def only(value: int) -> tuple[Prices, ...]:
+        return tuple(tuple(value if i == j == 1 else 0 for j in range(n)) for i in range(n))
+
+    zeros = (0,) * n
+    fees = tuple(tuple(0 if i == j else fee_ppm for j in range(n)) for i in range(n))
+    params = Params(
+        (6,) * n, zeros, zeros, (-WIDE,) * n, (WIDE,) * n, zeros, fees, only(risk), only(inverse)
+    )
+    return params, Reference(1, pbar, pbar, pbar)
+
+
+def orders(*terms: dict[str, int]) -> np.ndarray:
+    """Order rows with these fields; market orders unless they say otherwise."""
+    rows = np.zeros(len(terms), ORDER_DTYPE)
+    rows["kind"] = 1
+    for k, fields in enumerate(terms):
+        for name, value in fields.items():
+            rows[name][k] = value
+    return rows
+
+
+def told_at(
+    params: Params,
+    reference: Reference,
+    rows: np.ndarray,
+    paid: Sequence[int],
+    off: int = 0,
+    held: int | Prices = 1 << 40,
+) -> Told:
+    """An epoch at its reference prices, a vault for each order; asset 1 ``off`` its target."""
+    n, rows = params.n, rows.copy()
+    owners = sorted(owner_of(k) for k in range(len(rows)))
+    rows["owner"] = np.frombuffer(b"".join(owners), ">u8").reshape(-1, 4)
+    rows, before = number_nonces(rows)
+    balances = (held,) * n if isinstance(held, int) else held
+    pool = PoolState(POOL_OWNER, 1, balances, (0,) * n)
+    vaults = vaults_for(rows, before, n, 0)
+    domain, registry = (NETWORK_ID, 3, EPOCH), registry_of(params.decimals)
+    opening = Opening(*domain, params, registry, reference, pool, vaults)
+    none, kinds, zeros = np.zeros(0, np.int64), np.zeros(0, np.uint8), (0,) * n
+    amounts = np.array(list(paid), dtype=np.uint64)
+    proposal = Proposal(reference.pbar, amounts, zeros, None, none, kinds, 1, 0.0, 0.0, "exact")
+    return targeted(Told(opening, rows, proposal), off)
+
+
+def targeted(told: Told, off: int = 0) -> Told:
+    """Targets that the fills leave, asset 1 by ``off`` base units more than its own."""
+    after = list(witness_of(told).inventory_after)
+    after[1] -= off
+    return told.opened(params=replace(told.opening.params, target=tuple(after)))
+
+
+def hopeless(count: int, **fields: int) -> np.ndarray:
+    """Orders that nobody can fill."""
+    never = {"limit_kind": 1, "limit_m": MANTISSA_MAX, "limit_e": -192}
+    return orders(*({**never, **fields} for _ in range(count)))
+
+
+# L9
+
+
+def gap_of(count: int) -> Told:
+    """Idle orders so large that one unit off target is worth 128 bits."""
+    params, reference = params_at((ONE, ONE, HUGE), 1 << 79, 1 << 111)
+    rows = hopeless(count, pay=2, receive=0, budget=AMOUNT_MAX)
+    return told_at(params, reference, rows, [0] * count, off=1)
+
+
+def incentive_of(count: int) -> Told:
+    """Orders that would take nothing for their all, and get everything."""
+    params, reference = params_at((ONE, HUGE, HUGE))
+    generous = {"limit_kind": 1, "limit_m": MANTISSA_MAX, "limit_e": 61 + 63, "budget": AMOUNT_MAX}
+    ways = ({"pay": 1, "receive": 2}, {"pay": 2, "receive": 1})
+    rows = orders(*({**generous, **ways[k % 2]} for k in range(count)))
+    return told_at(params, reference, rows, [AMOUNT_MAX] * count, held=1 << 62)
+
+
+def price_rule() -> Iterator[Case]:
+    """Fields, tolerance, cap and range of the price rule."""
+    yield "gap-of-128-bits", None, gap_of(1)
+    yield "gap-of-128-bits", 9, gap_of(4)
+    yield "incentive-of-127-bits", None, incentive_of(16)
+    yield "incentive-of-127-bits", 9, incentive_of(17)
+    # Three units off target: r = 3 (G >> 48) and tau = 2^28 + 2 + 2 (G >> 48) meet here.
+    for name, law, size in (("is", None, 2), ("beyond", 9, 3)):
+        for off in (3, -3):
+            params, reference = params_at((ONE, ONE), ((1 << 28) + size) << 48)
+            none = hopeless(0)
+            yield f"tolerance-{name}-{off}", law, told_at(params, reference, none, [], off)
+    # One unit of a dear asset off target: r = 2^13 G, and tau is more than that.
+    for law, risk in ((None, 1 << 51), (9, (1 << 51) + 1)):
+        params, reference = params_at((ONE, HUGE), risk)
+        yield "residual-of-one", law, told_at(params, reference, hopeless(0), [], 1)
+    for law, off in ((None, VALUE_MAX), (9, VALUE_MAX + 1), (None, -VALUE_MAX)):
+        params, reference = params_at((ONE, ONE))
+        told = told_at(params, reference, hopeless(0), [], off)
+        yield f"value-of-80-bits{'-short' if off < 0 else ''}", law, told
+    params, reference = params_at((ONE, ONE))
+    yield "value-below-80-bits", 9, told_at(params, reference, hopeless(0), [], -VALUE_MAX - 1)
+
+
+# L3, L5, L8, L10, L17
+
+
+def amounts() -> Iterator[Case]:
+    """L3: the largest amount that fits a balance, one more, and one of more than 64 bits."""
+    top = (1 << 63) - 1
+    params, reference = params_at((ONE, ONE, 7 * ONE))
+    rows = orders({"pay": 2, "receive": 1, "budget": top // 7})
+    told = told_at(params, reference, rows, [top // 7], held=(0, top, 0))
+    yield "amount-of-63-bits", None, told
+    for name, pbar, gross in (("more", 8 * ONE, 1 << 63), ("wraps", 1 << 110, (1 << 106) + 5)):
+        params, reference = params_at((ONE, ONE, pbar))
+        paid = (gross << 64) // pbar
+        small = orders({"pay": 2, "receive": 1, "budget": 1})
+        witness = witness_of(told_at(params, reference, small, [1], held=top))
+        received = (paid * pbar >> 64) % (1 << 64)
+        changed = replace(
+            witness,
+            consumed=edited(witness.consumed, 0, budget=paid),
+            paid=np.array([paid], np.uint64),
+            amounts=edited(witness.amounts, 0, received=received),
+        )
+        yield f"amount-of-63-bits-{name}", 3, changed
+
+
+def minimums() -> Iterator[Case]:
+    """L5: one unit of two; and what is wanted, though nothing of it is paid."""
+    params, reference = params_at((ONE, ONE, ONE))
+    at_rate = limit_equal_to(1 << 61, 61)
+    rows = orders({"pay": 1, "receive": 2, "budget": 9, "min_fill": 2, **at_rate})
+    yield "minimum-of-two-met", None, told_at(params, reference, rows, [2])
+    yield "minimum-of-two", 5, told_at(params, reference, rows, [1])
+    for law, want in ((None, 5), (5, 4)):
+        rows = orders({"pay": 1, "receive": 2, "budget": 9, "min_fill": 5, **at_rate})
+        yield "minimum-wanted", law, _all_cut(told_at(params, reference, rows, [want]))
+
+
+def _all_cut(told: Told) -> Told:
+    """Everything that pays asset 1 is cut away: its inventory stands at its upper bound."""
+    params, held = told.opening.params, told.opening.pool.inventory
+    ration = Ration((0, -(1 << 40), 0), told.proposal.paid)
+    bound = (WIDE, held[1], WIDE)
+    return told.opened(params=replace(params, q_max=bound)).proposed(
+        ration=ration, paid=np.zeros_like(told.proposal.paid)
+    )
+
+
+def overflows() -> Iterator[Case]:
+    """L8: one unit beyond either edge of a band that is a point, and of one that is not."""
+    params, reference = params_at((ONE, ONE))
+    flat = told_at(params, reference, hopeless(0), [])
+    for value in (1, -1):
+        yield f"overflow-of-{value}-at-a-point", None, flat.proposed(overflow=(0, value))
+        yield f"numeraire-overflow-of-{value}", 8, flat.proposed(overflow=(value, 0))
+    params, _ = params_at((ONE, ONE), 1 << 48)
+    low, high = ONE - (1 << 40), ONE + (1 << 40)
+    banded, wide = (
+        replace(params, band=(0, 1_000)),
+        Reference(1, (ONE, ONE), (ONE, low), (ONE, high)),
+    )
+    for name, price in (("low", low), ("high", high)):
+        for value in (1, -1):
+            law = None if (value > 0) == (name == "low") else 8
+            # Risk of one: the price asks for as many units off target as its logarithm has.
+            off = value - log_ratio(price, ONE)
+            told = told_at(banded, wide, hopeless(0), [], off)
+            said = told.proposed(prices=(ONE, price), overflow=(0, value))
+            yield f"overflow-of-{value}-at-the-{name}-edge", law, said
+
+
+def rations() -> Iterator[Case]:
+    """L10: dust wanted; a cut that leaves dust; half a cut, and the floor of it."""
+    params, reference = params_at((ONE, ONE, 4 * ONE))
+    at_rate = limit_equal_to(1 << 60, 62)
+    rows = orders({"pay": 1, "receive": 2, "budget": 9, **at_rate})
+    yield "dust-wanted", 10, _all_cut(told_at(params, reference, rows, [3]))
+    half = Ration((0, -(1 << 39), 0), np.array([7], np.uint64))
+    for law, paid in ((None, 0), (10, 3)):
+        said = _all_cut(told_at(params, reference, rows, [7]))
+        yield "cut-to-dust", law, said.proposed(ration=half, paid=np.array([paid], np.uint64))
+    half = Ration((0, -(1 << 39), 0), np.array([9], np.uint64))
+    for law, paid in ((None, 4), (10, 5)):
+        said = _all_cut(told_at(params, reference, rows, [9]))
+        held = said.opening.pool.inventory[1]
+        said = said.opened(params=replace(said.opening.params, q_max=(WIDE, held + 4, WIDE)))
+        yield "cut-in-half", law, said.proposed(ration=half, paid=np.array([paid], np.uint64))
+
+
+def nothing_for_something() -> Iterator[Case]:
+    """L17: three units of a cheap asset for a quarter of a dear one."""
+    params, reference = params_at((ONE, ONE, 4 * ONE))
+    rows = orders({"pay": 1, "receive": 2, "budget": 3}, {"pay": 1, "receive": 2, "budget": 4})
+    yield "four-for-one", None, told_at(params, reference, rows[1:], [4])
+    yield "three-for-nothing", 17, told_at(params, reference, rows[:1], [3])
+    left = {**limit_equal_to(1 << 59, 62)}
+    dust = orders({"pay": 1, "receive": 2, "budget": 3, **left})
+    yield "dust-left", None, told_at(params, reference, dust, [0])
+    yield (
+        "no-dust-left",
+        4,
+        told_at(params, reference, orders({"pay": 1, "receive": 2, "budget": 4, **left}), [0]),
+    )
+
+
+def twice() -> Iterator[Case]:
+    """Two orders against one law: the first is named, whatever the way it is found."""
+    params, reference = params_at((ONE, ONE, 4 * ONE), fee_ppm=1_000)
+    good = {"pay": 1, "receive": 2, "budget": 1 << 20}
+    least = {**good, "min_fill": 1 << 20, **limit_equal_to((1 << 60) - (1 << 55), 62)}
+    glad = {**good, **limit_equal_to(1 << 60, 63)}
+    short, half = [1 << 19] * 3, [(1 << 20) + 4] * 3
+    yield "twice-over-budget", 1, told_at(params, reference, orders(good, good, good), half)
+    over = {**good, **limit_equal_to(1 << 60, 62)}
+    yield "twice-beyond-limit", 2, told_at(params, reference, orders(over, over), short[:2])
+    yield "twice-unfilled", 4, told_at(params, reference, orders(glad, glad, glad), short)
+    at = {**least, **limit_equal_to((1 << 60) * 999 // 1000, 62)}
+    yield "twice-below-minimum", 5, told_at(params, reference, orders(at, at, at), short)
+    dust = {**good, "budget": 3}
+    yield "twice-for-nothing", 17, told_at(params, reference, orders(dust, dust), [3, 3])
+    fine = witness_of(told_at(params, reference, orders(good, good, good), [1 << 20] * 3))
+    more = fine.amounts.copy()
+    more["received"][1:] += 1
+    yield "twice-more-received", 3, rediffed(replace(fine, amounts=more))
+    late = fine.consumed.copy()
+    late["valid_until"][1:] = EPOCH - 1
+    yield "twice-expired", 15, replace(fine, consumed=late)
+    gaps = fine.consumed.copy()
+    gaps["nonce"][1:] += 1
+    yield "twice-a-gap", 14, rediffed(replace(fine, consumed=gaps))
+    poor = fine.vaults.copy()
+    poor["balance"][1:] = 1
+    yield "twice-too-poor", 16, replace(fine, vaults=poor)
+
+
+def exact_cases() -> Iterator[Case]:
+    """All of them."""
+    for group in (
+        price_rule, amounts, minimums, overflows, rations, nothing_for_something, twice,
+    ):  # fmt: skip
+        yield from group()
