@@ -228,8 +228,9 @@ fn equal(claimed: &Diff, due: Diff) -> bool {
 
 /// L13 to L15 of the left orders, given the last consumed nonce of each vault, which are sorted.
 fn left_follow(view: &View<'_>, last_nonces: &[u64]) -> bool {
-    let mut previous: Option<Order<'_>> = None;
-    let mut ends = view.vault_rows().zip(last_nonces).peekable();
+    let vaults = view.vaults.chunks_exact(view.vault_words());
+    let mut ends = vaults.filter_map(|row| row.first_chunk()).zip(last_nonces);
+    let (mut end, mut previous) = (ends.next(), None::<Order<'_>>);
     view.left.iter().map(Order).all(|order| {
         let (owner, last) = (order.owner(), previous.replace(order));
         if !order.trades() || expired(order.valid_until(), view.epoch) {
@@ -243,12 +244,11 @@ fn left_follow(view: &View<'_>, last_nonces: &[u64]) -> bool {
                 return false;
             }
         }
-        while ends
-            .next_if(|(vault, _)| before(vault.owner, &owner))
-            .is_some()
-        {}
-        let end = ends.peek().filter(|(vault, _)| same(vault.owner, &owner));
-        end.is_none_or(|(_, nonce)| order.nonce() == nonce.wrapping_add(1))
+        while end.is_some_and(|(vault, _)| before(vault, &owner)) {
+            end = ends.next();
+        }
+        let own = end.filter(|(vault, _)| same(vault, &owner));
+        own.is_none_or(|(_, nonce)| order.nonce() == nonce.wrapping_add(1))
     })
 }
 
@@ -257,6 +257,7 @@ mod tests {
     extern crate std;
     use super::walk;
     use crate::l00_decode::decode;
+    use crate::l16_balances;
     use crate::software_sha256::Software;
     use crate::state_after::roots;
     use std::vec::Vec;
@@ -290,19 +291,23 @@ mod tests {
 
     #[test]
     fn what_breaks_a_law_of_the_walk_is_not_walked() {
-        let mut walked = Vec::new();
+        let mut of_the_pool = 0;
         for law in ["l13-", "l14-", "l15-", "l16-", "l17-", "l18-"] {
             let broken = vectors(law);
             assert!(!broken.is_empty(), "{law}");
             for (name, words) in broken {
                 let (view, _) = decode(&words, 8 * words.len()).expect("it decodes");
                 let fills = roots::<Software>(&view).fills;
-                if walk::<Software>(&view, fills).is_some() {
-                    walked.push(name);
+                if walk::<Software>(&view, fills).is_none() {
+                    continue;
                 }
+                // The pool's balances are no part of the walk.
+                let pool = (view.orders_count() + view.vaults_count()) as u64;
+                let found = l16_balances::check(&view).expect_err(&name);
+                assert!(found.index >= pool, "{name}");
+                of_the_pool += 1;
             }
         }
-        // The pool's balances are no part of the walk.
-        assert_eq!(walked, ["l16-pool-one-unit-short.bin"]);
+        assert!(of_the_pool > 0);
     }
 }
