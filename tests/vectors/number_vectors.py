@@ -35,6 +35,7 @@ RULES: dict[str, Callable[..., int]] = {
     "shift_left": lambda a, k: a << k,
     "shift_right": lambda a, k: a >> k,
     "shift_right_up": lambda a, k: -(-a >> k),
+    "divide_two_words": lambda high, low, divisor: ((high << 64) + low) // divisor,
     "log_ratio": log_ratio,
     "rate_shift": rate_shift,
     "limit_rate": limit_rate,
@@ -90,6 +91,10 @@ def arguments(rule: str, rng: random.Random) -> tuple[int, ...]:
             return signed(rng, WIDE_BITS - bits), bits
         case "shift_right" | "shift_right_up":
             return signed(rng, WIDE_BITS), rng.choice((0, 63, 64, 128, rng.randint(0, WIDE_BITS)))
+        case "divide_two_words":
+            divisor = max(1, edge(rng, rng.choice((32, 33, 63, 64))))
+            high = min(edge(rng, 64), divisor - 1)
+            return rng.choice((high, divisor - 1)), edge(rng, 64), divisor
         case "log_ratio":
             reference = price(rng)
             return near(rng, reference), reference

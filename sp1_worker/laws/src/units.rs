@@ -70,6 +70,41 @@ pub fn partial_fill_shift(decimals: u64) -> u32 {
     (5 * decimals / 3) as u32
 }
 
+/// `floor((high 2^64 + low) / divisor)` for `high < divisor`, so that it fits a word.
+///
+/// Two digits of 32 bits, each estimated by one division of words (Knuth, algorithm D): a division
+/// of 128 bits by the compiler's library takes five times as long in the guest.
+pub fn divide_two_words(high: u64, low: u64, divisor: u64) -> u64 {
+    let up = divisor.leading_zeros();
+    let divisor = divisor << up;
+    let high = if up > 0 {
+        high << up | low >> (64 - up)
+    } else {
+        high
+    };
+    let low = low << up;
+    let (first, rest) = divide_by_half(high, low >> 32, divisor);
+    let (second, _) = divide_by_half(rest, low & 0xFFFF_FFFF, divisor);
+    first << 32 | second
+}
+
+/// Digit and rest of `(rest 2^32 + next) / divisor`: top bit of the divisor set, `rest < divisor`.
+fn divide_by_half(rest: u64, next: u64, divisor: u64) -> (u64, u64) {
+    let (top, bottom) = (divisor >> 32, divisor & 0xFFFF_FFFF);
+    let (mut digit, mut over) = (rest / top, rest % top);
+    // The estimate is at most two too great; only as a digit below 2^32 is its product a word.
+    while digit >> 32 > 0 || digit * bottom > (over << 32 | next) {
+        digit -= 1;
+        over += top;
+        if over >> 32 > 0 {
+            break;
+        }
+    }
+    // The true rest is below 2^64, so what wraps on the way comes back.
+    let rest = (rest << 32 | next).wrapping_sub(digit.wrapping_mul(divisor));
+    (digit, rest)
+}
+
 /// Net rate `floor(R (10^6 - fee) / 10^6)` for a fee of at most 10^6 ppm, same scale as `gross`.
 ///
 /// `R = q 10^6 + r` makes it `q keep + floor(r keep / 10^6)`, all within 64 bits.

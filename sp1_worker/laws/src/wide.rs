@@ -9,6 +9,7 @@
 use core::cmp::Ordering;
 use core::ops::{Add, AddAssign, Mul, Neg, Sub};
 
+use crate::units::divide_two_words;
 use crate::violation::Number;
 
 const LIMBS: usize = 6;
@@ -16,7 +17,7 @@ const LIMBS: usize = 6;
 pub const BITS: u32 = 64 * LIMBS as u32;
 
 /// Signed 384-bit integer, two's complement, least significant word first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub struct Wide([u64; LIMBS]);
 
 impl Wide {
@@ -46,27 +47,36 @@ impl Wide {
 
     /// `self * 2^bits`.
     pub fn shift_left(self, bits: u32) -> Self {
-        let (words, bits) = ((bits / 64) as usize, bits % 64);
-        let mut shifted = [0; LIMBS];
-        for (at, limb) in shifted.iter_mut().enumerate().skip(words) {
-            *limb = self.0[at - words] << bits;
-            if bits > 0 && at > words {
-                *limb |= self.0[at - words - 1] >> (64 - bits);
+        let mut shifted = self.0;
+        if bits % 64 > 0 {
+            for at in (1..LIMBS).rev() {
+                shifted[at] = shifted[at] << (bits % 64) | shifted[at - 1] >> (64 - bits % 64);
             }
+            shifted[0] <<= bits % 64;
+        }
+        for _ in 0..bits / 64 {
+            let [a, b, c, d, e, _] = shifted;
+            shifted = [0, a, b, c, d, e];
         }
         Self(shifted)
     }
 
     /// `floor(self / 2^bits)`.
     pub fn shift_right(self, bits: u32) -> Self {
-        let (words, bits) = ((bits / 64) as usize, bits % 64);
         let sign = if self.is_negative() { u64::MAX } else { 0 };
-        let limb = |at: usize| self.0.get(at).copied().unwrap_or(sign);
-        let mut shifted = [sign; LIMBS];
-        for (at, target) in shifted.iter_mut().enumerate() {
-            *target = limb(at + words) >> bits;
-            if bits > 0 {
-                *target |= limb(at + words + 1) << (64 - bits);
+        let mut shifted = self.0;
+        for _ in 0..bits / 64 {
+            let [_, b, c, d, e, f] = shifted;
+            shifted = [b, c, d, e, f, sign];
+        }
+        if bits % 64 > 0 {
+            for at in 0..LIMBS {
+                let above = if at + 1 < LIMBS {
+                    shifted[at + 1]
+                } else {
+                    sign
+                };
+                shifted[at] = shifted[at] >> (bits % 64) | above << (64 - bits % 64);
             }
         }
         Self(shifted)
@@ -107,6 +117,15 @@ impl Wide {
 
     fn used_limbs(&self) -> usize {
         LIMBS - self.0.iter().rev().take_while(|limb| **limb == 0).count()
+    }
+}
+
+impl PartialEq for Wide {
+    /// Word by word: the guest's comparison of bytes would cost ten times as much.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs.fold(0, |all, (own, other)| all | own ^ other) == 0
     }
 }
 
@@ -266,7 +285,7 @@ fn divide_magnitudes(dividend: [u64; LIMBS], divisor: [u64; LIMBS]) -> ([u64; LI
         }
         quotient[at] = digit;
     }
-    (quotient, rest == [0; LIMBS + 1])
+    (quotient, rest.iter().fold(0, |all, limb| all | limb) == 0)
 }
 
 /// A digit of a quotient from the leading words, at most two too great: the divisor's top bit is
@@ -275,7 +294,7 @@ fn digit_from_above(high: u64, low: u64, divisor: u64) -> u64 {
     if high >= divisor {
         return u64::MAX;
     }
-    ((u128::from(high) << 64 | u128::from(low)) / u128::from(divisor)) as u64
+    divide_two_words(high, low, divisor)
 }
 
 /// Subtracts `digit * divisor`; whether that was more than was there.

@@ -3,7 +3,7 @@
 
 use super::sum::Sum;
 use crate::rates::{product, PairRate};
-use crate::units::RATION_ONE;
+use crate::units::{divide_two_words, RATION_ONE};
 
 /// One directed pair; rates at scale 2^S.
 #[derive(Clone, Copy)]
@@ -44,7 +44,6 @@ impl Line {
     /// A pair without orders whose fills a ration cuts by `cut`, at most 2^40.
     pub fn new(rate: &PairRate, cut: u64) -> Self {
         let shift = rate.shift;
-        let beyond = ((1u128 << shift) - 1) / u128::from(rate.net);
         Self {
             rate: *rate,
             most: if shift < 64 {
@@ -54,7 +53,7 @@ impl Line {
             },
             up: 64u32.saturating_sub(shift),
             down: shift.saturating_sub(64),
-            dust: u64::try_from(beyond).unwrap_or(u64::MAX),
+            dust: dust(shift, rate.net),
             kept: RATION_ONE - cut,
             paid: Sum::default(),
             gross: Sum::default(),
@@ -82,5 +81,16 @@ impl Line {
     #[inline(always)]
     pub fn receives(&self, scaled: u64, rate: u64) -> u64 {
         ((product(scaled, rate) >> 64) as u64).wrapping_shr(self.down)
+    }
+}
+
+/// `floor((2^shift - 1) / net)`, at most 2^64 - 1.
+fn dust(shift: u32, net: u64) -> u64 {
+    let below = (1u128 << shift) - 1;
+    let (high, low) = ((below >> 64) as u64, below as u64);
+    if high >= net {
+        u64::MAX
+    } else {
+        divide_two_words(high, low, net)
     }
 }

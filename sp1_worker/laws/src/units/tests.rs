@@ -6,7 +6,9 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::{limit_rate, log_ratio, net_rate, partial_fill_shift, rate_shift, Leading};
+use super::{
+    divide_two_words, limit_rate, log_ratio, net_rate, partial_fill_shift, rate_shift, Leading,
+};
 use crate::wide::Wide;
 
 const CASES: &str = include_str!("../../../../tests/vectors/numbers/numbers.tsv");
@@ -39,6 +41,11 @@ fn sides(rule: &str, given: &[&str], result: &str) -> (String, String) {
         "shift_left" => wides(wide(first).shift_left(second.parse().unwrap())),
         "shift_right" => wides(wide(first).shift_right(second.parse().unwrap())),
         "shift_right_up" => wides(wide(first).shift_right_up(second.parse().unwrap())),
+        "divide_two_words" => {
+            let word = |text: &str| text.parse::<u64>().unwrap();
+            let quotient = divide_two_words(word(first), word(second), word(given[2]));
+            plain(i128::from(quotient))
+        }
         "log_ratio" => {
             let value = log_ratio(first.parse().unwrap(), second.parse().unwrap());
             let text = value.map_or("far".to_string(), |value| value.to_string());
