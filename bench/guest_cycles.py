@@ -4,8 +4,9 @@
 figures are exact and the same on every machine that makes the same witness. ``--save`` writes
 ``bench/results/guest_cycles.json``, which ``tests/unit/test_guest_cycles.py`` holds the guest to.
 
-Parts come from builds of the guest that stop where a part ends, and one that hashes nothing
-(``sp1_worker/guest/src/marks.rs``); totals from the committed ELF alone.
+Totals are those of the committed ELF. Parts come from builds of the guest that hash nothing, and
+stop where a part ends (``sp1_worker/guest/src/measured.rs``): decode is L0, laws L1 to L12 and L17,
+diffs L13 to L18 with the rows after the epoch, roots L19, hash what hashing costs in all of them.
 """
 
 import json
@@ -23,8 +24,8 @@ from tasks.adapters.rust_parts import NOT_BUILT, RustParts, rust_parts
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = (10, 100, 1_000, 10_000)
 PER_VAULT = (1, 4)
-STOPS = ("decode", "laws", "diffs")
-NO_HASH = "unhashed"
+STOPS = ("stop-decode", "stop-laws", "stop-diffs")
+UNHASHED = "unhashed"
 SAVED = ROOT / "bench" / "results" / "guest_cycles.json"
 
 
@@ -43,9 +44,9 @@ def cycles_of(parts: RustParts, elf: Path, witnesses: Sequence[bytes]) -> list[i
 
 
 def variant(folder: Path, stop: str) -> Path:
-    """A guest that stops where ``stop`` ends, or that hashes nothing."""
+    """A guest that hashes nothing and stops where a part ends, or not at all."""
     elf = folder / f"{stop}.elf"
-    script = [str(ROOT / "scripts" / "rust-elf.sh"), "one", str(elf), f"stop-{stop}"]
+    script = [str(ROOT / "scripts" / "rust-elf.sh"), "one", str(elf), stop]
     subprocess.run(script, check=True)
     return elf
 
@@ -57,11 +58,11 @@ def by_part(
     with tempfile.TemporaryDirectory() as name:
         ends = {
             stop: cycles_of(parts, variant(Path(name), stop), witnesses)
-            for stop in (*STOPS, NO_HASH)
+            for stop in (*STOPS, UNHASHED)
         }
     found = []
     for place, total in enumerate(totals):
-        decode, laws, diffs, unhashed = (ends[stop][place] for stop in (*STOPS, NO_HASH))
+        decode, laws, diffs, unhashed = (ends[stop][place] for stop in (*STOPS, UNHASHED))
         found.append(
             {
                 "decode": decode,

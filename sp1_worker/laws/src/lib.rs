@@ -39,4 +39,4 @@ pub use sha256::Sha256;
 pub use violation::{Number, Violation};
 #[cfg(feature = "canary")]
 pub use witness_laws::check_without;
-pub use witness_laws::{check, check_plainly};
+pub use witness_laws::{check, check_plainly, Stage};

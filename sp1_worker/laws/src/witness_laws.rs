@@ -16,6 +16,17 @@ use crate::{
     l19_public_values,
 };
 
+/// Where a check has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// L0 holds.
+    Decoded,
+    /// L1 to L12 and L17 hold.
+    Cleared,
+    /// L13 to L18 hold.
+    Followed,
+}
+
 /// Check every law on a witness: the only entry of a verifier.
 ///
 /// The witness (`docs/spec.md` section 4) comes as little-endian words, the last one filled up if
@@ -23,10 +34,13 @@ use crate::{
 /// `docs/invariants.md` that does not hold.
 pub fn check<S: Sha256>(words: &[u64], byte_length: usize) -> Result<PublicValues, Violation> {
     let (view, rates) = decode(words, byte_length)?;
+    S::reached(Stage::Decoded);
     let certificate = check_clearing(&view, &rates, Skipped::NONE)?;
+    S::reached(Stage::Cleared);
     let flows = certified_flows(&certificate);
     let lawful = walk::<S>(&view, certificate.fills)
         .filter(|_| l16_balances::check_pool(&view, &flows).is_ok());
+    S::reached(Stage::Followed);
     match lawful {
         Some(roots) => seal::<S>(&view, &certificate, &roots, &flows),
         None => settle_plainly::<S>(&view, &certificate, Skipped::NONE),
