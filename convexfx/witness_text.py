@@ -101,7 +101,7 @@ def _vaults_json(witness: Witness, registry: Registry) -> list[Json]:
         {
             "owner": base58_encode(row["owner"].tobytes()),
             "nonce": int(row["nonce"]),
-            "balances": _by_id(registry, row["balances"].tolist()),
+            "balances": _by_id(registry, row["balance"].tolist()),
         }
         for row in witness.vaults
     ]
