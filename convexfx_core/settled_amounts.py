@@ -10,7 +10,8 @@ class SettledAmounts(NamedTuple):
     """Columns u64[K] by order, and n sums by asset in base units.
 
     ``limit`` least net rate; ``received`` and ``fee`` in the receive asset; ``flow_in`` of what is
-    paid, ``flow_out`` of received + fee, ``fees`` of the fee.
+    paid, ``flow_out`` of received + fee, ``fees`` of the fee. ``used`` bool[n * n] pairs that
+    orders trade; ``fits`` says whether every gross amount stays below 2^63.
     """
 
     limit: NDArray[np.uint64]
@@ -19,3 +20,5 @@ class SettledAmounts(NamedTuple):
     flow_in: tuple[int, ...]
     flow_out: tuple[int, ...]
     fees: tuple[int, ...]
+    used: NDArray[np.bool_]
+    fits: bool

@@ -12,11 +12,12 @@ from convexfx_core.errors import ClearingCode, ClearingRefused
 from convexfx_core.limits import AMOUNT_MAX, BALANCE_MAX
 from convexfx_core.order_words import order_words, read_words
 from convexfx_core.proposal import Proposal
-from convexfx_core.rates import RateTable, limits_of, rate_table
+from convexfx_core.rates import RateTable, every_rate, limits_of, refuse_invalid
 from convexfx_core.settled_amounts import SettledAmounts
 from convexfx_core.wide import (
     CHUNK,
     COMPILED_ORDERS_MIN,
+    Spread,
     Sums,
     compilable,
     multiply_shift,
@@ -54,7 +55,10 @@ class Settlement:
 
 
 def settle(
-    case: ClearingCase, proposal: Proposal, kernels: Literal["auto", "numpy", "numba"] = "auto"
+    case: ClearingCase,
+    proposal: Proposal,
+    kernels: Literal["auto", "numpy", "numba"] = "auto",
+    spread: Spread = map,
 ) -> Settlement:
     """Settle ``proposal`` on ``case`` by the floor rules of ``docs/spec.md`` section 7.
 
@@ -64,6 +68,7 @@ def settle(
     ----------
     case, proposal : positions of the latter are those of the former.
     kernels : ``auto`` is numba for many orders where it is installed; the numbers are the same.
+    spread : ``map``, or the ``map`` of a pool of threads, for the compiled path.
 
     Raises
     ------
@@ -72,18 +77,20 @@ def settle(
     n, count, paid = case.params.n, len(case.orders), proposal.paid
     if len(paid) != count or (count and int(paid.max()) > AMOUNT_MAX):
         raise ClearingRefused(ClearingCode.VALUE_RANGE, "paid", f"{count} amounts below 2^62")
-    table = rate_table(case, proposal.prices)
+    table = every_rate(case, proposal.prices)
     if kernels == "numba" or (kernels == "auto" and count >= COMPILED_ORDERS_MIN and compilable()):
-        found = import_module(COMPILED).by_machine_code(case.orders, paid, table, n)
+        found = import_module(COMPILED).by_machine_code(case.orders, paid, table, n, spread)
     else:
         found = by_columns(case.orders, paid, table, n)
-    if found is None:
+    for pair in np.flatnonzero(found.used & ~table.valid).tolist():
+        refuse_invalid(table, case, proposal.prices, *divmod(pair, n))
+    if not found.fits:
         raise ClearingRefused(ClearingCode.VALUE_RANGE, "received", "amounts below 2^63")
     after = zip(case.inventory, found.flow_in, found.flow_out, strict=True)
     return Settlement(
-        shift=np.where(table.used, table.shift, 0).reshape(n, n),
-        rate=np.where(table.used, table.gross, np.uint64(0)).reshape(n, n),
-        net_rate=np.where(table.used, table.net, np.uint64(0)).reshape(n, n),
+        shift=np.where(found.used, table.shift, 0).reshape(n, n),
+        rate=np.where(found.used, table.gross, np.uint64(0)).reshape(n, n),
+        net_rate=np.where(found.used, table.net, np.uint64(0)).reshape(n, n),
         limit_rate=found.limit,
         received=found.received,
         fee=found.fee,
@@ -96,23 +103,25 @@ def settle(
 
 def by_columns(
     orders: NDArray[np.void], paid: NDArray[np.uint64], rates: RateTable, n: int
-) -> SettledAmounts | None:
-    """Amounts, limits and flows; None where a gross amount reaches 2^63."""
+) -> SettledAmounts:
+    """Amounts, limits and flows of K orders; ``rates`` of all pairs."""
     limit, received, fee = (np.empty(len(orders), dtype=np.uint64) for _ in range(3))
     ins, outs, fees = Sums(n), Sums(n), Sums(n)
+    used, fits = np.zeros(n * n, dtype=np.bool_), True
     words, shifts = order_words(orders), split_shifts(np.where(rates.valid, rates.shift, 0))
     for start in range(0, len(words), CHUNK):
         rows = slice(start, start + CHUNK)
         columns, own = read_words(words[rows]), paid[rows]
         pair, pay, receive = columns.pair(n), columns.pay.view(np.intp), columns.receive
         steps = shifts.take(pair)
+        used[pair] = True
         limit[rows] = limits_of(columns, pair, rates)
         received[rows], _ = multiply_shift(own, rates.net.take(pair), steps)
         gross, beyond = multiply_shift(own, rates.gross.take(pair), steps)
-        if beyond.any() or (gross > np.uint64(BALANCE_MAX)).any():
-            return None
+        fits &= not beyond.any() and not (gross > np.uint64(BALANCE_MAX)).any()
         np.subtract(gross, received[rows], out=fee[rows])
         ins.add(pay, own)
         outs.add(receive.view(np.intp), gross)
         fees.add(receive.view(np.intp), fee[rows])
-    return SettledAmounts(limit, received, fee, ins.totals(), outs.totals(), fees.totals())
+    totals = ins.totals(), outs.totals(), fees.totals()
+    return SettledAmounts(limit, received, fee, *totals, used, bool(fits))

@@ -6,55 +6,121 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexfx_core.limits import BALANCE_MAX
-from convexfx_core.order_rates_numba import GROSS, NET, SHIFT, limit_rate, pair_rows
-from convexfx_core.order_words import RECEIVE_SHIFT, SHORT, TAIL, order_words
+from convexfx_core.order_tiles_numba import (
+    GROSSES,
+    MANTISSAS,
+    MARKETS,
+    NETS,
+    SHIFTS,
+    TAILS,
+    TILE,
+    TILE_ROWS,
+    WIDTH,
+    limit_rate,
+    load_tile,
+    pair_rows,
+)
+from convexfx_core.order_words import RECEIVE_SHIFT, SHORT, order_words
 from convexfx_core.rates import RateTable
 from convexfx_core.settled_amounts import SettledAmounts
-from convexfx_core.wide_numba import add_wide, compiled, multiply_shift, wide_totals
+from convexfx_core.wide import Spread
+from convexfx_core.wide_numba import ZERO, add_wide, compiled, multiply_shift, wide_totals
 
-ZERO: Final = np.uint64(0)
-BALANCE_TOP: Final = np.uint64(BALANCE_MAX)
+U64: Final = np.uint64
+BALANCE_TOP: Final = U64(BALANCE_MAX)
 IN, OUT, FEES = range(3)
+BLOCK: Final = 1 << 17
+"""Orders of one piece of work: about a millisecond."""
 
 
 def by_machine_code(
-    orders: NDArray[np.void], paid: NDArray[np.uint64], rates: RateTable, n: int
-) -> SettledAmounts | None:
-    """Amounts, limits and flows; None where a gross amount reaches 2^63."""
-    count = len(orders)
-    limit, received, fee = (np.empty(count, dtype=np.uint64) for _ in range(3))
-    sums = np.zeros((3, n, 2), dtype=np.uint64)
-    amounts = np.ascontiguousarray(paid, dtype=np.uint64)
-    fits = _settle(order_words(orders), amounts, pair_rows(rates), n, limit, received, fee, sums)
-    if not fits:
-        return None
-    return SettledAmounts(limit, received, fee, *(wide_totals(column) for column in sums))
+    orders: NDArray[np.void],
+    paid: NDArray[np.uint64],
+    rates: RateTable,
+    n: int,
+    spread: Spread = map,
+) -> SettledAmounts:
+    """Amounts, limits and flows, as by columns; ``spread`` maps over blocks of orders."""
+    count, words = len(orders), order_words(orders)
+    limit, received, fee = (np.empty(count, dtype=U64) for _ in range(3))
+    amounts, table = np.ascontiguousarray(paid, dtype=U64), pair_rows(rates)
+
+    used = np.zeros(n * n, dtype=np.bool_)
+
+    def work(start: int) -> tuple[bool, NDArray[np.uint64]]:
+        rows, sums = slice(start, start + BLOCK), np.zeros((3, n, 2), dtype=U64)
+        columns = (words[rows], amounts[rows], limit[rows], received[rows], fee[rows])
+        return bool(_settle(*columns, table, n, used, sums)), sums
+
+    done = list(spread(work, range(0, count, BLOCK)))
+    totals = [[0] * n for _ in range(3)]
+    for _, sums in done:
+        for total, column in zip(totals, sums, strict=True):
+            total[:] = [a + b for a, b in zip(total, wide_totals(column), strict=True)]
+    fits = all(fits for fits, _ in done)
+    flow_in, flow_out, fees = map(tuple, totals)
+    return SettledAmounts(limit, received, fee, flow_in, flow_out, fees, used, fits)
 
 
 @compiled
 def _settle(
     words: NDArray[np.uint64],
     paid: NDArray[np.uint64],
-    table: NDArray[np.uint64],
-    n: int,
     limit: NDArray[np.uint64],
     received: NDArray[np.uint64],
     fee: NDArray[np.uint64],
+    table: NDArray[np.uint64],
+    n: int,
+    used: NDArray[np.bool_],
     sums: NDArray[np.uint64],
 ) -> bool:
-    """Fill the columns; whether every gross amount fits a balance."""
+    """Fill the columns; whether every order names assets and every gross amount fits a balance."""
     fits = True
-    for k in range(len(words)):
-        tail, t = words[k, TAIL], paid[k]
-        i, j = int(tail & SHORT), int((tail >> RECEIVE_SHIFT) & SHORT)
-        pair = i * n + j
-        limit[k] = limit_rate(words, k, table, pair)
-        net, _ = multiply_shift(t, table[pair, NET], table[pair, SHIFT])
-        gross, beyond = multiply_shift(t, table[pair, GROSS], table[pair, SHIFT])
-        fits &= (gross <= BALANCE_TOP) & (beyond == ZERO)
-        received[k] = net
-        fee[k] = gross - net
-        add_wide(sums, IN, i, t, ZERO)
-        add_wide(sums, OUT, j, gross, ZERO)
-        add_wide(sums, FEES, j, gross - net, ZERO)
+    tile, gross = np.empty((TILE_ROWS, WIDTH), dtype=U64), np.empty(TILE, dtype=U64)
+    for start in range(0, len(words), TILE):
+        end = min(start + TILE, len(words))
+        if load_tile(words[start:end], table, n, tile) < end - start:
+            return False
+        own = (paid[start:end], limit[start:end], received[start:end], fee[start:end])
+        fits &= _settle_tile(tile, *own, gross)
+        _add_flows(tile[TAILS], paid[start:end], gross, fee[start:end], n, used, sums)
     return fits
+
+
+@compiled
+def _settle_tile(
+    tile: NDArray[np.uint64],
+    paid: NDArray[np.uint64],
+    limit: NDArray[np.uint64],
+    received: NDArray[np.uint64],
+    fee: NDArray[np.uint64],
+    gross: NDArray[np.uint64],
+) -> bool:
+    tails, mantissas, markets = tile[TAILS], tile[MANTISSAS], tile[MARKETS]
+    shifts, grosses, nets = tile[SHIFTS], tile[GROSSES], tile[NETS]
+    over = ZERO
+    for k in range(len(paid)):
+        limit[k] = limit_rate(tails[k], mantissas[k], shifts[k], markets[k])
+        received[k], _ = multiply_shift(paid[k], nets[k], shifts[k])
+        gross[k], beyond = multiply_shift(paid[k], grosses[k], shifts[k])
+        fee[k] = gross[k] - received[k]
+        over |= beyond | U64(gross[k] > BALANCE_TOP)
+    return bool(over == ZERO)
+
+
+@compiled
+def _add_flows(
+    tails: NDArray[np.uint64],
+    paid: NDArray[np.uint64],
+    gross: NDArray[np.uint64],
+    fee: NDArray[np.uint64],
+    n: int,
+    used: NDArray[np.bool_],
+    sums: NDArray[np.uint64],
+) -> None:
+    for k in range(len(paid)):
+        i, j = tails[k] & SHORT, (tails[k] >> RECEIVE_SHIFT) & SHORT
+        used[i * U64(n) + j] = True
+        add_wide(sums, IN, i, paid[k], ZERO)
+        add_wide(sums, OUT, j, gross[k], ZERO)
+        add_wide(sums, FEES, j, fee[k], ZERO)

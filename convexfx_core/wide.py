@@ -1,8 +1,9 @@
 """Columns of 64-bit integers: products exact to 128 bits by 32-bit halves, exact sums."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ COMPILED_ORDERS_MIN: Final = 50_000
 """Below, loading compiled code takes longer than numpy."""
 NARROW: Final = 1 << 38
 """A chunk of values below this sums below 2^51: exact in doubles, and 2^11 chunks in 63 bits."""
+
+Spread: TypeAlias = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+"""A ``map``: the builtin one, or that of a pool of threads which the caller owns."""
 
 
 def compilable() -> bool:

@@ -24,7 +24,13 @@ def compiled(function: Callable[..., Any]) -> Any:
     return numba.njit(cache=True, nogil=True)(function)
 
 
-@compiled
+def inlined(function: Callable[..., Any]) -> Any:
+    """As :func:`compiled`, put into its callers before they are optimised: a call that LLVM
+    leaves in place keeps a loop from becoming vector code."""
+    return numba.njit(cache=True, nogil=True, inline="always")(function)
+
+
+@inlined
 def multiply_shift(a: np.uint64, b: np.uint64, shift: np.uint64) -> tuple[np.uint64, np.uint64]:
     """``(a * b) >> shift``: its low 64 bits and those above; a < 2^62, b < 2^63, shift <= 126."""
     a_low, a_high, b_low, b_high = a & LOW, a >> HALF, b & LOW, b >> HALF
@@ -37,7 +43,7 @@ def multiply_shift(a: np.uint64, b: np.uint64, shift: np.uint64) -> tuple[np.uin
 
 @compiled
 def add_wide(
-    sums: NDArray[np.uint64], column: int, row: int, low: np.uint64, high: np.uint64
+    sums: NDArray[np.uint64], column: int, row: np.uint64, low: np.uint64, high: np.uint64
 ) -> None:
     """Add a 128-bit number to ``sums[column, row]`` (u64[:, :, 2], low half first)."""
     total = sums[column, row, 0] + low

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from convexfx_core.clearing.curves import Levels
+from convexfx_core.clearing.dense import solve_dense
 from convexfx_core.clearing.newton import net_flow
 from convexfx_core.clearing.problem import F64, I64, Mask
 
@@ -91,14 +92,16 @@ class _Search:
         column = np.arange(held)
         pins[levels.pay[pairs], column] = 1.0
         pins[levels.receive[pairs], column] = -1.0
-        pins[assets + 1, np.arange(held, held + len(assets))] = state.pinned[assets]
+        wanted = self.level[state.count[pairs]]
+        if len(assets):
+            pins[assets + 1, np.arange(held, pins.shape[1])] = state.pinned[assets]
+            wanted = np.concatenate((wanted, -self.band[assets]))
         pins = pins[1:]
         through = self.impact @ pins
         matrix = pins.T @ through
-        wanted = np.concatenate((self.level[state.count[pairs]], -self.band[assets]))
         scale = 1.0 / np.sqrt(np.maximum(matrix.diagonal(), 1e-300))
         right = (wanted - shadow @ through) * scale
-        multiplier = np.linalg.solve(matrix * scale[:, None] * scale, right) * scale
+        multiplier = solve_dense(matrix * scale[:, None] * scale, right) * scale
         return np.asarray(shadow + pins @ multiplier, dtype=np.float64), multiplier
 
     def shift(self, pair: int, up: int) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from convexfx_core.clearing.curves import Curve
+from convexfx_core.clearing.dense import solve_dense
 from convexfx_core.clearing.problem import BPS, F64, I64, Mask, grouped_sum
 
 AT_BAND_BPS: Final = 1e-11
@@ -69,9 +70,10 @@ class _Balance:
         weight = self.slope + 0.5 * BPS * self.out
         jacobian = self.pool.stiffness + laplacian(n, c.pay, c.receive, weight)[1:, 1:]
         if free.all():
-            return -np.asarray(np.linalg.solve(jacobian, self.inward), dtype=np.float64)
+            return -solve_dense(jacobian, self.inward)
         step, some = np.zeros(n - 1), np.flatnonzero(free)
-        step[some] = -np.linalg.solve(jacobian[np.ix_(some, some)], self.inward[some])
+        if len(some):
+            step[some] = -solve_dense(jacobian[np.ix_(some, some)], self.inward[some])
         return step
 
     def moved(self, step: F64, length: float) -> "_Balance":

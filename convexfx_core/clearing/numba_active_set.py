@@ -347,7 +347,7 @@ def advance(
     n = len(gap)
     correction, depth = _conservation(n, pay, receive, u, volume, before)
     inner = np.ascontiguousarray(depth[1:, 1:])
-    stepped = impact @ np.linalg.inv(np.eye(n - 1) + inner @ impact)
+    stepped = np.linalg.solve(np.eye(n - 1) + impact @ inner, impact)
     stepped = 0.5 * (stepped + stepped.T)
     offset = gap + correction - depth @ u
     shadow -= inner @ u[1:]

@@ -7,6 +7,7 @@ import numpy as np
 from convexfx_core.clearing import active_set
 from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import Levels
+from convexfx_core.clearing.dense import solve_dense
 from convexfx_core.clearing.newton import Pool, laplacian, net_flow
 from convexfx_core.clearing.problem import BPS, F64, grouped_sum
 
@@ -67,7 +68,8 @@ def step_impact(pool: Pool, terms: Terms, u: F64) -> tuple[F64, F64]:
     The price rule with conservation linearised is u' = -impact (offset + fills - overflow).
     """
     depth = terms.depth
-    impact = pool.impact @ np.linalg.inv(np.eye(len(u) - 1) + depth[1:, 1:] @ pool.impact)
+    softer = np.eye(len(u) - 1) + pool.impact @ depth[1:, 1:]
+    impact = solve_dense(softer, pool.impact)
     return 0.5 * (impact + impact.T), pool.gap + terms.correction - depth @ u
 
 

@@ -35,7 +35,6 @@ from convexfx_core.laws.order_laws import (
     ORDER_LAWS,
     RATION_LAW,
     OrderFindings,
-    Spread,
     inspect_orders,
 )
 from convexfx_core.laws.path import Path
@@ -43,6 +42,7 @@ from convexfx_core.laws.price_rule import PriceRule, price_rule
 from convexfx_core.laws.slack import bound_slack
 from convexfx_core.rates import every_rate, used_pairs
 from convexfx_core.units import RATION_SHIFT
+from convexfx_core.wide import Spread
 
 OrderIndex: TypeAlias = NDArray[np.int64]
 Found: TypeAlias = tuple[int, int, Breach]

@@ -1,9 +1,9 @@
 """The laws that look at one order at a time: one by one, by columns, or compiled."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
@@ -23,10 +23,7 @@ from convexfx_core.laws.path import Path, is_scalar
 from convexfx_core.laws.totals import RunningTotals, Totals, totals_of
 from convexfx_core.order_row import KIND_ORDER
 from convexfx_core.order_words import order_words, read_words
-from convexfx_core.wide import CHUNK, COMPILED_ORDERS_MIN, compilable, split_shifts
-
-Spread: TypeAlias = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
-"""A ``map``: the builtin one, or that of a pool of threads which the caller owns."""
+from convexfx_core.wide import CHUNK, COMPILED_ORDERS_MIN, Spread, compilable, split_shifts
 
 
 @dataclass(frozen=True, slots=True)

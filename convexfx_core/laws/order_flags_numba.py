@@ -1,0 +1,255 @@
+"""The order laws as machine code, a tile at a time: every order gets flags, one bit a law.
+
+The checks have no branch, so that the compiler makes vector code of them; only orders with flags
+are looked at one by one. Amounts that a breach makes meaningless wrap and are not used.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexfx_core.laws.facts import RATION_ONE
+from convexfx_core.limits import BALANCE_MAX
+from convexfx_core.order_tiles_numba import (
+    BUDGETS,
+    CUTS,
+    GROSSES,
+    MANTISSAS,
+    MARKETS,
+    MIN_FILLS,
+    NETS,
+    NONCES,
+    SHIFTS,
+    TAILS,
+    TILE,
+    TILE_ROWS,
+    WIDTH,
+    limit_rate,
+    load_tile,
+)
+from convexfx_core.order_words import (
+    BUDGET_TOP,
+    BYTE,
+    EXPONENT_OFFSET,
+    EXPONENT_ROOM,
+    EXPONENT_SHIFT,
+    KIND_SHIFT,
+    LIMIT_KIND_SHIFT,
+    LIMITED,
+    MANTISSA_LOW,
+    MANTISSA_ROOM,
+    NONCE_TOP,
+    ONE,
+    ORDERED,
+    RECEIVE_SHIFT,
+    SHORT,
+)
+from convexfx_core.units import LIMIT_SLACK_SHIFT, RATION_SHIFT
+from convexfx_core.wide_numba import ZERO, add_wide, compiled, multiply_shift
+
+U64: Final = np.uint64
+IN, OUT, FEES, WANT_IN, WANT_OUT, SPENDABLE, UNSPENT, SURPLUS = range(8)
+USED, WANTS, PARTIALS = range(3)
+MALFORMED: Final = 0
+"""Flag, and place in the list of first positions, beside the numbers of laws."""
+PARTIAL, IDLE, CLEAR = (U64(bit) for bit in (6, 7, 8))
+"""Flags of no law: some but not all is wanted; in the money, by more than the slack of L4."""
+LAW_1, LAW_2, LAW_3, LAW_4, LAW_5, LAW_10 = (U64(law) for law in (1, 2, 3, 4, 5, 10))
+LAWS_SEEN: Final = U64(0b100_0010_1111)
+"""Flags that are findings by themselves."""
+FLAGS, GROSS, NET, ASKED, WANTED, BEYOND = range(6)
+FOUND_ROWS: Final = 6
+BALANCE_TOP, WHOLE = U64(BALANCE_MAX), U64(RATION_ONE)
+SLACK_SHIFT, CUT_SHIFT = U64(LIMIT_SLACK_SHIFT), U64(RATION_SHIFT)
+
+
+@compiled
+def scan(
+    words: NDArray[np.uint64],
+    paid: NDArray[np.uint64],
+    want: NDArray[np.uint64],
+    received: NDArray[np.uint64],
+    fee: NDArray[np.uint64],
+    rejected: NDArray[np.int64],
+    table: NDArray[np.uint64],
+    n: int,
+    rationed: bool,
+    sums: NDArray[np.uint64],
+    counts: NDArray[np.int64],
+    first: NDArray[np.int64],
+) -> int:
+    """Judge every order of a block and add it to the sums; the number of fills.
+
+    ``rejected`` are positions in the block and one beyond it; ``sums`` u64[8, n, 2], ``counts``
+    i64[3, n * n] and ``first`` i64[11], -1 where nothing was found, are written.
+    """
+    fills, tile = 0, np.empty((TILE_ROWS, WIDTH), dtype=U64)
+    found = np.zeros((FOUND_ROWS, WIDTH), dtype=U64)
+    for start in range(0, len(words), TILE):
+        stop = min(start + TILE, len(words))
+        end = start + load_tile(words[start:stop], table, n, tile)
+        own = (paid[start:end], want[start:end])
+        _check_rows(tile, own[1], found)
+        _check_amounts(tile, *own, received[start:end], fee[start:end], found)
+        if rationed:
+            _check_ration(tile, *own, found)
+        _look_at_flagged(tile, own[1], found, start, rejected, n, sums, counts, first)
+        if end < stop:
+            _mark(first, ONE, end)
+        if first[MALFORMED] >= 0:
+            return fills
+        fills += _add_up(tile, *own, found, n, sums, counts)
+        if rationed:
+            _add_wanted(tile[TAILS], own[1], found, sums)
+    return fills
+
+
+@compiled
+def _check_rows(
+    tile: NDArray[np.uint64], want: NDArray[np.uint64], found: NDArray[np.uint64]
+) -> None:
+    """Flags of the rows themselves, and of what is wanted against them."""
+    flags, tails, budgets = found[FLAGS], tile[TAILS], tile[BUDGETS]
+    mantissas, least, nonces = tile[MANTISSAS], tile[MIN_FILLS], tile[NONCES]
+    shifts, nets, markets = tile[SHIFTS], tile[NETS], tile[MARKETS]
+    for k in range(len(want)):
+        tail, mantissa, budget, w = tails[k], mantissas[k], budgets[k], want[k]
+        kind, bits = tail >> LIMIT_KIND_SHIFT, (tail >> EXPONENT_SHIFT) & SHORT
+        odd = U64(mantissa - MANTISSA_LOW > MANTISSA_ROOM)
+        odd |= U64((bits + EXPONENT_OFFSET) & SHORT > EXPONENT_ROOM)
+        odd = odd if kind == LIMITED else U64(mantissa | bits | kind != ZERO)
+        odd |= U64(tail & SHORT == (tail >> RECEIVE_SHIFT) & SHORT)
+        odd |= U64((tail >> KIND_SHIFT) & BYTE != ORDERED) | U64(nonces[k] - ONE >= NONCE_TOP)
+        odd |= U64(budget - ONE >= BUDGET_TOP) | U64(least[k] > budget)
+        limit = limit_rate(tail, mantissa, shifts[k], markets[k])
+        some, left = U64(w > ZERO), U64(w < budget)
+        inside = U64(nets[k] > limit)
+        clear = inside & U64(nets[k] - limit > limit >> SLACK_SHIFT)
+        odd |= U64(w > budget) << LAW_1 | (some & U64(nets[k] < limit)) << LAW_2
+        odd |= (some & U64(w < least[k])) << LAW_5 | (some & left) << PARTIAL
+        flags[k] = odd | (left & inside) << IDLE | (left & clear) << CLEAR
+
+
+@compiled
+def _check_amounts(
+    tile: NDArray[np.uint64],
+    paid: NDArray[np.uint64],
+    want: NDArray[np.uint64],
+    received: NDArray[np.uint64],
+    fee: NDArray[np.uint64],
+    found: NDArray[np.uint64],
+) -> None:
+    """Flags of what is paid, received and kept; amounts for the sums."""
+    flags, gross, net, asked = found[FLAGS], found[GROSS], found[NET], found[ASKED]
+    tails, mantissas, markets = tile[TAILS], tile[MANTISSAS], tile[MARKETS]
+    shifts, grosses, nets, least = tile[SHIFTS], tile[GROSSES], tile[NETS], tile[MIN_FILLS]
+    for k in range(len(paid)):
+        t = paid[k]
+        limit = limit_rate(tails[k], mantissas[k], shifts[k], markets[k])
+        net[k], _ = multiply_shift(t, nets[k], shifts[k])
+        gross[k], beyond = multiply_shift(t, grosses[k], shifts[k])
+        asked[k], _ = multiply_shift(t, limit, shifts[k])
+        wrong = (received[k] ^ net[k]) | (fee[k] ^ (gross[k] - net[k])) | beyond
+        wrong = U64(wrong != ZERO) | U64(gross[k] > BALANCE_TOP)
+        small = U64(t > ZERO) & U64(t < least[k])
+        flags[k] |= wrong << LAW_3 | small << LAW_5 | U64(t > want[k]) << LAW_1
+
+
+@compiled
+def _check_ration(
+    tile: NDArray[np.uint64],
+    paid: NDArray[np.uint64],
+    want: NDArray[np.uint64],
+    found: NDArray[np.uint64],
+) -> None:
+    """Flags of the cut: what is paid is what it leaves, 0 where that receives nothing."""
+    flags, wanted, above = found[FLAGS], found[WANTED], found[BEYOND]
+    shifts, grosses, nets, cuts = tile[SHIFTS], tile[GROSSES], tile[NETS], tile[CUTS]
+    for k in range(len(paid)):
+        w = want[k]
+        wanted[k], above[k] = multiply_shift(w, grosses[k], shifts[k])
+        low, high = multiply_shift(w, nets[k], shifts[k])
+        nothing = U64(w > ZERO) & U64(low | high == ZERO)
+        kept, _ = multiply_shift(w, WHOLE - cuts[k], CUT_SHIFT)
+        low, high = multiply_shift(kept, nets[k], shifts[k])
+        kept = kept if low | high != ZERO else ZERO
+        flags[k] |= (nothing | U64(paid[k] != kept)) << LAW_10
+
+
+@compiled
+def _look_at_flagged(
+    tile: NDArray[np.uint64],
+    want: NDArray[np.uint64],
+    found: NDArray[np.uint64],
+    start: int,
+    rejected: NDArray[np.int64],
+    n: int,
+    sums: NDArray[np.uint64],
+    counts: NDArray[np.int64],
+    first: NDArray[np.int64],
+) -> None:
+    """Note findings and partly filled orders; whether an order with something left is excused."""
+    flags, tails, budgets = found[FLAGS], tile[TAILS], tile[BUDGETS]
+    r = np.searchsorted(rejected, start)
+    for k in range(len(want)):
+        if flags[k] == ZERO:
+            continue
+        _mark(first, flags[k] & LAWS_SEEN, start + k)
+        i = tails[k] & SHORT
+        pair = i * U64(n) + ((tails[k] >> RECEIVE_SHIFT) & SHORT)
+        counts[PARTIALS, pair] += int((flags[k] >> PARTIAL) & ONE)
+        while rejected[r] < start + k:
+            r += 1
+        if (flags[k] >> IDLE) & ONE and rejected[r] != start + k:
+            low, high = multiply_shift(budgets[k], tile[NETS, k], tile[SHIFTS, k])
+            if low | high != ZERO:
+                add_wide(sums, UNSPENT, i, budgets[k] - want[k], ZERO)
+                _mark(first, ((flags[k] >> CLEAR) & ONE) << LAW_4, start + k)
+
+
+@compiled
+def _mark(first: NDArray[np.int64], flags: np.uint64, position: int) -> None:
+    for law in range(len(first)):
+        if (flags >> U64(law)) & ONE and first[law] < 0:
+            first[law] = position
+
+
+@compiled
+def _add_up(
+    tile: NDArray[np.uint64],
+    paid: NDArray[np.uint64],
+    want: NDArray[np.uint64],
+    found: NDArray[np.uint64],
+    n: int,
+    sums: NDArray[np.uint64],
+    counts: NDArray[np.int64],
+) -> int:
+    """Add a tile to the sums; the number of its fills."""
+    fills, tails, budgets = 0, tile[TAILS], tile[BUDGETS]
+    gross, net, asked = found[GROSS], found[NET], found[ASKED]
+    for k in range(len(paid)):
+        i, j = tails[k] & SHORT, (tails[k] >> RECEIVE_SHIFT) & SHORT
+        pair = i * U64(n) + j
+        counts[USED, pair] = 1
+        counts[WANTS, pair] += want[k] > ZERO
+        fills += paid[k] > ZERO
+        add_wide(sums, IN, i, paid[k], ZERO)
+        add_wide(sums, SPENDABLE, i, budgets[k], ZERO)
+        add_wide(sums, OUT, j, gross[k], ZERO)
+        add_wide(sums, FEES, j, gross[k] - net[k], ZERO)
+        add_wide(sums, SURPLUS, j, net[k] - asked[k], ZERO)
+    return fills
+
+
+@compiled
+def _add_wanted(
+    tails: NDArray[np.uint64],
+    want: NDArray[np.uint64],
+    found: NDArray[np.uint64],
+    sums: NDArray[np.uint64],
+) -> None:
+    wanted, above = found[WANTED], found[BEYOND]
+    for k in range(len(want)):
+        add_wide(sums, WANT_IN, tails[k] & SHORT, want[k], ZERO)
+        add_wide(sums, WANT_OUT, (tails[k] >> RECEIVE_SHIFT) & SHORT, wanted[k], above[k])

@@ -1,0 +1,101 @@
+"""Machine code that reads order rows a tile at a time, as columns that stay in the cache.
+
+Vector code cannot work on rows 80 bytes apart without gathering word by word, which takes longer
+than all arithmetic on columns. A tile is copied first, with the rates of each order's pair.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexfx_core.order_words import (
+    BUDGET,
+    EXPONENT_SHIFT,
+    LIMIT_KIND_SHIFT,
+    LIMIT_M,
+    LIMITED,
+    MIN_FILL,
+    NONCE,
+    ONE,
+    RECEIVE_SHIFT,
+    SHORT,
+    TAIL,
+)
+from convexfx_core.rates import RateTable
+from convexfx_core.units import LIMIT_UNREACHABLE
+from convexfx_core.wide_numba import LAST, ZERO, compiled, inlined
+
+U64: Final = np.uint64
+SHIFT, GROSS, NET, MARKET, CUT = range(5)
+LINE: Final = 8
+"""Words of one table row: a line of the cache."""
+TILE: Final = 1024
+WIDTH: Final = TILE + 40
+"""Words from one column of a tile to the next; no power of two, or they share few cache lines."""
+TAILS, BUDGETS, MANTISSAS, MIN_FILLS, NONCES, SHIFTS, GROSSES, NETS, MARKETS, CUTS, TOUCH = range(
+    11
+)
+TILE_ROWS: Final = 11
+UNREACHABLE: Final = U64(LIMIT_UNREACHABLE)
+SIGN: Final = U64(0x8000)
+
+
+def pair_rows(rates: RateTable, cut: NDArray[np.uint64] | None = None) -> NDArray[np.uint64]:
+    """u64[n * n, 8]: S, R, Rn, market limit and cut of every valid pair in one row."""
+    table = np.zeros((len(rates.valid), LINE), dtype=U64)
+    columns = [rates.shift, rates.gross, rates.net, rates.market]
+    for place, column in enumerate(columns if cut is None else [*columns, cut]):
+        table[rates.valid, place] = column[rates.valid].astype(U64)
+    return table
+
+
+@compiled
+def touch(words: NDArray[np.uint64]) -> np.uint64:
+    """Sum of all words: an even pass fetches rows from memory twice as fast as a strided one."""
+    total = ZERO
+    for word in words.reshape(-1):
+        total += word
+    return total
+
+
+@compiled
+def load_tile(
+    words: NDArray[np.uint64], table: NDArray[np.uint64], n: int, tile: NDArray[np.uint64]
+) -> int:
+    """Copy at most ``TILE`` rows into ``tile`` u64[TILE_ROWS, WIDTH]; how many come before the
+    first that names no asset.
+
+    To leave the loop there also keeps it from being turned into slow gathers.
+    """
+    tile[TOUCH, 0] = touch(words)
+    for k in range(len(words)):
+        tail = words[k, TAIL]
+        i, j = tail & SHORT, (tail >> RECEIVE_SHIFT) & SHORT
+        if (i >= U64(n)) | (j >= U64(n)):
+            return k
+        pair = i * U64(n) + j
+        tile[TAILS, k], tile[NONCES, k] = tail, words[k, NONCE]
+        tile[BUDGETS, k], tile[MIN_FILLS, k] = words[k, BUDGET], words[k, MIN_FILL]
+        tile[MANTISSAS, k] = words[k, LIMIT_M]
+        tile[SHIFTS, k], tile[GROSSES, k] = table[pair, SHIFT], table[pair, GROSS]
+        tile[NETS, k], tile[MARKETS, k] = table[pair, NET], table[pair, MARKET]
+        tile[CUTS, k] = table[pair, CUT]
+    return len(words)
+
+
+@inlined
+def limit_rate(
+    tail: np.uint64, mantissa: np.uint64, shift: np.uint64, market: np.uint64
+) -> np.uint64:
+    """Least net rate l of an order of these words at scale 2^shift, shift in [0, 126].
+
+    The exponent's sixteen bits and the shift are compared with 2^15 added to both.
+    """
+    lifted = (((tail >> EXPONENT_SHIFT) & SHORT) + SIGN) & SHORT
+    base = shift + SIGN
+    distance = lifted - base
+    distance = distance if distance < LAST else LAST
+    limit = ((mantissa - ONE) >> distance) + ONE
+    limit = UNREACHABLE if lifted < base else limit
+    return limit if tail >> LIMIT_KIND_SHIFT == LIMITED else market
