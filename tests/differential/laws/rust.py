@@ -1,6 +1,7 @@
 """Verdicts of the Rust laws: natively (``laws-check``) and in SP1's executor (``laws-host``)."""
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from tests.differential.laws.campaign import Checker, Verdict
 
 GUEST_EXIT = 16
 """The guest halts with this and the law's number."""
+DETAIL = re.compile(r"L(\d+): index (\d+): ")
+"""What it says on the way."""
 
 
 def frames(witnesses: Sequence[bytes]) -> bytes:
@@ -40,22 +43,24 @@ def native_verdict(answer: dict[str, Any]) -> Verdict:
 
 
 def executed_verdict(answer: dict[str, Any]) -> Verdict:
-    """Verdict of a line of ``laws-host execute``, without an index: the exit code has none.
+    """Verdict of a line of ``laws-host execute``: the law by the exit code, the index by its line.
 
-    Anything but success or a law is given as law -1 with the exit code, so it equals nothing.
+    Anything but success, or a law with nothing committed, is given as law -1 with the exit code, so
+    that it equals nothing.
     """
-    code = answer["exit_code"]
+    code, said = answer["exit_code"], DETAIL.match(answer.get("detail") or "")
     if answer["verdict"] == "ok" and code == 0:
         return Verdict(None, None, bytes.fromhex(answer["public_values"]))
-    if answer["verdict"] == "violated" and not answer.get("public_values"):
-        return Verdict(code - GUEST_EXIT, None, None)
+    nothing_committed = answer["verdict"] == "violated" and not answer.get("public_values")
+    if nothing_committed and said and int(said[1]) == answer["law"] == code - GUEST_EXIT:
+        return Verdict(answer["law"], int(said[2]), None)
     return Verdict(-1, code, None)
 
 
-def by_laws_check(binary: Path, without: int | None = None) -> Checker:
-    """The native laws; ``without`` a law where ``binary`` is the canary."""
+def by_laws_check(binary: Path, without: int | None = None, plain: bool = False) -> Checker:
+    """The native laws; ``without`` a law where ``binary`` is the canary; ``plain``: law by law."""
     off = [] if without is None else ["--without", str(without)]
-    command = [binary, *off, "--stream"]
+    command = [binary, *off, *["--plain"] * plain, "--stream"]
     return lambda batch: [native_verdict(answer) for answer in answers(command, batch)]
 
 
@@ -63,8 +68,3 @@ def by_executor(host: Path, elf: Path) -> Checker:
     """The guest in SP1's executor."""
     command = [host, "--elf", elf, "execute", "--stream"]
     return lambda batch: [executed_verdict(answer) for answer in answers(command, batch)]
-
-
-def without_index(checker: Checker) -> Checker:
-    """The same verdicts as far as an exit code tells them."""
-    return lambda batch: [verdict._replace(index=None) for verdict in checker(batch)]
