@@ -38,7 +38,7 @@ pub fn derive<S: Sha256>(
     block[4] = pool.nonce + roots.fills;
     for (asset, flow) in flows[..view.n].iter().enumerate() {
         block[5 + asset] = flow.after(pool.balances[asset]) as u64;
-        block[words] = pool.fees_accrued[asset] + flow.fees as u64;
+        block[words] = (i128::from(pool.fees_accrued[asset]) + flow.fees) as u64;
         words += 1;
     }
     let first_payout = [view.shard, pool.nonce + 1];

@@ -81,3 +81,24 @@ impl PublicValues {
 fn pair(value: u128) -> [u64; 2] {
     [value as u64, (value >> 64) as u64]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{PublicValues, FIELD_WORDS, WORDS};
+
+    #[test]
+    fn every_word_belongs_to_its_field() {
+        assert_eq!(FIELD_WORDS.iter().sum::<usize>(), WORDS);
+        let due = PublicValues([7; WORDS]);
+        assert_eq!(due.first_difference(&due.0), None);
+        let mut word = 0;
+        for (field, words) in FIELD_WORDS.into_iter().enumerate() {
+            for _ in 0..words {
+                let mut claimed = due.0;
+                claimed[word..].fill(8);
+                assert_eq!(due.first_difference(&claimed), Some((field, word)));
+                word += 1;
+            }
+        }
+    }
+}

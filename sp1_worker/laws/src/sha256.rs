@@ -211,3 +211,66 @@ fn merkle_root<S: Sha256>(hash: &mut Hash<S>, mut level: Vec<Digest>) -> Digest 
     }
     level.first().copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::{bare, table_root, tag, tagged, Hash};
+    use crate::software_sha256::Software;
+    use std::format;
+    use std::vec::Vec;
+
+    /// Rows of three words, and the first eight bytes of the table root that Python gives.
+    const ROOTS: [(u64, &str); 14] = [
+        (0, "f1a59ff3efe2df8c"),
+        (1, "5ae9f9772a76038e"),
+        (3, "e8d0a951ff52ff60"),
+        (4, "58833fc9f61064b5"),
+        (63, "083df3be5cc85c67"),
+        (64, "48249d799141f2e4"),
+        (65, "ab65bd6a61f6bfce"),
+        (127, "d756201f9ee79194"),
+        (128, "c5bf3758b9865c6f"),
+        (129, "98b37ee5fb7788b6"),
+        (192, "202eb15910bfc64d"),
+        (193, "607108620c8cf505"),
+        (320, "fd3e7e27ac4abb04"),
+        (449, "ddd33efb1187ec9e"),
+    ];
+
+    #[test]
+    fn table_roots_are_those_of_python() {
+        for (count, expected) in ROOTS {
+            let row = |i: u64| [i, i * i, i.wrapping_mul(0x9E37_79B9_7F4A_7C15)];
+            let rows: Vec<u64> = (0..count).flat_map(row).collect();
+            let hash = &mut Hash::<Software>::new();
+            let [first, ..] = table_root(hash, &tag(b"cfx.vaults.v1"), &rows, 3);
+            assert_eq!(
+                format!("{:016x}", first.swap_bytes()),
+                expected,
+                "{count} rows"
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_however_it_is_written() {
+        let words: Vec<u64> = (0..41)
+            .map(|i: u64| i.wrapping_mul(0x1234_5678_9ABC_DEF1))
+            .collect();
+        let (name, hash) = (tag(b"cfx.node.v1"), &mut Hash::<Software>::new());
+        for length in 0..words.len() {
+            let message = &words[..length];
+            let whole: Vec<u64> = name.iter().chain(message).copied().collect();
+            let due = bare(hash, &whole);
+            for split in 0..=length {
+                let (left, right) = message.split_at(split);
+                assert_eq!(tagged(hash, &name, &[left, right]), due);
+                hash.start(&name);
+                left.iter().for_each(|word| hash.push(*word));
+                hash.append(right);
+                assert_eq!(hash.finish(), due);
+            }
+        }
+    }
+}
