@@ -1,0 +1,146 @@
+"""Proofs asked for as flow runs: when another run is started, when the failure is final."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Completed, Crashed, Failed, Pending, Running, State
+
+from convexfx_core.errors import ExecutionError, LawViolated, PeerUnreachable
+from tasks.adapters import prover_prefect
+from tasks.adapters.memory import MemoryStore
+from tasks.adapters.prover_local import raise_failure, store_failure, stored_proof
+from tasks.adapters.prover_prefect import ATTEMPTS_MAX, PrefectProver
+from tasks.objects import Ref, proof_prefix
+from tasks.ports import ProofJob
+from tasks.proof_job import claim_job
+
+WITNESS = Ref(key="epochs/00000001/witness.bin", sha256="11" * 32)
+
+
+@dataclass
+class Runs:
+    """What the server answers: a state for each attempt; runs by idempotency key."""
+
+    states: list[State[Any]]
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __call__(self, name: str, **options: Any) -> FlowRun:
+        assert name == "prove/prove"
+        key = options["idempotency_key"]
+        self.asked[key] = options
+        place = int(key.rsplit("-", 1)[1])
+        state = self.states[min(place, len(self.states) - 1)]
+        return FlowRun(flow_id="00000000-0000-0000-0000-000000000001", state=state)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+def job(store: MemoryStore, epoch: int = 1, mode: str = "core") -> ProofJob:
+    return claim_job(store, b"\1" * 32, b"\2" * 32, mode, epoch, WITNESS)
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, *states: State[Any]) -> Runs:
+    runs = Runs(list(states))
+    monkeypatch.setattr(prover_prefect, "run_deployment", runs)
+    return runs
+
+
+@pytest.mark.parametrize("state", [Pending(), Running(), Completed()])
+def test_a_run_under_way_or_done_is_not_followed_by_another(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, state: State[Any]
+) -> None:
+    runs, wanted = asked(monkeypatch, state), job(store)
+    for _ in range(3):
+        PrefectProver(store).request(wanted)
+    assert list(runs.asked) == [f"{wanted.job_id}-core-0"]
+    assert runs.asked[f"{wanted.job_id}-core-0"]["parameters"] == {"job": asdict(wanted)}
+
+
+@pytest.mark.parametrize("ended", [Failed(), Crashed()])
+def test_a_run_that_ended_without_a_proof_is_followed_by_another(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, ended: State[Any]
+) -> None:
+    runs, wanted = asked(monkeypatch, ended, ended, Running()), job(store)
+    PrefectProver(store).request(wanted)
+    assert list(runs.asked) == [f"{wanted.job_id}-core-{n}" for n in range(3)]
+
+
+def test_runs_that_all_end_are_a_prover_that_cannot_be_reached(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = asked(monkeypatch, Failed())
+    with pytest.raises(PeerUnreachable, match="a proof within 20 runs"):
+        PrefectProver(store).request(job(store))
+    assert len(runs.asked) == ATTEMPTS_MAX
+
+
+def test_a_server_that_does_not_answer_is_named(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any, **__: Any) -> FlowRun:
+        raise httpx.ConnectError("connection refused")
+
+    monkeypatch.setattr(prover_prefect, "run_deployment", down)
+    with pytest.raises(PeerUnreachable, match="a server with the deployment prove/prove"):
+        PrefectProver(store).request(job(store))
+
+
+def test_a_stored_failure_is_final(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, wanted = asked(monkeypatch, Failed()), job(store)
+    store_failure(store, wanted, LawViolated(14, 3, 7, 8))
+    store_failure(store, wanted, LawViolated(15, 0, 1, 2))
+    for operation in (PrefectProver(store).request, PrefectProver(store).result):
+        with pytest.raises(LawViolated) as caught:
+            operation(wanted)
+        assert (caught.value.law, caught.value.index) == (14, 3)
+        assert caught.value.line() == "L14: index 3: expected 8, found 7"
+    assert runs.asked == {}
+    raise_failure(store, job(store, mode="compressed"))
+
+
+def test_a_trapped_guest_is_final_too(store: MemoryStore) -> None:
+    wanted = job(store)
+    failure = ExecutionError("GUEST_TRAPPED", "guest", "exit code 0", "exit code 1")
+    store_failure(store, wanted, failure)
+    with pytest.raises(ExecutionError, match=r"GUEST_TRAPPED: guest: .* found exit code 1"):
+        PrefectProver(store).result(wanted)
+
+
+def test_a_proof_outweighs_a_failure(store: MemoryStore) -> None:
+    """Two workers, one of them broken: the proof is there and is verified before it is used."""
+    wanted = job(store)
+    prefix = proof_prefix(wanted.job_id, "core")
+    store_failure(store, wanted, LawViolated(14, 3, 7, 8))
+    store.put_new(prefix + "proof.bin", b"proof")
+    store.put_new(prefix + "proof.json", b'{"mode":"core"}\n')
+    found = stored_proof(store, wanted)
+    assert found is not None
+    assert found.description == {"mode": "core"}
+
+
+# Names of jobs
+
+
+def test_asking_twice_is_one_job(store: MemoryStore) -> None:
+    first = job(store)
+    assert job(store) == first
+    assert store.list("proofs/") == (proof_prefix(first.job_id, "core") + "request.json",)
+
+
+def test_modes_of_one_epoch_share_the_job_and_not_the_objects(store: MemoryStore) -> None:
+    ids = {job(store, mode=mode).job_id for mode in ("attested", "executed", "core")}
+    assert len(ids) == 1
+    assert len(store.list("proofs/")) == 3
+
+
+def test_another_witness_of_the_same_state_diffs_is_another_job(store: MemoryStore) -> None:
+    first, second = job(store, 1), job(store, 2)
+    assert first.job_id != second.job_id
+    assert (job(store, 1), job(store, 2)) == (first, second)
+    assert (first.witness_sha256, second.epoch) == (WITNESS["sha256"], 2)
