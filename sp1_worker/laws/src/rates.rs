@@ -1,7 +1,7 @@
 //! Rates of the directed pairs that the orders trade: section 6 of L0 and the table made of it
 //! (`docs/spec.md` section 7: S, R, Rn, l).
 
-use alloc::vec;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::limits::RATE_SHIFT_MAX;
@@ -68,7 +68,7 @@ pub fn product(a: u64, b: u64) -> u128 {
 /// The used pairs in the order of their rows, and where each stands.
 pub struct Rates {
     pairs: Vec<PairRate>,
-    places: Vec<u16>,
+    places: Box<[u16; PLACES]>,
 }
 
 /// What section 6 is read against.
@@ -97,7 +97,7 @@ impl Rates {
             .collect();
         let mut rates = Self {
             pairs: Vec::with_capacity(rows.len()),
-            places: vec![0; PLACES],
+            places: Box::new([0; PLACES]),
         };
         for (pay, bits) in given.used.iter().enumerate() {
             for receive in (0..given.n).filter(|receive| bits >> receive & 1 == 1) {
