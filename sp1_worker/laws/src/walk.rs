@@ -255,11 +255,14 @@ fn left_follow(view: &View<'_>, last_nonces: &[u64]) -> bool {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::walk;
+    use super::{walk, NONCE};
     use crate::l00_decode::decode;
     use crate::l16_balances;
+    use crate::limits::BALANCE_MAX;
+    use crate::order_row::Order;
     use crate::software_sha256::Software;
-    use crate::state_after::roots;
+    use crate::state_after::{roots, vault_runs};
+    use crate::view::View;
     use std::vec::Vec;
     use std::{fs, path::Path};
 
@@ -309,5 +312,47 @@ mod tests {
             }
         }
         assert!(of_the_pool > 0);
+    }
+
+    /// Vault and asset of a receipt that an order of the same vault pays away later.
+    fn passed_on(view: &View<'_>) -> Option<(usize, usize)> {
+        let filled = |at: &usize| view.paid[*at] > 0;
+        vault_runs(view).enumerate().find_map(|(vault, run)| {
+            let second = run.orders.clone().filter(filled).find_map(|second| {
+                let asset = Order(&view.consumed[second]).pay();
+                let first = (run.orders.start..second).filter(filled).find(|first| {
+                    let received = view.amounts[*first][0];
+                    let receives = Order(&view.consumed[*first]).receive() == asset;
+                    receives && (1..=view.paid[second]).contains(&received)
+                });
+                first.map(|_| asset)
+            });
+            second.map(|asset| (vault, asset))
+        })
+    }
+
+    #[test]
+    fn a_balance_that_is_too_large_only_in_between_is_left_to_the_plain_form() {
+        let mut met = 0;
+        for (name, words) in vectors("valid-") {
+            let (view, _) = decode(&words, 8 * words.len()).expect("it decodes");
+            let Some((vault, asset)) = passed_on(&view) else {
+                continue;
+            };
+            let place = vault * view.vault_words() + NONCE + 1 + asset;
+            let offset = view.vaults[place..].as_ptr().addr() - words.as_ptr().addr();
+            let mut fuller = words.clone();
+            fuller[offset / 8] = BALANCE_MAX;
+            let (view, _) = decode(&fuller, 8 * words.len()).expect("it decodes");
+            if l16_balances::check(&view).is_ok() {
+                met += 1;
+                assert_eq!(
+                    walk::<Software>(&view, roots::<Software>(&view).fills),
+                    None,
+                    "{name}"
+                );
+            }
+        }
+        assert!(met > 0);
     }
 }
