@@ -177,9 +177,9 @@ def minimums() -> Iterator[Case]:
     rows = orders({"pay": 1, "receive": 2, "budget": 9, "min_fill": 2, **at_rate})
     yield "minimum-of-two-met", None, told_at(params, reference, rows, [2])
     yield "minimum-of-two", 5, told_at(params, reference, rows, [1])
-    for law, want in ((None, 5), (5, 4)):
-        rows = orders({"pay": 1, "receive": 2, "budget": 9, "min_fill": 5, **at_rate})
-        yield "minimum-wanted", law, _all_cut(told_at(params, reference, rows, [want]))
+    for law, want, least in ((None, 5, 5), (5, 4, 5), (5, 1, 2)):
+        rows = orders({"pay": 1, "receive": 2, "budget": 9, "min_fill": least, **at_rate})
+        yield f"minimum-wanted-{want}", law, _all_cut(told_at(params, reference, rows, [want]))
 
 
 def _all_cut(told: Told) -> Told:
@@ -220,7 +220,10 @@ def rations() -> Iterator[Case]:
     params, reference = params_at((ONE, ONE, 4 * ONE))
     at_rate = limit_equal_to(1 << 60, 62)
     rows = orders({"pay": 1, "receive": 2, "budget": 9, **at_rate})
-    yield "dust-wanted", 10, _all_cut(told_at(params, reference, rows, [3]))
+    for want in (1, 3):
+        yield f"dust-wanted-{want}", 10, _all_cut(told_at(params, reference, rows, [want]))
+    yield from _at_no_bound()
+    yield from _near_a_bound(told_at(params, reference, rows, [9]))
     half = Ration((0, -(1 << 39), 0), np.array([7], np.uint64))
     for law, paid in ((None, 0), (10, 3)):
         said = _all_cut(told_at(params, reference, rows, [7]))
@@ -231,6 +234,33 @@ def rations() -> Iterator[Case]:
         held = said.opening.pool.inventory[1]
         said = said.opened(params=replace(said.opening.params, q_max=(WIDE, held + 4, WIDE)))
         yield "cut-in-half", law, said.proposed(ration=half, paid=np.array([paid], np.uint64))
+
+
+def _at_no_bound() -> Iterator[Case]:
+    """The least omega, with no order at all: at its bound, and one unit and the slack away."""
+    params, reference = params_at((ONE, ONE))
+    none = told_at(params, reference, hopeless(0), [])
+    held = none.opening.pool.inventory[1]
+    for omega, name in ((1, "q_min"), (-1, "q_max")):
+        said = none.proposed(ration=Ration((0, omega), np.zeros(0, np.uint64)))
+        for law, away in ((None, 1), (10, 2)):
+            bound = (getattr(params, name)[0], held - omega * away)
+            changed = replace(said.opening.params, **{name: bound})
+            yield f"omega-of-{omega}-{away}-from-its-bound", law, said.opened(params=changed)
+
+
+def _near_a_bound(told: Told) -> Iterator[Case]:
+    """Five paid of nine that pay asset 1: its upper bound, the slack of the cut above it.
+
+    The slack is 1, two steps of omega of one unit each, and ceil(1 / rate) + 1 for the order.
+    """
+    params, held = told.opening.params, told.opening.pool.inventory[1]
+    slack = 1 + 2 + 4 + 1
+    quarter = Ration((0, -(1 << 38), 0), told.proposal.paid)
+    said = told.proposed(ration=quarter, paid=np.array([6], np.uint64))
+    for law, away in ((None, slack), (10, slack + 1)):
+        changed = replace(params, q_max=(WIDE, held + 6 + away, WIDE))
+        yield "slack-of-a-bound", law, said.opened(params=changed)
 
 
 def nothing_for_something() -> Iterator[Case]:
