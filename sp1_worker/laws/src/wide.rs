@@ -47,14 +47,14 @@ impl Wide {
 
     /// `self * 2^bits`.
     pub fn shift_left(self, bits: u32) -> Self {
-        let mut shifted = self.0;
-        if bits % 64 > 0 {
+        let (words, bits, mut shifted) = (bits / 64, bits % 64, self.0);
+        if bits > 0 {
             for at in (1..LIMBS).rev() {
-                shifted[at] = shifted[at] << (bits % 64) | shifted[at - 1] >> (64 - bits % 64);
+                shifted[at] = shifted[at] << bits | shifted[at - 1] >> (64 - bits);
             }
-            shifted[0] <<= bits % 64;
+            shifted[0] <<= bits;
         }
-        for _ in 0..bits / 64 {
+        for _ in 0..words {
             let [a, b, c, d, e, _] = shifted;
             shifted = [0, a, b, c, d, e];
         }
@@ -64,19 +64,15 @@ impl Wide {
     /// `floor(self / 2^bits)`.
     pub fn shift_right(self, bits: u32) -> Self {
         let sign = if self.is_negative() { u64::MAX } else { 0 };
-        let mut shifted = self.0;
-        for _ in 0..bits / 64 {
+        let (words, bits, mut shifted) = (bits / 64, bits % 64, self.0);
+        for _ in 0..words {
             let [_, b, c, d, e, f] = shifted;
             shifted = [b, c, d, e, f, sign];
         }
-        if bits % 64 > 0 {
+        if bits > 0 {
             for at in 0..LIMBS {
-                let above = if at + 1 < LIMBS {
-                    shifted[at + 1]
-                } else {
-                    sign
-                };
-                shifted[at] = shifted[at] >> (bits % 64) | above << (64 - bits % 64);
+                let above = shifted.get(at + 1).copied().unwrap_or(sign);
+                shifted[at] = shifted[at] >> bits | above << (64 - bits);
             }
         }
         Self(shifted)

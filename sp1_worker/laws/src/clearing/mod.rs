@@ -13,6 +13,8 @@ mod ration;
 mod rejects;
 mod slack;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod totals;
 
 use alloc::vec::Vec;

@@ -215,7 +215,7 @@ fn add_wanted(line: &mut Line, want: u64) {
 }
 
 /// What a ration leaves of `want`; nothing where that would receive nothing.
-fn kept(line: &Line, want: u64) -> u64 {
+pub(super) fn kept(line: &Line, want: u64) -> u64 {
     // At most `want`, since at most the whole is kept.
     let kept = (product(want, line.kept) >> RATION_SHIFT) as u64;
     if kept > line.dust {
@@ -226,12 +226,12 @@ fn kept(line: &Line, want: u64) -> u64 {
 }
 
 /// The rows of a list by order index, read once from its begin to its end.
-struct Cursor<'a>(&'a [[u64; 2]]);
+pub(super) struct Cursor<'a>(pub(super) &'a [[u64; 2]]);
 
 impl Cursor<'_> {
     /// The value listed for an order; indices of calls increase.
     #[inline(always)]
-    fn at(&mut self, index: usize) -> Option<u64> {
+    pub(super) fn at(&mut self, index: usize) -> Option<u64> {
         while let [[place, value], rest @ ..] = self.0 {
             if *place >= index as u64 {
                 return (*place == index as u64).then_some(*value);
