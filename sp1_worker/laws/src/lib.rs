@@ -1,7 +1,11 @@
 //! The local laws L0 to L19 on witness v1: the Rust twin of `convexfx_core.laws`.
 //!
 //! Integers only, no dependencies, no copies of the witness. `docs/spec.md` gives the bytes,
-//! `docs/invariants.md` the laws.
+//! `docs/invariants.md` the laws; a module that is one law bears its number.
+//!
+//! Two forms, one verdict: [`check`] finds in one pass over the orders and one walk over the vaults
+//! that the laws hold, which is what a proof costs; a law that does not is asked again in its plain
+//! form, for its index. [`check_plainly`] has no walk.
 #![no_std]
 
 extern crate alloc;

@@ -1,8 +1,8 @@
 //! L13 to L18 in one walk over vaults and orders: what an honest witness costs.
 //!
 //! The walk either finds that all of these laws hold, or finds nothing; then each law is asked in
-//! its plain form, which knows the smallest index. What the walk derives on its way are the roots of
-//! the vaults after the epoch and of the settlement rows; neither table is ever laid out.
+//! its plain form, which knows the smallest index. On its way the walk derives the roots of the
+//! vaults after the epoch and of the settlement rows; neither table is ever laid out whole.
 
 use alloc::vec::Vec;
 use core::slice::Iter;
