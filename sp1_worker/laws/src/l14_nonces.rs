@@ -1,7 +1,7 @@
 //! L14: nonces are consecutive, and a vault's last consumed order is filled or a cancel.
 //!
 //! A vault's consumed orders have the nonces that follow its own, without a gap; its left orders,
-//! which are no cancels, follow those. The vault rows are exactly the vaults of the consumed orders.
+//! which are no cancels, follow those. The vault rows are exactly those of the consumed orders.
 //! Index: order index; K + i for vault row i that no consumed order names.
 
 use alloc::collections::BTreeMap;

@@ -16,7 +16,7 @@ pub fn before(left: &Owner, right: &Owner) -> bool {
     differing.is_some_and(|(left, right)| word_before(*left, *right))
 }
 
-/// The same of words that differ: the first byte that does decides. Swapping the bytes of both words
+/// The same of words that differ: the first byte that does decides. Swapping the bytes of both
 /// would take longer where no instruction does it, and in a sorted table this byte comes early.
 #[inline(always)]
 fn word_before(mut left: u64, mut right: u64) -> bool {

@@ -156,7 +156,7 @@ impl<'a> Walker<'a> {
         for ((row, paid), [received, _]) in rows.iter().zip(paid).zip(amounts) {
             let order = Order(row);
             self.promise(order, balances)?;
-            // Paid is at most the budget (L1), so what is paid of an asset is never more than it was.
+            // Paid is at most the budget (L1), so no more is paid of an asset than there was.
             let balance = after.get_mut(order.pay())?;
             *balance = balance.wrapping_sub(*paid);
             if *paid == 0 {

@@ -1,4 +1,4 @@
-//! The frame of witness v1: magic, version, 14 sections with their lengths (`docs/spec.md` section 4).
+//! The frame of witness v1 (`docs/spec.md` section 4): magic, version, 14 sections with lengths.
 
 use crate::violation::Violation;
 

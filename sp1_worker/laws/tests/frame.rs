@@ -1,4 +1,4 @@
-//! Sections whose lengths are no whole words: judged in their place, unless an earlier one is wrong.
+//! Sections whose lengths are no whole words: judged in their place, unless an earlier one fails.
 
 use std::fs;
 use std::path::Path;
