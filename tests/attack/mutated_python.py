@@ -16,6 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from tests.attack.known_witnesses import Known
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "convexfx_core"
 OPERATORS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
@@ -234,14 +236,6 @@ def standing_in(mutant: Mutant) -> Iterator[ModuleType]:
         for name in ours():
             del sys.modules[name]
         sys.modules.update(kept)
-
-
-class Known(NamedTuple):
-    """A witness with its verdict: a law and an index, or public values."""
-
-    name: str
-    data: bytes
-    due: tuple[int, int] | bytes
 
 
 def notices(mutant: Mutant, known: Sequence[Known]) -> str | None:

@@ -1,0 +1,36 @@
+"""All witnesses whose verdict is known, vectors and attacks, the telling ones of each law first."""
+
+from collections import defaultdict
+from functools import cache
+from itertools import chain, zip_longest
+from typing import NamedTuple
+
+from tests.attack.witness_families import vectors
+from tests.laws_b_vectors import Vector, stored
+
+
+class Known(NamedTuple):
+    """A witness with its verdict: a law and an index, or public values."""
+
+    name: str
+    data: bytes
+    due: tuple[int, int] | bytes
+
+
+def _known(vector: Vector) -> Known:
+    due = vector.public_values
+    if vector.law is not None:
+        assert vector.index is not None
+        return Known(vector.name, vector.data, (vector.law, vector.index))
+    assert due is not None
+    return Known(vector.name, vector.data, due)
+
+
+@cache
+def known() -> tuple[Known, ...]:
+    """Vectors and attacks, one of each law after the other."""
+    by_law: dict[int | None, list[Known]] = defaultdict(list)
+    for vector in chain(stored(), vectors()):
+        by_law[vector.law].append(_known(vector))
+    rounds = zip_longest(*by_law.values())
+    return tuple(witness for each in rounds for witness in each if witness is not None)
