@@ -41,13 +41,18 @@ pub fn walk<S: Sha256>(view: &View<'_>, fills: u64) -> Option<Roots> {
     let mut hash = Hash::<S>::new();
     let (width, mut vaults) = (view.vault_words(), Chunks::default());
     let mut walker = Walker::start(view, fills as usize)?;
-    let (mut after, mut last_nonces) = (Vec::new(), Vec::new());
+    let followed = if view.left.is_empty() {
+        0
+    } else {
+        view.vaults_count()
+    };
+    let (mut after, mut last_nonces) = (Vec::new(), Vec::with_capacity(followed));
     for chunk in view.vaults.chunks(CHUNK_ROWS * width) {
         after.clear();
         after.extend_from_slice(chunk);
         walker.take(chunk, &mut after, width)?;
         vaults.add(tagged(&mut hash, &CHUNK, &[&after]), chunk.len() / width);
-        if !view.left.is_empty() {
+        if followed > 0 {
             last_nonces.extend(after.iter().skip(NONCE).step_by(width));
         }
     }
