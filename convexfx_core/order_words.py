@@ -39,27 +39,38 @@ def order_words(orders: NDArray[np.void]) -> NDArray[np.uint64]:
 class OrderWords:
     """Columns of order rows, u64[K] each; ``exponent`` as its sixteen bits.
 
-    ``limited`` : bool[K], limit orders; the others are market orders.
+    ``words`` : u64[K, 10] the rows; ``limited`` : bool[K], limit orders, the others are market
+    orders. What is read once at most stays in the rows.
     """
 
-    nonce: NDArray[np.uint64]
+    words: NDArray[np.uint64]
+    tail: NDArray[np.uint64]
     budget: NDArray[np.uint64]
     mantissa: NDArray[np.uint64]
-    min_fill: NDArray[np.uint64]
     pay: NDArray[np.uint64]
     receive: NDArray[np.uint64]
     exponent: NDArray[np.uint64]
-    kind: NDArray[np.uint64]
     limit_kind: NDArray[np.uint64]
     limited: NDArray[np.bool_]
+
+    @property
+    def nonce(self) -> NDArray[np.uint64]:
+        """Nonces."""
+        return self.words[:, NONCE]
+
+    @property
+    def min_fill(self) -> NDArray[np.uint64]:
+        """Least amounts to pay, base units of the pay asset."""
+        return self.words[:, MIN_FILL]
+
+    @property
+    def kind(self) -> NDArray[np.uint64]:
+        """Kinds of the rows."""
+        return (self.tail >> KIND_SHIFT) & BYTE
 
     def pair(self, n: int) -> NDArray[np.intp]:
         """Flat index pay * n + receive of each order's pair."""
         return (self.pay * np.uint64(n) + self.receive).astype(np.intp)
-
-    def exponents(self) -> NDArray[np.int64]:
-        """Limit exponents with their sign."""
-        return self.exponent.astype(np.uint16).view(np.int16).astype(np.int64)
 
     def well_formed(self, n: int) -> NDArray[np.bool_]:
         """Which rows are kind-1 orders that law L0 accepts, for n assets."""
@@ -78,14 +89,13 @@ def read_words(words: NDArray[np.uint64]) -> OrderWords:
     tail = words[:, TAIL].copy()
     limit_kind = tail >> LIMIT_KIND_SHIFT
     return OrderWords(
-        nonce=words[:, NONCE].copy(),
+        words=words,
+        tail=tail,
         budget=words[:, BUDGET].copy(),
         mantissa=words[:, LIMIT_M].copy(),
-        min_fill=words[:, MIN_FILL].copy(),
         pay=tail & SHORT,
         receive=(tail >> RECEIVE_SHIFT) & SHORT,
         exponent=(tail >> EXPONENT_SHIFT) & SHORT,
-        kind=(tail >> KIND_SHIFT) & BYTE,
         limit_kind=limit_kind,
         limited=limit_kind == LIMITED,
     )

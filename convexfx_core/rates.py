@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from convexfx_core.case import ClearingCase
 from convexfx_core.errors import ClearingCode, ClearingRefused
 from convexfx_core.limits import RATE_SHIFT_MAX
-from convexfx_core.order_words import OrderWords, order_words, read_words
+from convexfx_core.order_words import ONE, SHORT, OrderWords, order_words, read_words
 from convexfx_core.units import LIMIT_UNREACHABLE, PPM, gross_rate, net_rate, rate_shift
 from convexfx_core.wide import CHUNK
 
+SIGN, LAST = np.uint64(0x8000), np.uint64(63)
 RATE_MIN: Final = 1 << 60
 RATE_MAX: Final = (1 << 63) - 1
 Integers: TypeAlias = NDArray[np.object_]
@@ -173,18 +174,30 @@ def limit_rates(
     orders: NDArray[np.void], pair: NDArray[np.intp], table: RateTable
 ) -> NDArray[np.uint64]:
     """Least net rate l of every order, u64, scale 2^S of its ``pair``."""
-    return limits_of(read_words(order_words(orders)), pair, table)
+    rows, shift = read_words(order_words(orders)), table.shift.take(pair).astype(np.uint64)
+    return limits_of(rows, shift, table.market.take(pair))
 
 
-def limits_of(rows: OrderWords, pair: NDArray[np.intp], table: RateTable) -> NDArray[np.uint64]:
-    """As :func:`limit_rates`; columnar twin of ``units.limit_rate``.
+def limits_of(
+    rows: OrderWords, shift: NDArray[np.uint64], market: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    """As :func:`limit_rates`, with shift S (modulo 2^64) and market limit of each row's pair.
 
-    ``ceil(m / 2^s) = ((m - 1) >> s) + 1`` for m >= 1, which is 1 from s = 63 on.
+    Columnar twin of ``units.limit_rate``: ``ceil(m / 2^s) = ((m - 1) >> s) + 1`` for m >= 1, which
+    is 1 from s = 63 on. The exponent's sixteen bits are compared with S with 2^15 added to both.
     """
-    distance = rows.exponents() - table.shift.take(pair)
-    steps = np.clip(distance, 0, 63).view(np.uint64)
-    rate = (rows.mantissa - np.uint64(1)) >> steps
-    rate += np.uint64(1)
-    np.putmask(rate, distance < 0, np.uint64(LIMIT_UNREACHABLE))
-    np.copyto(rate, table.market.take(pair), where=~rows.limited)
-    return np.asarray(rate)
+    base = shift + SIGN
+    steps = rows.exponent + SIGN
+    steps &= SHORT
+    beyond = steps < base
+    steps -= base
+    np.minimum(steps, LAST, out=steps)
+    rate = rows.mantissa - ONE
+    rate >>= steps
+    rate += ONE
+    if beyond.any():
+        rate[beyond] = LIMIT_UNREACHABLE
+    free = rows.limited.astype(np.uint64)
+    free -= ONE
+    rate ^= (rate ^ market) & free
+    return rate

@@ -115,7 +115,7 @@ def by_columns(
         pair, pay, receive = columns.pair(n), columns.pay.view(np.intp), columns.receive
         steps = shifts.take(pair)
         used[pair] = True
-        limit[rows] = limits_of(columns, pair, rates)
+        limit[rows] = limits_of(columns, steps.whole, rates.market.take(pair))
         received[rows], _ = multiply_shift(own, rates.net.take(pair), steps)
         gross, beyond = multiply_shift(own, rates.gross.take(pair), steps)
         fits &= not beyond.any() and not (gross > np.uint64(BALANCE_MAX)).any()

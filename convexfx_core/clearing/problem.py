@@ -136,12 +136,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the solver reads of the orders: directed pair, limit in bps, base units."""
+    """What the solver reads of the orders: directed pair, limit in bps, base units.
+
+    ``coarse`` f64[n]: sums of ``budget >> coarse_shift(K)`` by pay asset, exact.
+    """
 
     pair: I64
     limit: F64
     budget: U64
     min_fill: U64
+    coarse: F64
 
 
 RowReader: TypeAlias = Callable[[U64, F64, int], Columns]
@@ -154,15 +158,17 @@ def read_rows(words: U64, net: F64, n: int) -> Columns:
     Limits are all in, relative to the net reference rate. To receive at least one base unit is a
     limit on the rate as well; a market order has no other.
     """
-    count = len(words)
+    count, steps = len(words), np.uint64(coarse_shift(len(words)))
     pair, limit = np.empty(count, dtype=np.int64), np.empty(count)
-    budget, least = np.empty(count, dtype=np.uint64), np.empty(count, dtype=np.uint64)
+    budget, coarse = np.empty(count, dtype=np.uint64), np.zeros(n)
     for start in range(0, count, BLOCK):
         some = slice(start, start + BLOCK)
         block = words[some]
         tail = block[:, WORD_TAIL].copy()
-        budget[some], least[some] = block[:, WORD_BUDGET], block[:, WORD_MIN_FILL]
-        pair[some] = (tail & U16) * np.uint64(n) + ((tail >> np.uint64(16)) & U16)
+        pay = tail & U16
+        budget[some] = block[:, WORD_BUDGET]
+        coarse += grouped_sum(pay.view(np.int64), (budget[some] >> steps).astype(np.float64), n)
+        pair[some] = pay * np.uint64(n) + ((tail >> np.uint64(16)) & U16)
         exponent = ((tail >> np.uint64(32)) & U16).astype(np.int64)
         asked = block[:, WORD_LIMIT].astype(np.float64) * INVERSE_POWER[exponent]
         asked[(tail >> np.uint64(56)) != LIMIT_LIMIT] = NO_LIMIT
@@ -170,7 +176,7 @@ def read_rows(words: U64, net: F64, n: int) -> Columns:
         limit[some] = np.minimum(rate / asked, rate * budget[some])
     np.log(limit, out=limit)
     limit *= 1e4
-    return Columns(pair, limit, budget, least)
+    return Columns(pair, limit, budget, words[:, WORD_MIN_FILL], coarse)
 
 
 def pose(case: ClearingCase, read: RowReader = read_rows) -> Problem:
@@ -181,24 +187,28 @@ def pose(case: ClearingCase, read: RowReader = read_rows) -> Problem:
     net = (price[:, None] / price[None, :] * keep).ravel()
     words = np.ascontiguousarray(case.orders).view(np.dtype("<u8")).reshape(-1, _ROW_WORDS)
     columns = read(words, net, n)
-    size, quantum = quantised_sizes(columns.budget, columns.pair // n, n)
+    size, quantum = quantised_sizes(columns.budget, columns.pair, columns.coarse)
     demand = Demand(columns.pair, columns.limit, size)
     market = market_of(case, quantum)
     return Problem(case, market, demand, quantum, columns.budget, columns.min_fill)
 
 
-def quantised_sizes(budget: U64, pay: I64, n: int) -> tuple[F64, F64]:
+def coarse_shift(count: int) -> int:
+    """Bits to drop of ``count`` budgets so that a double holds their sum."""
+    return count.bit_length() + 62 - _MANTISSA_BITS
+
+
+def quantised_sizes(budget: U64, pair: I64, coarse: F64) -> tuple[F64, F64]:
     """Sizes f64[K] whose sums by pay asset are exact, and their quantum (n,) in base units.
 
-    The quantum is one base unit unless the budgets of the asset may sum to 2^53 or more.
+    The quantum is one base unit unless the budgets of the asset may sum to 2^53 or more, by their
+    coarse sums (see :class:`Columns`).
     """
-    count = len(budget)
-    coarse = count.bit_length() + 62 - _MANTISSA_BITS
-    sums = grouped_sum(pay, (budget >> np.uint64(coarse)).astype(np.float64), n)
-    bits = [((int(s) + count) << coarse).bit_length() for s in sums.tolist()]
+    n, count, steps = len(coarse), len(budget), coarse_shift(len(budget))
+    bits = [((int(s) + count) << steps).bit_length() for s in coarse.tolist()]
     shift = np.array([max(0, b - _MANTISSA_BITS) for b in bits])
     size = budget.astype(np.float64)
     if shift.any():
-        size *= np.ldexp(1.0, -shift)[pay]
+        size *= np.ldexp(1.0, -shift)[pair // n]
         size = np.maximum(np.rint(size), 1.0)
     return size, np.ldexp(1.0, shift)

@@ -80,7 +80,7 @@ def _surely_inside(problem: Problem, rates: Rates, demanded: U64) -> bool:
     """Whether floats alone show that no bound binds, every rounding counted."""
     n, low_high = problem.market.n, bounds(problem)
     pair = np.arange(n * n)
-    volume = grouped_sum(problem.demand.pair, demanded.astype(np.float64), n * n)
+    volume = grouped_sum(problem.demand.pair, demanded.view(np.int64).astype(np.float64), n * n)
     received = volume * rates.gross.astype(np.float64) * np.exp2(-rates.shift.astype(np.float64))
     into, out = grouped_sum(pair // n, volume, n), grouped_sum(pair % n, received, n)
     margin = len(demanded) + 1e-9 * (into + out)

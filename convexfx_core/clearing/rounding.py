@@ -101,7 +101,7 @@ def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], r
     over, must = _against_limit(problem, rates, near)
     full[near[over]] = False
     full[near[must]] = True
-    paid = np.where(full, problem.budget, np.uint64(0))
+    paid: U64 = problem.budget * full
     if len(partial):
         open_ = np.ones(len(full), dtype=bool)
         open_[near[over | must]] = False

@@ -58,7 +58,7 @@ def columns(tables: Tables, orders: OrderWords, shifts: Shifts, start: int) -> C
     paid, pair = claims.paid[rows], orders.pair(tables.case.params.n)
     own = shifts.take(pair)
     net, gross = rates.net.take(pair), rates.gross.take(pair)
-    limit = limits_of(orders, pair, rates)
+    limit = limits_of(orders, own.whole, rates.market.take(pair))
     filled = wanted = _amounts(paid, net, gross, own)
     want, budget = paid, orders.budget
     if claims.ration is not None:

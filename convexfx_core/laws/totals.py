@@ -96,10 +96,10 @@ class RunningTotals:
             self._want_out.add(rows.receive, rows.wanted.gross)
             self._want_beyond.add(rows.receive, rows.wanted.beyond)
         self._idle.add(rows.pay[rows.idle], rows.budget[rows.idle] - rows.want[rows.idle])
-        wants = np.flatnonzero(rows.want)
-        partials = wants[rows.want[wants] < rows.budget[wants]]
+        wants = rows.want > 0
+        partials = np.flatnonzero(wants & (rows.want < rows.budget))
         size = len(self._wants)
-        self._wants += np.bincount(rows.pair[wants], minlength=size)
+        self._wants += np.bincount(rows.pair, wants, minlength=size).astype(np.int64)
         self._partials += np.bincount(rows.pair[partials], minlength=size)
 
     def totals(self) -> Totals:

@@ -44,7 +44,7 @@ def test_rows_are_read_alike(decimals: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     net = rng.uniform(1e-9, 1e9, 49)
     here, there = NUMPY.read_rows(words, net, 7), NUMBA.read_rows(words, net, 7)
-    for name in ("pair", "limit", "budget", "min_fill"):
+    for name in ("pair", "limit", "budget", "min_fill", "coarse"):
         assert np.array_equal(getattr(here, name), getattr(there, name)), name
     assert np.array_equal(here.budget, case.orders["budget"])
     assert np.array_equal(here.min_fill, case.orders["min_fill"])

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from convexfx_core.case import ClearingCase
-from convexfx_core.clearing.problem import NEVER, market_of, pose, quantised_sizes
+from convexfx_core.clearing.problem import (
+    NEVER,
+    coarse_shift,
+    grouped_sum,
+    market_of,
+    pose,
+    quantised_sizes,
+)
 from convexfx_core.units import gross_rate, limit_rate, net_rate, rate_shift
 from tests.property.clearing_cases import Shape, case_of, order_rows
 
@@ -91,9 +98,14 @@ def test_orders_left_out_keep_their_place(case: ClearingCase) -> None:
     assert np.isfinite(demand.limit).all()
 
 
+def sizes_of(budget: np.ndarray, pay: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    whole = budget >> np.uint64(coarse_shift(len(budget)))
+    return quantised_sizes(budget, pay * n, grouped_sum(pay, whole.astype(np.float64), n))
+
+
 def test_small_budgets_are_exact() -> None:
     budget = np.array([1, 2, 999_999_999_999], dtype=np.uint64)
-    size, quantum = quantised_sizes(budget, np.array([0, 1, 1]), 2)
+    size, quantum = sizes_of(budget, np.array([0, 1, 1]), 2)
     assert size.tolist() == budget.tolist()
     assert quantum.tolist() == [1.0, 1.0]
 
@@ -101,7 +113,7 @@ def test_small_budgets_are_exact() -> None:
 def test_huge_budgets_get_a_quantum_so_that_sums_stay_exact() -> None:
     rng = np.random.default_rng(5)
     budget = rng.integers(1, 1 << 62, 4000, dtype=np.uint64)
-    size, quantum = quantised_sizes(budget, np.zeros(4000, np.int64), 1)
+    size, quantum = sizes_of(budget, np.zeros(4000, np.int64), 1)
     assert quantum[0] > 1.0
     assert math.log2(quantum[0]).is_integer()
     total = sum(int(s) for s in size)
@@ -114,5 +126,5 @@ def test_huge_budgets_get_a_quantum_so_that_sums_stay_exact() -> None:
 
 def test_a_tiny_order_beside_huge_ones_does_not_vanish() -> None:
     budget = np.array([1] + [1 << 61] * 2000, dtype=np.uint64)
-    size, _ = quantised_sizes(budget, np.zeros(2001, np.int64), 1)
+    size, _ = sizes_of(budget, np.zeros(2001, np.int64), 1)
     assert size[0] == 1.0
