@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from convexfx_core.limits import AMOUNT_MAX, VALUE_MAX
-from convexfx_core.order_row import MANTISSA_MAX, ORDER_DTYPE
+from convexfx_core.order_row import MANTISSA_MAX, NO_ASSET, ORDER_DTYPE
 from convexfx_core.params import Params
 from convexfx_core.proposal import Proposal, Ration
 from convexfx_core.reference import Reference
@@ -105,6 +105,13 @@ def hopeless(count: int, **fields: int) -> np.ndarray:
 # L9
 
 
+def gap_of_least_risk() -> Told:
+    """The least risk there is still moves a rival by a unit: ridge, shift and turnover round up."""
+    params, reference = params_at((ONE, ONE, ONE), 1, 1 << 111)
+    rows = hopeless(1, pay=2, receive=0, budget=AMOUNT_MAX)
+    return told_at(params, reference, rows, [0], off=1 << 48)
+
+
 def gap_of(count: int) -> Told:
     """Idle orders so large that one unit off target is worth 128 bits."""
     params, reference = params_at((ONE, ONE, HUGE), 1 << 79, 1 << 111)
@@ -123,6 +130,7 @@ def incentive_of(count: int) -> Told:
 
 def price_rule() -> Iterator[Case]:
     """Fields, tolerance, cap and range of the price rule."""
+    yield "gap-of-least-risk", None, gap_of_least_risk()
     yield "gap-of-128-bits", None, gap_of(1)
     yield "gap-of-128-bits", 9, gap_of(4)
     yield "incentive-of-127-bits", None, incentive_of(16)
@@ -133,6 +141,7 @@ def price_rule() -> Iterator[Case]:
             params, reference = params_at((ONE, ONE), ((1 << 28) + size) << 48)
             none = hopeless(0)
             yield f"tolerance-{name}-{off}", law, told_at(params, reference, none, [], off)
+    yield from _grains()
     # One unit of a dear asset off target: r = 2^13 G, and tau is more than that.
     for law, risk in ((None, 1 << 51), (9, (1 << 51) + 1)):
         params, reference = params_at((ONE, HUGE), risk)
@@ -143,6 +152,29 @@ def price_rule() -> Iterator[Case]:
         yield f"value-of-80-bits{'-short' if off < 0 else ''}", law, told
     params, reference = params_at((ONE, ONE))
     yield "value-below-80-bits", 9, told_at(params, reference, hopeless(0), [], -VALUE_MAX - 1)
+
+
+def _grains() -> Iterator[Case]:
+    """A partial fill widens the tolerance by 17/16 of the grain of what it pays, on both sides.
+
+    In units of 2^64: E_1 = 2 (fills received in 1, + 1) + 17/16 2^g; G >> 48 = k = 2^28 + 2 makes
+    tau = k + k E_1, and r = k off.
+    """
+    at_rate = {"budget": 100, **limit_equal_to(1 << 61, 61)}
+    for name, pay, digits, error in (
+        ("paid", 1, 6, 2 + 17 * 64),
+        ("received", 2, 6, 4 + 17 * 64),
+        ("received-of-three-digits", 2, 3, 4 + 17 * 2),
+    ):
+        params, reference = params_at((ONE, ONE, ONE), ((1 << 28) + 2) << 48)
+        params = replace(params, decimals=(6, 6, digits))
+        rows = orders({"pay": pay, "receive": 3 - pay, **at_rate})
+        for law, off in ((None, error + 1), (9, error + 2)):
+            yield f"grain-{name}", law, told_at(params, reference, rows, [50], off)
+    for law, paid, off in ((None, 100, 5), (9, 100, 6)):
+        params, reference = params_at((ONE, ONE, ONE), ((1 << 28) + 2) << 48)
+        rows = orders({"pay": 2, "receive": 1, **at_rate})
+        yield "fill-received", law, told_at(params, reference, rows, [paid], off)
 
 
 # L3, L5, L8, L10, L17
@@ -263,6 +295,43 @@ def _near_a_bound(told: Told) -> Iterator[Case]:
         yield "slack-of-a-bound", law, said.opened(params=changed)
 
 
+def rejections() -> Iterator[Case]:
+    """L11: paid though rejected; barely in the money; a minimum that just fits, or does not."""
+    params, reference = params_at((ONE, ONE, ONE))
+    asks = {"pay": 1, "receive": 2, "budget": 100, "min_fill": 10}
+    paid = orders({**asks, **limit_equal_to(1 << 61, 61)})
+    yield "rejected-and-paid", 11, _rejected(told_at(params, reference, paid, [50]), 2)
+    rate = 1 << 61
+    least = next(x for x in range(rate - (rate >> 38) - 2, rate) if rate - x <= x >> 38)
+    for kind in (1, 2):
+        beyond = orders({**asks, **limit_equal_to(rate + 1, 61)})
+        said = told_at(params, reference, beyond, [0])
+        yield f"rejected-out-of-the-money-{kind}", None, _rejected(said, kind)
+        barely = orders({**asks, **limit_equal_to(least, 61)})
+        said = told_at(params, reference, barely, [0])
+        yield f"rejected-at-the-money-{kind}", None, _rejected(said, kind)
+    clear = orders({**asks, **limit_equal_to(least - 1, 61)})
+    yield "rejected-in-the-money-2", 11, _rejected(told_at(params, reference, clear, [0]), 2)
+    # Two tolerances of 2^28 + 2 are 2^29 + 4; a step of the limit is 8 of the same.
+    for law, room in ((None, 1 << 26), (11, (1 << 26) + 1)):
+        near = orders({**asks, **limit_equal_to(rate - room, 61)})
+        said = told_at(params, reference, near, [0])
+        yield "rejected-for-its-move", law, _rejected(said, 1)
+    glad = orders({**asks, **limit_equal_to(rate - (1 << 40), 61)})
+    said = _rejected(told_at(params, reference, glad, [0]), 2)
+    held = said.opening.pool.inventory
+    for law, room in ((None, 10), (11, 11)):
+        high = replace(params, q_max=(WIDE, held[1] + room, WIDE))
+        yield "rejected-at-the-upper-bound", law, targeted(said.opened(params=high))
+        low = replace(params, q_min=(-WIDE, -WIDE, held[2] - room))
+        yield "rejected-at-the-lower-bound", law, targeted(said.opened(params=low))
+
+
+def _rejected(told: Told, kind: int) -> Told:
+    """The first order rejected."""
+    return told.proposed(rejected=np.array([0], np.int64), reject_kinds=np.array([kind], np.uint8))
+
+
 def nothing_for_something() -> Iterator[Case]:
     """L17: three units of a cheap asset for a quarter of a dear one."""
     params, reference = params_at((ONE, ONE, 4 * ONE))
@@ -304,6 +373,17 @@ def twice() -> Iterator[Case]:
     gaps = fine.consumed.copy()
     gaps["nonce"][1:] += 1
     yield "twice-a-gap", 14, rediffed(replace(fine, consumed=gaps))
+    cancels = orders(*({"kind": 2, "receive": NO_ASSET, "pay": k} for k in range(3)))
+    idle = witness_of(told_at(params, reference, cancels, []))
+    paid, kept = np.array([0, 1, 1], np.uint64), idle.amounts.copy()
+    yield "twice-a-cancel-pays", 1, replace(idle, paid=paid)
+    kept["received"][1:] = 1
+    yield "twice-a-cancel-receives", 3, replace(idle, amounts=kept)
+    kept = idle.amounts.copy()
+    kept["fee"][1:] = 1
+    yield "twice-a-cancel-keeps-a-fee", 3, replace(idle, amounts=kept)
+    kept["received"][0] = 1
+    yield "cancels-pay-and-receive", 1, replace(idle, amounts=kept, paid=paid)
     poor = fine.vaults.copy()
     poor["balance"][1:] = 1
     yield "twice-too-poor", 16, replace(fine, vaults=poor)
@@ -312,6 +392,6 @@ def twice() -> Iterator[Case]:
 def exact_cases() -> Iterator[Case]:
     """All of them."""
     for group in (
-        price_rule, amounts, minimums, overflows, rations, nothing_for_something, twice,
+        price_rule, amounts, minimums, overflows, rations, rejections, nothing_for_something, twice,
     ):  # fmt: skip
         yield from group()

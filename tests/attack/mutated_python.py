@@ -52,11 +52,12 @@ class Mutant(NamedTuple):
 
     module: str
     line: int
+    before: str
     change: str
     tree: ast.Module
 
     def __str__(self) -> str:
-        return f"{self.module}:{self.line}: {self.change}"
+        return f"{self.module}:{self.line}: {self.change}: {self.before}"
 
 
 def source_of(module: str) -> str:
@@ -66,7 +67,8 @@ def source_of(module: str) -> str:
 
 def mutants(module: str) -> Iterator[Mutant]:
     """Every mutant of a module."""
-    tree = ast.parse(source_of(module))
+    source = source_of(module)
+    tree, lines = ast.parse(source), source.splitlines()
     spots = [node for node in _living(tree) if _changes(node)]
     for spot in spots:
         for change, edit in _changes(spot):
@@ -74,13 +76,16 @@ def mutants(module: str) -> Iterator[Mutant]:
             changed = copy.deepcopy(tree, memo)
             edit(memo[id(spot)])
             ast.fix_missing_locations(changed)
-            yield Mutant(module, getattr(spot, "lineno", 0), change, changed)
+            line = int(getattr(spot, "lineno", 1))
+            yield Mutant(module, line, lines[line - 1].strip(), change, changed)
 
 
 def _living(tree: ast.AST) -> Iterator[ast.AST]:
     """Nodes that compute something that a verdict depends on: no texts, no annotations."""
     for name, value in ast.iter_fields(tree):
-        if name in ("annotation", "returns", "decorator_list", "exc", "cause", "bases"):
+        if name in ("annotation", "returns", "decorator_list", "cause", "bases"):
+            continue
+        if isinstance(tree, ast.keyword) and tree.arg == "strict":
             continue
         if name == "msg" or isinstance(tree, ast.JoinedStr | ast.Import | ast.ImportFrom):
             continue

@@ -43,11 +43,12 @@ class Mutant(NamedTuple):
 
     file: Path
     line: int
+    before: str
     change: str
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line + 1}: {self.change}"
+        return f"{self.file}:{self.line + 1}: {self.change}: {self.before.strip()}"
 
 
 def sources(root: Path = LAWS) -> list[Path]:
@@ -67,7 +68,7 @@ def mutants(file: Path, root: Path = LAWS) -> Iterator[Mutant]:
         ):
             continue
         for change, new in changes(code):
-            yield Mutant(file, place, change, new)
+            yield Mutant(file, place, code, change, new)
 
 
 def changes(code: str) -> Iterator[tuple[str, str]]:
