@@ -50,6 +50,10 @@ part laws-check-canary build_canary
 [ -x "$cache/runner/bin/$runner" ] || part "SP1's executor" install_runner
 part laws-host build_host
 
+if [ "$(scripts/rust-bin.sh)" != "$bin" ]; then
+  echo "make rust: the sources changed during the build; once more" >&2
+  exit 1
+fi
 new=$(mktemp -d "$cache/bin/new.XXXXXX")
 cp "$cache"/target-laws/release/laws-check{,-canary} "$cache/target/release/laws-host" "$new"
 ln "$cache/runner/bin/$runner" "$new/"

@@ -50,7 +50,15 @@ def run(parts: RustParts, *arguments: object) -> subprocess.CompletedProcess[str
 @contextmanager
 def serving(parts: RustParts, socket: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A prover that stays up, ended by its id."""
-    command = [str(parts.laws_host), "--elf", str(parts.elf), "serve", "--socket", str(socket)]
+    command = [
+        str(parts.laws_host),
+        "--elf",
+        str(parts.elf),
+        "serve",
+        "--cold",
+        "--socket",
+        str(socket),
+    ]
     process = subprocess.Popen(command, stdout=sys.stderr)
     try:
         deadline = time.monotonic() + READY_S_MAX
