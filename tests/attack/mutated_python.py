@@ -1,22 +1,24 @@
 """Mutants of the Python laws: one operator, bound, term or statement changed at a time.
 
-``python -m tests.attack.mutated_python [MODULE...]`` holds every mutant of the modules against all
-vectors and attacks and prints those that nobody notices.
+``python -m tests.attack.mutated_python [--every N] [MODULE...]`` holds every N-th mutant of the
+modules against all vectors and attacks and prints those that nobody notices.
 """
 
+import argparse
 import ast
 import copy
 import importlib
 import importlib.abc
 import importlib.util
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from tests.attack.known_witnesses import Known
+from tests.attack.known_witnesses import Known, known
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "convexfx_core"
@@ -43,6 +45,8 @@ OPERATORS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Or: (ast.And,),
 }
 RENAMED = {"min": "max", "max": "min", "all": "any", "any": "all", "abs": "int"}
+NO_LAWS = {"__init__", "breach", "names", "path", "claims", "order_laws_numba", "order_flags_numba"}
+"""Modules of the laws that hold no law, or the compiled twin that others are compared with."""
 SAID = {"Breach": 0, "LawViolated": 2, "CodecError": 0, "_expect": 1}
 """How many arguments of these are more than words for a human."""
 
@@ -266,3 +270,34 @@ def _verdict(laws: ModuleType, data: bytes, path: str) -> Any:
         if type(error).__name__ != "LawViolated":
             raise
         return error.law, error.index
+
+
+def laws() -> list[str]:
+    """Modules that hold laws."""
+    paths = sorted((ROOT / PACKAGE / "laws").glob("*.py"))
+    return [f"{PACKAGE}.laws.{path.stem}" for path in paths if path.stem not in NO_LAWS]
+
+
+def main() -> int:
+    """Run what the arguments ask for; exit code 1 where a mutant survives."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("modules", nargs="*")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0)
+    options = parser.parse_args()
+    chosen = [m for module in options.modules or laws() for m in mutants(module)]
+    chosen, wins, survived = chosen[options.first :: options.every], Counter[str](), 0
+    for mutant in chosen:
+        witnesses = sorted(known(), key=lambda witness: -wins[witness.name])
+        noticed = notices(mutant, witnesses)
+        if noticed is None:
+            survived += 1
+            print(f"SURVIVES {mutant}", flush=True)
+        else:
+            wins[noticed.split(" (")[0]] += 1
+    print(f"{len(chosen)} mutants, {survived} survive")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
