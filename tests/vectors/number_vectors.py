@@ -36,6 +36,7 @@ RULES: dict[str, Callable[..., int]] = {
     "shift_right": lambda a, k: a >> k,
     "shift_right_up": lambda a, k: -(-a >> k),
     "divide_two_words": lambda high, low, divisor: ((high << 64) + low) // divisor,
+    "quotient_word": lambda dividend, shift, divisor: (dividend << shift) // divisor,
     "log_ratio": log_ratio,
     "rate_shift": rate_shift,
     "limit_rate": limit_rate,
@@ -95,6 +96,11 @@ def arguments(rule: str, rng: random.Random) -> tuple[int, ...]:
             divisor = max(1, edge(rng, rng.choice((32, 33, 63, 64))))
             high = min(edge(rng, 64), divisor - 1)
             return rng.choice((high, divisor - 1)), edge(rng, 64), divisor
+        case "quotient_word":
+            divisor, shift = price(rng), rng.randint(0, 127)
+            whole = rng.choice((edge(rng, 64), (1 << 64) - 1, 1 << 64)) * divisor
+            dividend = (whole >> shift) + rng.choice((-1, 0, 1, 2))
+            return min(max(dividend, 0), (1 << 128) - 1), shift, divisor
         case "log_ratio":
             reference = price(rng)
             return near(rng, reference), reference
@@ -115,14 +121,20 @@ def near_mantissa(rng: random.Random) -> int:
     return rng.randint(MANTISSA_MIN, MANTISSA_MAX)
 
 
+def is_far(rule: str, given: tuple[int, ...]) -> bool:
+    """Whether a logarithm is that of more than four times, or a quotient is no word."""
+    if rule == "quotient_word":
+        return RULES[rule](*given) >> 64 > 0
+    return rule == "log_ratio" and ((given[0] - given[1]) << 64) // given[1] >= 1 << 66
+
+
 def lines() -> Iterator[str]:
-    """Rule, arguments, result, in decimal; ``far`` where a logarithm is beyond four times."""
+    """Rule, arguments, result, in decimal; ``far`` where that leaves the range of the rule."""
     rng = random.Random(SEED)
     for rule, function in RULES.items():
         for _ in range(CASES):
             given = arguments(rule, rng)
-            far = rule == "log_ratio" and ((given[0] - given[1]) << 64) // given[1] >= 1 << 66
-            result = "far" if far else str(function(*given))
+            result = "far" if is_far(rule, given) else str(function(*given))
             yield "\t".join((rule, " ".join(map(str, given)), result)) + "\n"
 
 

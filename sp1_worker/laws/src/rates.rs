@@ -6,10 +6,9 @@ use alloc::vec::Vec;
 
 use crate::limits::RATE_SHIFT_MAX;
 use crate::order_row::Order;
-use crate::units::{limit_rate, net_rate, Leading};
+use crate::units::{limit_rate, net_rate, quotient_word, word_product, Leading};
 use crate::view::{wide, Params, Reference};
 use crate::violation::{expect, Violation};
-use crate::wide::Wide;
 
 /// Least and greatest gross rate R.
 const RATE_MIN: u64 = 1 << 60;
@@ -50,19 +49,13 @@ impl PairRate {
 
     /// `(amount R) >> S`: below 2^128, as `amount R` is.
     pub fn gross_of(&self, amount: u64) -> u128 {
-        product(amount, self.gross) >> self.shift
+        word_product(amount, self.gross) >> self.shift
     }
 
     /// `(amount Rn) >> S`.
     pub fn net_of(&self, amount: u64) -> u128 {
-        product(amount, self.net) >> self.shift
+        word_product(amount, self.net) >> self.shift
     }
-}
-
-/// Exact product of two words.
-#[inline(always)]
-pub fn product(a: u64, b: u64) -> u128 {
-    u128::from(a) * u128::from(b)
 }
 
 /// The used pairs in the order of their rows, and where each stands.
@@ -173,28 +166,29 @@ fn pair_rate(
         head >> 32,
         u64::from(shift),
     )?;
-    let scaled = Wide::from(wide(&prices[pay])).shift_left(shift);
-    let below = Wide::from(wide(&prices[receive]));
-    // R = floor(P_i 2^S / P_j), without dividing: what R leaves lies in [0, P_j).
-    let rest = scaled - Wide::from(gross) * below;
-    let follows = !rest.is_negative() && rest < below;
-    expect(follows, PRICES, gross, rest)?;
+    let derived = rate(wide(&prices[pay]), wide(&prices[receive]), shift);
+    let due = derived.filter(|rate| (RATE_MIN..=RATE_MAX).contains(rate));
     expect(
-        (RATE_MIN..=RATE_MAX).contains(&gross),
+        due == Some(gross),
         PRICES,
         gross,
-        RATE_MAX,
+        derived.unwrap_or(u64::MAX),
     )?;
     let fee_ppm = given.params.fee_ppm[pay * given.n + receive];
-    let lowest = Wide::from(given.reference.plo(pay)).shift_left(shift);
-    // At most Pbar_i 2^S / Pbar_j < 2^62, as Plo <= Pbar <= Phi.
-    let worst = lowest.divide(Wide::from(given.reference.phi(receive)));
+    let (lowest, highest) = (given.reference.plo(pay), given.reference.phi(receive));
+    // At most Pbar_i 2^S / Pbar_j < 2^62, as Plo <= Pbar <= Phi, so there is one.
+    let worst = rate(lowest, highest, shift).unwrap_or(0);
     Ok(PairRate {
         pay,
         receive,
         shift,
         gross,
         net: net_rate(gross, fee_ppm),
-        market: net_rate(worst.to_u128().unwrap_or(0) as u64, fee_ppm),
+        market: net_rate(worst, fee_ppm),
     })
+}
+
+/// `floor(price_pay 2^shift / price_receive)` where it fits a word.
+fn rate(price_pay: u128, price_receive: u128, shift: u32) -> Option<u64> {
+    quotient_word(price_pay, shift, price_receive).map(|(rate, _)| rate)
 }

@@ -70,19 +70,58 @@ pub fn partial_fill_shift(decimals: u64) -> u32 {
     (5 * decimals / 3) as u32
 }
 
-/// `floor((high 2^64 + low) / divisor)` for `high < divisor`, so that it fits a word.
+/// `floor(dividend 2^shift / divisor)` where it fits a word, and whether nothing is left over; for a
+/// shift up to 127 and a divisor from 1.
 ///
-/// Two digits of 32 bits, each estimated by one division of words (Knuth, algorithm D): a division
-/// of 128 bits by the compiler's library takes five times as long in the guest.
-pub fn divide_two_words(high: u64, low: u64, divisor: u64) -> u64 {
+/// One digit of 64 bits, estimated from the leading words (Knuth, The Art of Computer Programming
+/// 4.3.1, algorithm D); rates and logarithms are such quotients.
+pub fn quotient_word(dividend: u128, shift: u32, divisor: u128) -> Option<(u64, bool)> {
     let up = divisor.leading_zeros();
     let divisor = divisor << up;
-    let high = if up > 0 {
-        high << up | low >> (64 - up)
+    let (bits, words) = ((shift + up) % 64, ((shift + up) / 64) as usize);
+    let (low, high) = (dividend as u64, (dividend >> 64) as u64);
+    let over = |word: u64| (word >> 1) >> (63 - bits);
+    let mut shifted = [0; 6];
+    shifted[words] = low << bits;
+    shifted[words + 1] = high << bits | over(low);
+    shifted[words + 2] = over(high);
+    let [first, second, third, a, b, c] = shifted;
+    let top = u128::from(third) << 64 | u128::from(second);
+    if a | b | c > 0 || top >= divisor {
+        return None;
+    }
+    let (upper, lower) = ((divisor >> 64) as u64, divisor as u64);
+    let mut digit = if third == upper {
+        u64::MAX
     } else {
-        high
+        divide_normalised(third, second, upper)
     };
-    let low = low << up;
+    // What is left over, as a low part of two words and a high one, from -2 on: the estimate is at
+    // most two too great.
+    let (below, above) = (word_product(digit, lower), word_product(digit, upper));
+    let (taken, carry) = below.overflowing_add(above << 64);
+    let (mut rest, borrow) = (u128::from(second) << 64 | u128::from(first)).overflowing_sub(taken);
+    let taken = (above >> 64) as u64 + u64::from(carry);
+    let mut sign = third.wrapping_sub(taken).wrapping_sub(u64::from(borrow));
+    while sign != 0 {
+        let (more, carry) = rest.overflowing_add(divisor);
+        (rest, sign) = (more, sign.wrapping_add(u64::from(carry)));
+        digit -= 1;
+    }
+    Some((digit, rest == 0))
+}
+
+/// `floor((high 2^64 + low) / divisor)` for `high < divisor`, so that it fits a word.
+///
+/// A division of 128 bits by the compiler's library takes five times as long in the guest.
+pub fn divide_two_words(high: u64, low: u64, divisor: u64) -> u64 {
+    let up = divisor.leading_zeros();
+    let over = (low >> 1) >> (63 - up);
+    divide_normalised(high << up | over, low << up, divisor << up)
+}
+
+/// [`divide_two_words`] by a divisor whose top bit is set: two digits of 32 bits.
+fn divide_normalised(high: u64, low: u64, divisor: u64) -> u64 {
     let (first, rest) = divide_by_half(high, low >> 32, divisor);
     let (second, _) = divide_by_half(rest, low & 0xFFFF_FFFF, divisor);
     first << 32 | second
@@ -105,6 +144,12 @@ fn divide_by_half(rest: u64, next: u64, divisor: u64) -> (u64, u64) {
     (digit, rest)
 }
 
+/// Exact product of two words.
+#[inline(always)]
+pub fn word_product(a: u64, b: u64) -> u128 {
+    u128::from(a) * u128::from(b)
+}
+
 /// Net rate `floor(R (10^6 - fee) / 10^6)` for a fee of at most 10^6 ppm, same scale as `gross`.
 ///
 /// `R = q 10^6 + r` makes it `q keep + floor(r keep / 10^6)`, all within 64 bits.
@@ -118,18 +163,23 @@ pub fn net_rate(gross: u64, fee_ppm: u64) -> u64 {
 /// None where the price is more than four times the reference: there the polynomial is below -19,
 /// beyond every bound that a law compares it with.
 pub fn log_ratio(price: u128, reference: u128) -> Option<i128> {
-    let distance = Wide::from(price) - Wide::from(reference);
-    let distance = distance
-        .shift_left(PRICE_SHIFT)
-        .divide(Wide::from(reference));
-    let distance = distance.to_i128().filter(|d| *d < 1 << 66)?;
-    if distance.unsigned_abs() < 1 << 62 {
-        return Some(log_of_narrow(distance as i64));
+    let size = quotient_word(price.abs_diff(reference), PRICE_SHIFT, reference);
+    match size {
+        Some((size, exact)) if size < (1 << 62) - 1 => {
+            let size = size as i64;
+            // A negative quotient that leaves something is floored away from zero.
+            let distance = if price < reference {
+                -size - i64::from(!exact)
+            } else {
+                size
+            };
+            Some(log_of_narrow(distance))
+        }
+        _ => log_of_wide(price, reference),
     }
-    Some(log_of_wide(distance))
 }
 
-/// Powers of a distance below 2^62 stay below 2^62, and their products below 2^124.
+/// Powers of a distance up to 2^62 stay below 2^62, and their products below 2^124.
 fn log_of_narrow(distance: i64) -> i128 {
     let (mut power, mut total) = (distance, 0i128);
     for term in 1..=8 {
@@ -141,14 +191,18 @@ fn log_of_narrow(distance: i64) -> i128 {
 }
 
 /// Powers of a distance in [-2^64, 2^66) stay below 2^80, and their products below 2^146.
-fn log_of_wide(distance: i128) -> i128 {
+fn log_of_wide(price: u128, reference: u128) -> Option<i128> {
+    let distance = Wide::from(price) - Wide::from(reference);
+    let distance = distance
+        .shift_left(PRICE_SHIFT)
+        .divide(Wide::from(reference));
+    let distance = distance.to_i128().filter(|distance| *distance < 1 << 66)?;
     let (mut power, mut total) = (distance, 0);
     for term in 1..=8 {
         let part = power.div_euclid(term);
         total += if term % 2 == 1 { part } else { -part };
         let product = Wide::from(power) * Wide::from(distance);
-        // Some, by the bound above; the last product is not looked at.
-        power = product.shift_right(PRICE_SHIFT).to_i128().unwrap_or(0);
+        power = product.shift_right(PRICE_SHIFT).to_i128()?;
     }
-    total
+    Some(total)
 }

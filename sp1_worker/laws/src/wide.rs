@@ -9,7 +9,7 @@
 use core::cmp::Ordering;
 use core::ops::{Add, AddAssign, Mul, Neg, Sub};
 
-use crate::units::divide_two_words;
+use crate::units::{divide_two_words, word_product};
 use crate::violation::Number;
 
 const LIMBS: usize = 6;
@@ -43,6 +43,14 @@ impl Wide {
     /// From three words, least significant first, not negative.
     pub fn from_words(words: [u64; 3]) -> Self {
         Self([words[0], words[1], words[2], 0, 0, 0])
+    }
+
+    /// From a low and a high half of two words each, not negative.
+    #[inline]
+    fn from_halves((low, high): (u128, u128)) -> Self {
+        let words = [low, low >> 64, high, high >> 64];
+        let [a, b, c, d] = words.map(|word| word as u64);
+        Self([a, b, c, d, 0, 0])
     }
 
     /// `self * 2^bits`.
@@ -214,7 +222,7 @@ impl Mul for Wide {
     fn mul(self, other: Self) -> Self {
         let (a, b) = (self.abs(), other.abs());
         if let (Some(a), Some(b)) = (a.to_u128(), b.to_u128()) {
-            let product = product(a, b);
+            let product = Self::from_halves(product(a, b));
             return if self.is_negative() != other.is_negative() {
                 -product
             } else {
@@ -228,7 +236,7 @@ impl Mul for Wide {
             let mut carry = 0;
             for (limb, &y) in product[row..].iter_mut().zip(&b.0[..columns]) {
                 // Below 2^128: (2^64 - 1)^2 + 2 (2^64 - 1).
-                let part = u128::from(x) * u128::from(y) + u128::from(*limb) + u128::from(carry);
+                let part = word_product(x, y) + u128::from(*limb) + u128::from(carry);
                 (*limb, carry) = (part as u64, (part >> 64) as u64);
             }
             if let Some(limb) = product.get_mut(row + columns) {
@@ -262,25 +270,40 @@ impl PartialOrd for Wide {
     }
 }
 
-/// Product of two words each: what most of the laws' numbers are.
-#[inline]
-fn product(a: u128, b: u128) -> Wide {
+/// Product of two words each, which most of the laws' numbers are: its low and its high half.
+#[inline(always)]
+fn product(a: u128, b: u128) -> (u128, u128) {
     let (a_low, a_high) = (a as u64, (a >> 64) as u64);
     let (b_low, b_high) = (b as u64, (b >> 64) as u64);
-    let words = |x: u64, y: u64| u128::from(x) * u128::from(y);
-    let low = words(a_low, b_low);
+    let low = word_product(a_low, b_low);
     // Below 2^128: (2^64 - 1)^2 + 2 (2^64 - 1).
-    let middle = words(a_high, b_low) + (low >> 64);
-    let crossed = words(a_low, b_high) + u128::from(middle as u64);
-    let high = words(a_high, b_high) + (middle >> 64) + (crossed >> 64);
-    Wide([
-        low as u64,
-        crossed as u64,
-        high as u64,
-        (high >> 64) as u64,
-        0,
-        0,
-    ])
+    let middle = word_product(a_high, b_low) + (low >> 64);
+    let crossed = word_product(a_low, b_high) + u128::from(middle as u64);
+    let high = word_product(a_high, b_high) + (middle >> 64) + (crossed >> 64);
+    (crossed << 64 | u128::from(low as u64), high)
+}
+
+/// A sum of products of two words each, below 2^256.
+#[derive(Clone, Copy, Default)]
+pub struct ProductSum {
+    low: u128,
+    high: u128,
+}
+
+impl ProductSum {
+    /// Adds a product.
+    #[inline(always)]
+    pub fn add(&mut self, a: u128, b: u128) {
+        let (low, high) = product(a, b);
+        let (low, carry) = self.low.overflowing_add(low);
+        self.low = low;
+        self.high = self.high.wrapping_add(high).wrapping_add(u128::from(carry));
+    }
+
+    /// The sum as a signed number.
+    pub fn wide(self) -> Wide {
+        Wide::from_halves((self.low, self.high))
+    }
 }
 
 /// Quotient of two magnitudes, and whether nothing is left over; zero for a divisor of zero.
@@ -326,7 +349,7 @@ fn digit_from_above(high: u64, low: u64, divisor: u64) -> u64 {
 fn subtract_multiple(window: &mut [u64], divisor: &[u64], digit: u64) -> bool {
     let (mut carry, mut borrow) = (0, false);
     for (limb, part) in window.iter_mut().zip(divisor.iter().chain(&[0])) {
-        let product = u128::from(digit) * u128::from(*part) + u128::from(carry);
+        let product = word_product(digit, *part) + u128::from(carry);
         let (less, under) = limb.overflowing_sub(product as u64);
         let (less, again) = less.overflowing_sub(u64::from(borrow));
         (*limb, carry, borrow) = (less, (product >> 64) as u64, under | again);

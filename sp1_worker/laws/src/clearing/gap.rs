@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::price_rule::{dot, PriceRule};
+use super::price_rule::{times, PriceRule};
 use super::totals::Totals;
 use crate::units::{LIMIT_SLACK_SHIFT, PRICE_SHIFT, RISK_SHIFT};
 use crate::view::{signed, View};
@@ -22,8 +22,8 @@ pub fn gap(view: &View, totals: &Totals, rule: &PriceRule) -> Wide {
     let sizes: Vec<Wide> = rule.residual.iter().map(|r| r.abs()).collect();
     let ridge = ridge(view);
     let (mut curved, mut moved) = (Wide::ZERO, Wide::ZERO);
-    for (asset, row) in view.params.risk_inverse.chunks_exact(view.n).enumerate() {
-        let (size, spread) = (sizes[asset], dot(row, &sizes));
+    let spreads = times(view.params.risk_inverse, |entry| entry, &sizes);
+    for (asset, (size, spread)) in sizes.into_iter().zip(spreads).enumerate() {
         curved += size * spread;
         moved += if risk_of(view, asset) == 0 {
             size

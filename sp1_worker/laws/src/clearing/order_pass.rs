@@ -9,9 +9,9 @@ use super::pair_line::Line;
 use super::ration::cut;
 use crate::limits::BALANCE_MAX;
 use crate::order_row::Order;
-use crate::rates::{product, Rates};
+use crate::rates::Rates;
 use crate::skipped::Skipped;
-use crate::units::{LIMIT_SLACK_SHIFT, RATION_SHIFT};
+use crate::units::{word_product, LIMIT_SLACK_SHIFT, RATION_SHIFT};
 use crate::view::View;
 use crate::violation::Violation;
 
@@ -198,7 +198,8 @@ fn settle_wide(line: &mut Line, limit: u64, paid: u64, received: u64, fee: u64) 
     let (net, gross) = (line.rate.net_of(paid), line.rate.gross_of(paid));
     line.net.add_wide(net);
     line.gross.add_wide(gross);
-    line.asked.add_wide(product(paid, limit) >> line.rate.shift);
+    line.asked
+        .add_wide(word_product(paid, limit) >> line.rate.shift);
     let follows = u128::from(received) == net && u128::from(fee) == gross - net;
     follows && gross <= u128::from(BALANCE_MAX)
 }
@@ -217,7 +218,7 @@ fn add_wanted(line: &mut Line, want: u64) {
 /// What a ration leaves of `want`; nothing where that would receive nothing.
 pub(super) fn kept(line: &Line, want: u64) -> u64 {
     // At most `want`, since at most the whole is kept.
-    let kept = (product(want, line.kept) >> RATION_SHIFT) as u64;
+    let kept = (word_product(want, line.kept) >> RATION_SHIFT) as u64;
     if kept > line.dust {
         kept
     } else {

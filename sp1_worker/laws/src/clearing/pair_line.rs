@@ -2,8 +2,8 @@
 //! divisions for every order, and the sums over its orders.
 
 use super::sum::Sum;
-use crate::rates::{product, PairRate};
-use crate::units::{divide_two_words, RATION_ONE};
+use crate::rates::PairRate;
+use crate::units::{divide_two_words, word_product, RATION_ONE};
 
 /// One directed pair; rates at scale 2^S.
 #[derive(Clone, Copy)]
@@ -80,7 +80,7 @@ impl Line {
     /// `(amount rate) >> S` of a scaled amount: below `rate`, since the amount is below 2^S.
     #[inline(always)]
     pub fn receives(&self, scaled: u64, rate: u64) -> u64 {
-        ((product(scaled, rate) >> 64) as u64).wrapping_shr(self.down)
+        ((word_product(scaled, rate) >> 64) as u64).wrapping_shr(self.down)
     }
 }
 

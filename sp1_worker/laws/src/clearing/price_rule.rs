@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::totals::Totals;
 use crate::units::{log_ratio, partial_fill_shift, PRICE_SHIFT, RISK_SHIFT};
 use crate::view::{signed, View};
-use crate::wide::Wide;
+use crate::wide::{ProductSum, Wide};
 
 const ONE: u128 = 1 << PRICE_SHIFT;
 /// 2^-36 in log price: the grid of prices and rates, 1.5e-7 bps.
@@ -36,17 +36,17 @@ impl PriceRule {
     pub fn of(view: &View, totals: &Totals) -> Self {
         let assets = || 0..view.n;
         let off_target: Vec<Wide> = assets().map(|i| off_target(view, totals, i)).collect();
-        let rows = || view.params.risk.chunks_exact(view.n);
-        let marginal: Vec<Wide> = rows().map(|row| dot(row, &off_target)).collect();
+        let marginal = times(view.params.risk, |entry| entry, &off_target);
         let log_price: Vec<i128> = assets().map(|i| log_price(view, i)).collect();
         let residual = |(log, marginal): (&i128, &Wide)| {
             Wide::from(*log) + marginal.shift_right(RISK_SHIFT - PRICE_SHIFT)
         };
         let residual = log_price.iter().zip(&marginal).map(residual).collect();
-        let errors = errors(view, totals);
-        let tau = rows().zip(assets()).map(|(row, i)| {
-            let own = Wide::from(u128::from(SLACK) + ONE / view.reference.pbar(i) + 1);
-            own + propagated(row, &errors)
+        // `sum_j abs(G_ij) E_j`: below 2^80 2^171.
+        let propagated = times(view.params.risk, |entry| entry.abs(), &errors(view, totals));
+        let tau = propagated.iter().zip(assets()).map(|(propagated, i)| {
+            let own = u128::from(SLACK) + ONE / view.reference.pbar(i) + 1;
+            Wide::from(own) + propagated.shift_right(RISK_SHIFT)
         });
         Self {
             tau: tau.collect(),
@@ -58,14 +58,40 @@ impl PriceRule {
     }
 }
 
-/// `sum_j entry_j value_j`.
-pub fn dot(entries: &[[u64; 2]], values: &[Wide]) -> Wide {
-    let products = entries.iter().zip(values);
-    products.fold(Wide::ZERO, |sum, (entry, value)| {
-        if *entry == [0, 0] {
-            return sum;
+/// `sum_j entry(i, j) value_j` for each row i of an n x n matrix.
+///
+/// Where all values have 128 bits, as they do unless somebody lies about them, products of two words
+/// are enough: with entries below 2^112 their sum stays below 2^246.
+pub fn times(matrix: &[[u64; 2]], entry: impl Fn(i128) -> i128, values: &[Wide]) -> Vec<Wide> {
+    let rows = matrix.chunks_exact(values.len());
+    let sized = |value: &Wide| Some((value.is_negative(), value.abs().to_u128()?));
+    let sizes: Option<Vec<(bool, u128)>> = values.iter().map(sized).collect();
+    let Some(sizes) = sizes else {
+        return rows.map(|row| dot_of_wide(row, &entry, values)).collect();
+    };
+    rows.map(|row| dot(row, &entry, &sizes)).collect()
+}
+
+fn dot(row: &[[u64; 2]], entry: impl Fn(i128) -> i128, sizes: &[(bool, u128)]) -> Wide {
+    let (mut above, mut below) = (ProductSum::default(), ProductSum::default());
+    for (words, (negative, size)) in row.iter().zip(sizes) {
+        if words[0] | words[1] == 0 {
+            continue;
         }
-        sum + Wide::from(signed(entry)) * *value
+        let entry = entry(signed(words));
+        if (entry < 0) == *negative {
+            above.add(entry.unsigned_abs(), *size);
+        } else {
+            below.add(entry.unsigned_abs(), *size);
+        }
+    }
+    above.wide() - below.wide()
+}
+
+fn dot_of_wide(row: &[[u64; 2]], entry: impl Fn(i128) -> i128, values: &[Wide]) -> Wide {
+    let products = row.iter().zip(values);
+    products.fold(Wide::ZERO, |sum, (words, value)| {
+        sum + Wide::from(entry(signed(words))) * *value
     })
 }
 
@@ -107,16 +133,4 @@ fn errors(view: &View, totals: &Totals) -> Vec<Wide> {
 
 fn decimals(view: &View, asset: usize) -> u64 {
     view.registry[ASSET_WORDS * asset + DECIMALS]
-}
-
-/// `(sum_j abs(G_ij) E_j) >> 112`: below 2^80 2^171 before the shift.
-fn propagated(row: &[[u64; 2]], errors: &[Wide]) -> Wide {
-    let products = row.iter().zip(errors);
-    let sum = products.fold(Wide::ZERO, |sum, (entry, error)| {
-        if *entry == [0, 0] {
-            return sum;
-        }
-        sum + Wide::from(signed(entry).unsigned_abs()) * *error
-    });
-    sum.shift_right(RISK_SHIFT)
 }

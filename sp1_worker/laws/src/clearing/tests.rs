@@ -3,8 +3,8 @@ extern crate std;
 use super::order_pass::{kept, Cursor};
 use super::pair_line::Line;
 use super::sum::Sum;
-use crate::rates::{product, PairRate};
-use crate::units::RATION_ONE;
+use crate::rates::PairRate;
+use crate::units::{word_product, RATION_ONE};
 use crate::wide::Wide;
 
 const RATES: [u64; 4] = [1 << 60, (1 << 60) + 1, 0x5EED_5EED_5EED_5EED, (1 << 63) - 1];
@@ -35,7 +35,7 @@ fn one_multiplication_gives_what_product_and_shift_give() {
         for rate in RATES {
             let line = line(shift, rate, rate, 0);
             for amount in amounts().filter(|amount| *amount <= line.most) {
-                let due = product(amount, rate) >> shift;
+                let due = word_product(amount, rate) >> shift;
                 let found = line.receives(line.scaled(amount), rate);
                 assert_eq!(u128::from(found), due, "{amount} {rate} {shift}");
                 assert!(found < rate);
@@ -49,7 +49,7 @@ fn beyond_the_greatest_such_amount_a_bit_is_lost() {
     for shift in 1..64 {
         let line = line(shift, RATES[3], RATES[3], 0);
         let amount = line.most + 1;
-        let due = product(amount, RATES[3]) >> shift;
+        let due = word_product(amount, RATES[3]) >> shift;
         let found = line.receives(line.scaled(amount), RATES[3]);
         assert_ne!(u128::from(found), due, "{shift}");
     }

@@ -7,7 +7,8 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::{
-    divide_two_words, limit_rate, log_ratio, net_rate, partial_fill_shift, rate_shift, Leading,
+    divide_two_words, limit_rate, log_ratio, net_rate, partial_fill_shift, quotient_word,
+    rate_shift, Leading,
 };
 use crate::wide::Wide;
 
@@ -45,6 +46,17 @@ fn sides(rule: &str, given: &[&str], result: &str) -> (String, String) {
             let word = |text: &str| text.parse::<u64>().unwrap();
             let quotient = divide_two_words(word(first), word(second), word(given[2]));
             plain(i128::from(quotient))
+        }
+        "quotient_word" => {
+            let shift = second.parse().unwrap();
+            let (dividend, divisor) = (first.parse().unwrap(), given[2].parse().unwrap());
+            let found = quotient_word(dividend, shift, divisor);
+            if let Some((quotient, exact)) = found {
+                let back = Wide::from(quotient) * Wide::from(divisor);
+                assert_eq!(exact, back == Wide::from(dividend).shift_left(shift));
+            }
+            let text = found.map_or("far".to_string(), |(quotient, _)| quotient.to_string());
+            (text, result.to_string())
         }
         "log_ratio" => {
             let value = log_ratio(first.parse().unwrap(), second.parse().unwrap());
