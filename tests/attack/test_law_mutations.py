@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from convexfx_core.errors import CodecError, ExecutionError
 from tasks.adapters.rust_parts import RustParts
 from tests.attack import mutated_python, mutated_rust
 from tests.attack.known_witnesses import Known, known
@@ -34,8 +35,16 @@ def vectors_of(law: int) -> list[Known]:
 @pytest.mark.parametrize("law", SWITCHED)
 def test_a_python_law_cannot_be_removed_unnoticed(law: int) -> None:
     with law_off(law):
-        noticed = [v.name for v in vectors_of(law) if verdict(v.data) != v.due]
+        noticed = [v.name for v in vectors_of(law) if said_of(v) != v.due]
     assert noticed
+
+
+def said_of(witness: Known) -> tuple[int, int] | str | None:
+    """Its verdict; with a law off the code behind it may meet what it relies on never to meet."""
+    try:
+        return verdict(witness.data)
+    except (ExecutionError, CodecError, IndexError) as error:
+        return repr(error)
 
 
 @pytest.mark.parametrize("law", SWITCHED)
