@@ -3,9 +3,6 @@
 
 use crate::wide::Wide;
 
-#[cfg(test)]
-mod tests;
-
 /// Scale of prices and logarithms: 2^64.
 pub const PRICE_SHIFT: u32 = 64;
 /// Scale of the risk matrix G: 2^112.
@@ -206,3 +203,6 @@ fn log_of_wide(price: u128, reference: u128) -> Option<i128> {
     }
     Some(total)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,6 @@ mod ration;
 mod rejects;
 mod slack;
 mod sum;
-#[cfg(test)]
-mod tests;
 mod totals;
 
 use alloc::vec::Vec;
@@ -140,3 +138,6 @@ impl Terms {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
