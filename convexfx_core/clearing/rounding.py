@@ -27,6 +27,10 @@ from convexfx_core.units import (
 )
 
 PRICE_BITS: Final = 46
+VOLUME_BITS: Final = 38
+VOLUME_BPS: Final = 1e-9
+"""The filled volume of a level goes to a grid 2^-38 as coarse as the level, as long as that moves
+no price by more than 1e-9 bps: the last digits of a double are another machine's other digits."""
 _EXP_SHIFT: Final = 80
 _NEAR_BPS: Final = 1e-6
 
@@ -155,7 +159,8 @@ def _fill_levels(
         pay = pair // case.params.n
         grain = 1 << partial_fill_shift(case.params.decimals[pay])
         size = float(demand.size[level].sum()) * float(problem.quantum[pay])
-        total = round(float(found.share[pair]) * size / grain) * grain
+        step = max(grain, _volume_step(problem, pair, size))
+        total = round(float(found.share[pair]) * size / step) * step
         level = level[open_[level]]
         level = level[canonical_order(case, level)]
         budget, asked = problem.budget[level], problem.min_fill[level]
@@ -163,6 +168,16 @@ def _fill_levels(
         least = np.minimum((asked + np.uint64(grain - 1)) // grain * grain, budget)
         short = (part > 0) & (part < asked)
         paid[level] = np.where(short, least, part)
+
+
+def _volume_step(problem: Problem, pair: int, size: float) -> int:
+    """Grid of the filled volume of a level of ``size`` base units, a power of two."""
+    market, n = problem.market, problem.market.n
+    pay, receive = divmod(pair, n)
+    most = float(np.abs(market.impact[[pay, receive]]).max())
+    unit = float(market.unit_value[pay] / problem.quantum[pay])
+    allowed = VOLUME_BPS / (most * unit) if most > 0.0 else size
+    return 1 << max(0, min(int(size).bit_length() - VOLUME_BITS, int(allowed).bit_length() - 1))
 
 
 def canonical_order(case: ClearingCase, chosen: I64) -> I64:
