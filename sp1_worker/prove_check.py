@@ -177,8 +177,9 @@ def main() -> int:
     faults = both_proofs(parts)
     if everything:
         from sp1_worker.proven_epoch import faults_of_run
+        from sp1_worker.proven_small import faults_of_all
 
-        faults += faults_of_run()
+        faults += faults_of_all(parts) + faults_of_run()
     for fault in faults:
         print(f"prove: {fault}", file=sys.stderr)
     return int(bool(faults))

@@ -1,10 +1,9 @@
 """The guest on whole epochs, with the real host: what the Python laws say, twice the same.
 
 An empty set of fills, one order, twenty orders over six assets, a wave of the demo's traffic. The
-first three are also proven by ``make prove-all`` (``CONVEXFX_PROVE=1``).
+first three are also proven by ``make prove-all`` (``sp1_worker/proven_epoch.py``).
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -136,14 +135,3 @@ def test_a_proposal_that_did_not_converge_is_refused_by_python_and_by_the_guest(
     with pytest.raises(LawViolated) as caught:
         host.execute(witness)
     assert (caught.value.law, caught.value.index) == broken
-
-
-@pytest.mark.skipif(not os.environ.get("CONVEXFX_PROVE"), reason="minutes; make prove-all")
-@pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("name", SMALL)
-def test_an_epoch_proven(name: str, host: LawsHost) -> None:
-    result = SMALL[name]().apply()
-    values = result.public_values.to_bytes()
-    made = host.prove("core", result.witness)
-    assert made.public_values == values
-    host.verify("core", made.proof, values)
