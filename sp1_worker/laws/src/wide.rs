@@ -4,7 +4,8 @@
 //! before L9 has bounded it: `sum_j G_ij X_j` with 64 assets, `abs(G) < 2^80` and
 //! `abs(X) < 2^215` (flows below 2^150 at a price below 2^128, over 2^64, and an overflow), which is
 //! below 2^301. The other sums stay below 2^284, each with its reason where it is made. So nothing
-//! here wraps; additions and products assert it in a debug build.
+//! here wraps; additions and products assert it in a debug build. Only a test build that leaves out
+//! L9 may come to wider ones.
 
 use core::cmp::Ordering;
 use core::ops::{Add, AddAssign, Mul, Neg, Sub};

@@ -263,8 +263,31 @@ def hostile_witness(seed: int) -> Witness | None:
     told = market(rng)
     if told is None:
         return None
-    n, bits = told.params.n, 62 if told.widest else rng.choice((10, 30, 40, 57, 62))
+    bits = 62 if told.widest else rng.choice((10, 30, 40, 57, 62))
     rows = [order(rng, told, bits) for _ in range(rng.randint(0, 60 if told.widest else 12))]
+    return witness_from(rng, told, rows)
+
+
+def beyond_the_terms(orders: int) -> Witness:
+    """Orders that swap two assets of 2^124 at any price, all they may: a surplus of 2^122 each.
+
+    No risk, prices at the reference, nothing off target: the laws before hold.
+    """
+    rng, pbar = random.Random(3), (ONE, 1 << 124, 1 << 124)
+    none = ((0,) * 3,) * 3
+    params = replace(parameters(rng, 3, True), risk=none, risk_inverse=none, fee_ppm=none)
+    told = Market(params, Reference(9, pbar, pbar, pbar), pbar, None, True, 1.0)
+    rows = []
+    while len(rows) < orders:
+        row = order(rng, told, 62)
+        if row["paid"] == AMOUNT_MAX and 0 not in (row["pay"], row["receive"]):
+            rows.append(row)
+    return witness_from(rng, told, rows)
+
+
+def witness_from(rng: random.Random, told: Market, rows: list[Row]) -> Witness:
+    """The witness of orders at given prices: inventories, bounds and vaults that suit them."""
+    n = told.params.n
     room = BALANCE_MAX - 1 - sum(row["paid"] for row in rows)
     held = [max(0, min(room, 1 << rng.choice((40, 61, 62)))) for _ in range(n)]
     made, fees = inventories(rng, told, rows, held), [size(rng, 20) for _ in range(n)]

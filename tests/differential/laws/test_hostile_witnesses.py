@@ -10,9 +10,10 @@ from typing import Any
 
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws import check
+from convexfx_core.witness import encode_witness
 from tasks.adapters.rust_parts import RustParts
 from tests.differential.laws.campaign import Verdict, by_python
-from tests.differential.laws.hostile import hostile
+from tests.differential.laws.hostile import beyond_the_terms, hostile
 from tests.differential.laws.rust import answers, native_verdict
 from tests.rust import rust
 
@@ -70,3 +71,10 @@ def test_a_gap_beyond_its_width_is_a_violation_for_both(rust: RustParts) -> None
     assert [verdict.law for verdict in due] == [9] * len(GAP_BEYOND_128_BITS)
     assert verdicts(answers([rust.laws_check, "--stream"], batch)) == due
     assert {sides(data)[1] for data in batch if sides(data)} == {str((1 << 128) - 1)}
+
+
+def test_a_term_beyond_its_width_is_a_violation_for_both(rust: RustParts) -> None:
+    batch = [encode_witness(beyond_the_terms(orders)) for orders in (32, 33)]
+    due = by_python("scalar")(batch)
+    assert [(verdict.law, verdict.index) for verdict in due] == [(16, 65), (9, 3)]
+    assert verdicts(answers([rust.laws_check, "--stream"], batch)) == due

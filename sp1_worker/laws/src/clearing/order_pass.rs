@@ -157,7 +157,8 @@ impl<'a, const RATIONED: bool> Pass<'a, RATIONED> {
                 line.partials = line.partials.wrapping_add(1);
             }
             let least = order.min_fill();
-            if (want < least || paid > 0 && paid < least) && breaches.of(5, index, paid, least) {
+            let short = if paid > 0 && paid < least { paid } else { want };
+            if short < least && breaches.of(5, index, short, least) {
                 return;
             }
         }

@@ -15,7 +15,7 @@ const SLACK: u64 = 1 << (PRICE_SHIFT - 36);
 const ASSET_WORDS: usize = 8;
 const DECIMALS: usize = 5;
 /// LOG of a price so far from its reference that only a build without L7 comes to it.
-const FAR: i128 = i128::MIN / 2;
+const FAR: i128 = -(1 << 90);
 
 /// Both sides of the price rule, by asset; logarithms at scale 2^64.
 pub struct PriceRule {
