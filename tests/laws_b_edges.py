@@ -30,6 +30,7 @@ from tests.laws_b_epochs import (
 )
 from tests.laws_b_exact import exact_cases
 from tests.laws_b_forge import seal_without, verdict
+from tests.laws_b_limits import beyond, in_range
 from tests.laws_b_malformed import le, spliced
 from tests.property.clearing_cases import Shape
 
@@ -189,7 +190,16 @@ def exactly() -> Iterator[Edge]:
             yield breaking(f"l{law:02}-exact-{name}", law, told)
 
 
+def limits() -> Iterator[Edge]:
+    """Fields at the ends of their ranges, and beyond them."""
+    for name, told in in_range():
+        yield holding(f"limit-{name}", told)
+    for name, section, data in beyond():
+        yield Edge(f"l00-s{section:02}-beyond-{name}", data, 0, section)
+
+
 def edge_vectors() -> Iterator[Edge]:
     """All of them."""
-    for group in (second_zero, both_sides, exactly, largest_numbers, many_rows, extremes):
+    groups = (second_zero, limits, both_sides, exactly, largest_numbers, many_rows, extremes)
+    for group in groups:
         yield from group()

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convexfx_core.limits import AMOUNT_MAX, VALUE_MAX
+from convexfx_core.limits import AMOUNT_MAX, NONCE_MAX, VALUE_MAX
 from convexfx_core.order_row import MANTISSA_MAX, NO_ASSET, ORDER_DTYPE
 from convexfx_core.params import Params
 from convexfx_core.proposal import Proposal, Ration
@@ -256,6 +256,7 @@ def rations() -> Iterator[Case]:
         yield f"dust-wanted-{want}", 10, _all_cut(told_at(params, reference, rows, [want]))
     yield from _at_no_bound()
     yield from _near_a_bound(told_at(params, reference, rows, [9]))
+    yield "wants-of-70-bits", None, _wants_of_70_bits()
     half = Ration((0, -(1 << 39), 0), np.array([7], np.uint64))
     for law, paid in ((None, 0), (10, 3)):
         said = _all_cut(told_at(params, reference, rows, [7]))
@@ -266,6 +267,20 @@ def rations() -> Iterator[Case]:
         held = said.opening.pool.inventory[1]
         said = said.opened(params=replace(said.opening.params, q_max=(WIDE, held + 4, WIDE)))
         yield "cut-in-half", law, said.proposed(ration=half, paid=np.array([paid], np.uint64))
+
+
+def _wants_of_70_bits() -> Told:
+    """An order that would receive more than any balance, if its ration left it anything."""
+    params, reference = params_at((ONE, ONE, ONE << 10))
+    rows = orders({"pay": 2, "receive": 1, "budget": 1 << 60})
+    none = told_at(params, reference, rows, [0])
+    held, ration = none.opening.pool.inventory, Ration((0, 0, -(1 << 40)), rows["budget"])
+    bounded = replace(
+        none.opening.params,
+        target=(held[0], held[1] - (1 << 70), held[2] + (1 << 60)),
+        q_max=(WIDE, WIDE, held[2]),
+    )
+    return none.opened(params=bounded).proposed(ration=ration)
 
 
 def _at_no_bound() -> Iterator[Case]:
@@ -373,6 +388,8 @@ def twice() -> Iterator[Case]:
     gaps = fine.consumed.copy()
     gaps["nonce"][1:] += 1
     yield "twice-a-gap", 14, rediffed(replace(fine, consumed=gaps))
+    spent = edited(fine.vaults, 0, nonce=NONCE_MAX)
+    yield "a-vault-at-its-last-nonce", 14, replace(fine, vaults=spent)
     cancels = orders(*({"kind": 2, "receive": NO_ASSET, "pay": k} for k in range(3)))
     idle = witness_of(told_at(params, reference, cancels, []))
     paid, kept = np.array([0, 1, 1], np.uint64), idle.amounts.copy()
