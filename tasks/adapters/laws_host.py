@@ -134,7 +134,8 @@ class LawsHost:
             return ask_to_prove(
                 socket, request, on_event, self.limits.silence_s, self.limits.turn_s
             )
-        words = ("prove", "--mode", mode, str(path), "--out", str(out))
+        key = self.program.vkey.hex()
+        words = ("prove", "--mode", mode, str(path), "--out", str(out), "--vkey", key)
         return self._run(words, self.limits.prove_s, on_event, (held,))
 
     def _proven(self, answer: Json, mode: str, proof: bytes) -> Proven:
