@@ -29,6 +29,7 @@ from convexfx.local.prefect_server import (
 from convexfx.local.provision import provision
 from convexfx.local.service import HOST, Part, Port, Service, Step, answers
 from convexfx_core.errors import PeerUnreachable
+from tasks.adapters.law_program import read_law_program
 from tasks.adapters.laws_host import SP1_MODES, LawsHost
 from tasks.adapters.laws_serve import is_listening
 from tasks.adapters.proof_modes import host_binary, host_of, require_mode
@@ -297,4 +298,19 @@ def local_exchange(
     free : gives that many free ports, for tests; None: ``ports`` hold.
     """
     chosen = ports if free is None else replace(Ports(*free(5)))
-    return Exchange(folder, chosen, local_settings(folder, chosen, settings), scheduled)
+    pinned = local_settings(folder, chosen, with_own_program(folder, settings))
+    return Exchange(folder, chosen, pinned, scheduled)
+
+
+def with_own_program(folder: Path, settings: Settings) -> Settings:
+    """Settings that name a copy of the law program in the state folder.
+
+    Who builds another guest meanwhile, or checks out another commit, does not change the program of
+    an exchange that runs; its agreement names the one that it began with.
+    """
+    program = read_law_program(settings.law_program)
+    if settings.proof_mode == "attested" or program is None:
+        return settings
+    own = folder.absolute() / "elf"
+    shutil.copytree(program.folder, own, dirs_exist_ok=True)
+    return settings.changed(law_program=own)

@@ -1,5 +1,7 @@
 """The whole local exchange under Prefect: retries show cached stages, schedules run, kills heal.
 
+Mode executed where the Rust parts are built, else attested, as in `make run`.
+
 One stack serves all tests of this file; they run in their sequence.
 """
 
@@ -21,6 +23,7 @@ from convexfx.local.session import demo_traffic
 from convexfx.local.supervisor import Stack
 from convexfx.local.traffic import Traffic
 from convexfx.wallet import parquet_bundle
+from tasks.adapters.proof_modes import default_mode
 from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import context_from_settings
 from tasks.chain import outcome_of, read_head
@@ -112,6 +115,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("exchange")
     fault = folder / "fault"
     settings = Settings(epoch_interval_s=10)
+    settings = settings.changed(proof_mode=default_mode(settings)[0])
     exchange = local_exchange(folder, Ports(), settings, scheduled=False, free=free_ports)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONVEXFX_FAULT", str(fault))
@@ -135,7 +139,7 @@ def test_retry_finishes_the_epoch_and_shows_cached_stages(running: Running, plac
     running.await_states(run, cached=STAGES[:place], executed=STAGES[place:])
     outcome = outcome_of(running.ctx.store, epoch)
     assert outcome is not None
-    assert outcome["status"] == "settled"
+    assert (outcome["status"], outcome["mode"]) == ("settled", running.ctx.proof_mode)
     assert [f for f in replay_epoch(running.ctx.store, epoch) if not f.holds] == []
 
 
@@ -189,9 +193,10 @@ def test_ten_thousand_orders_cost_little_above_their_stages(running: Running) ->
 def test_runs_have_their_artifacts(running: Running) -> None:
     rows = running.ask("POST", "/artifacts/filter", {"limit": 200})
     keys = {row["key"] for row in rows}
-    assert {"epoch-report", "epoch-prices", "epoch-objects", "proof-attested"} <= keys
+    mode = running.exchange.settings.proof_mode
+    assert {"epoch-report", "epoch-prices", "epoch-objects", f"proof-{mode}"} <= keys
     report = next(row for row in rows if row["key"] == "epoch-report")
-    assert "attested (not a proof)" in report["data"]
+    assert f"{mode} (not a proof)" in report["data"]
 
 
 def test_results_are_json_in_the_bucket(running: Running) -> None:

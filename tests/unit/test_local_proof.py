@@ -75,6 +75,18 @@ def test_a_proving_stack_verifies_and_serves(
     assert variables["CONVEXFX_LAWS_HOST"] == str(fake_host.binary)
 
 
+def test_another_guest_built_meanwhile_changes_nothing(fake_host: FakeHost, tmp_path: Path) -> None:
+    """The stack's own copy is what its processes are told of."""
+    exchange = exchange_of(fake_host, "core", tmp_path)
+    (fake_host.folder / "elf" / "vkey.txt").write_text("33" * 32)
+    (fake_host.folder / "elf" / "laws-guest.elf").write_bytes(b"another")
+    variables = services(exchange)["worker-sp1-gpu"].env
+    assert variables["CONVEXFX_LAW_PROGRAM"] == str(tmp_path / "elf")
+    host = host_of(exchange.settings)
+    host.program.require_unchanged()
+    assert host.program.vkey.hex() == VKEY
+
+
 def test_a_prover_that_serves_already_is_not_started_again(
     fake_host: FakeHost, tmp_path: Path
 ) -> None:
@@ -111,7 +123,7 @@ def test_the_program_is_checked_before_any_worker_starts(
     assert names.index("law program") < worker
     steps(exchange)["law program"].run()
     assert fake_host.runs() == ["selfcheck", "vkey"]
-    (fake_host.folder / "elf" / "vkey.txt").write_text("11" * 32)
+    (tmp_path / "elf" / "vkey.txt").write_text("11" * 32)
     with pytest.raises(ProofError, match="WRONG_VKEY"):
         steps(exchange)["law program"].run()
 
