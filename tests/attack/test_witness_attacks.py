@@ -46,6 +46,42 @@ def test_there_are_enough_of_them() -> None:
     assert len({attack.data for attack in attacks()}) >= len(attacks()) - 5
 
 
+NAMED = {
+    "amount from nowhere": (3, 6),
+    "rounding siphon": (3,),
+    "price outside its band": (7,),
+    "limit broken by one unit": (2,),
+    "minimum fill": (5,),
+    "hidden asset": (0,),
+    "duplicate or unsorted": (13,),
+    "nonce gap or reuse": (14,),
+    "expired order": (15,),
+    "more than the vault holds": (16,),
+    "diffs differ from fills": (18,),
+    "overflow": (0, 1, 3, 6, 9, 10, 19),
+    "overflow of a product": (3, 9, 10, 16, 19),
+    "truncated or padded": (0,),
+    "length bomb": (0,),
+    "ration for the operator": (0, 2, 10),
+    "reject for the operator": (0, 9, 11),
+    "gap understated": (19,),
+}
+"""Families that an operator is expected to think of, with the laws that stand against them."""
+TRUE = {"replayed epoch", "first epoch", "other shard", "other network", "foreign pool",
+        "foreign vault", "swapped parameters", "swapped reference", "other terms"}  # fmt: skip
+
+
+def test_the_expected_families_are_there() -> None:
+    found: dict[str, set[int | None]] = {}
+    for attack in attacks():
+        found.setdefault(attack.family, set()).add(attack.law)
+    assert {name: tuple(sorted(found[name])) for name in NAMED} == NAMED
+    assert {attack.name for attack in attacks() if attack.law is None} >= TRUE
+    first = [attack for attack in attacks() if attack.family == "the five"]
+    assert attacks()[: len(first)] == tuple(first)
+    assert len(first) >= 5
+
+
 def test_they_are_aimed_at_every_law() -> None:
     aimed = Counter(attack.law for attack in attacks())
     assert set(aimed) == {None, *range(20)}

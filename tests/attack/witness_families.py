@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from tests.attack import witness_binding, witness_fills, witness_prices
+from tests.attack import witness_binding, witness_fills, witness_prices, witness_products
 from tests.attack.witness_attack import Attack, Family, made, values_of
 from tests.laws_b_vectors import Vector, write
 
@@ -32,6 +32,7 @@ FAMILIES: tuple[Family, ...] = (
     witness_prices.rejections,
     witness_prices.gaps,
     witness_prices.multiplications,
+    witness_products.products,
     witness_binding.order_sets,
     witness_binding.nonces,
     witness_binding.expiries,
