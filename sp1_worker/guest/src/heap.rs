@@ -1,7 +1,8 @@
 //! Memory for the laws: handed out from the end of the image upwards, never taken back.
 //!
-//! A run is short and SP1's memory is zero until it is written, so a zeroed allocation costs as
-//! little as any other.
+//! A run is short, so nothing is ever reused. Memory that no one has written holds whatever the
+//! prover likes: SP1 constrains the first value of an address only where the image names it. So
+//! zeroed memory is written with zeros, however untouched it is.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
@@ -40,12 +41,6 @@ unsafe impl GlobalAlloc for Heap {
             }
             _ => ptr::null_mut(),
         }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise, passed on. No address is handed out twice, so the memory
-        // is as zero as SP1 made it.
-        unsafe { self.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
