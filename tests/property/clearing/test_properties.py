@@ -1,6 +1,7 @@
 """The named properties of the clearing, each on random markets (clearing specification 10)."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from convexfx_core.clearing.kernels import load
 from convexfx_core.clearing.problem import pose
 from convexfx_core.clearing.scp import Equilibrium, solve
 from convexfx_core.proposal import Proposal
-from convexfx_core.units import gross_rate, log_ratio, rate_shift
+from convexfx_core.settlement import settle
+from convexfx_core.units import gross_rate, limit_rate, log_ratio, net_rate, rate_shift
 from tests.property.clearing_cases import Shape, case_of, million_per_unit, order_rows, params_of
 from tests.property.clearing_hard import built, risk
 from tests.property.clearing_oracle import check
@@ -53,11 +55,90 @@ def test_01_uniform_price_allows_no_triangular_arbitrage(seed: int) -> None:
                     assert product <= 1 << sum(shifts)
 
 
+@dataclass(frozen=True)
+class Traded:
+    """One order of a cleared case in plain integers."""
+
+    pay: int
+    receive: int
+    budget: int
+    paid: int
+    wanted: int
+    net: int
+    gross: int
+    shift: int
+    limit: int
+
+
+def traded(case: ClearingCase, proposal: Proposal) -> Iterator[Traded]:
+    """Every order, its rates worked out one by one."""
+    r, prices = case.reference, proposal.prices
+    wanted = proposal.ration.demanded if proposal.ration else proposal.paid
+    for order, paid, want in zip(case.orders, proposal.paid, wanted, strict=True):
+        i, j = int(order["pay"]), int(order["receive"])
+        shift, fee = rate_shift(r.pbar[i], r.pbar[j]), case.params.fee_ppm[i][j]
+        gross = gross_rate(prices[i], prices[j], shift)
+        limit = net_rate(gross_rate(r.plo[i], r.phi[j], shift), fee)
+        if order["limit_kind"]:
+            limit = limit_rate(int(order["limit_m"]), int(order["limit_e"]), shift)
+        amounts = int(order["budget"]), int(paid), int(want)
+        yield Traded(i, j, *amounts, net_rate(gross, fee), gross, shift, limit)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-def test_02_to_06_limits_fills_conservation_bands_bounds(seed: int) -> None:
+def test_02_no_fill_is_beyond_its_limit(seed: int) -> None:
     case = case_of(FULL, seed)
-    report = check(case, clear(case))
+    filled = [order for order in traded(case, clear(case)) if order.paid]
+    assert all(order.net >= order.limit for order in filled)
+    assert len(filled) > 20
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_03_what_is_in_the_money_is_full(seed: int) -> None:
+    case = case_of(FULL, seed)
+    proposal = clear(case)
+    for k, order in enumerate(traded(case, proposal)):
+        clearly = order.net - order.limit > order.limit >> 38
+        dust = (order.budget * order.net) >> order.shift == 0
+        if clearly and not dust and k not in proposal.rejected:
+            assert order.wanted == order.budget
+            assert order.paid == order.budget or proposal.ration is not None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_04_every_unit_is_conserved(seed: int) -> None:
+    case = case_of(FULL, seed)
+    proposal = clear(case)
+    done, held = settle(case, proposal), list(case.inventory)
+    for k, order in enumerate(traded(case, proposal)):
+        assert int(done.received[k]) == (order.paid * order.net) >> order.shift
+        assert int(done.received[k] + done.fee[k]) == (order.paid * order.gross) >> order.shift
+        held[order.pay] += order.paid
+        held[order.receive] -= int(done.received[k]) + int(done.fee[k])
+    assert done.inventory_after == tuple(held)
+    report = check(case, proposal)
     assert report.violations == []
+    assert report.inventory == held
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_05_prices_stay_inside_their_bands(seed: int) -> None:
+    case = case_of(replace(FULL, band=3.0, impact=2.0), seed)
+    proposal, r = clear(case), case.reference
+    for price, low, high, over in zip(
+        proposal.prices, r.plo, r.phi, proposal.overflow, strict=True
+    ):
+        assert low <= price <= high
+        assert over == 0 or price == (high if over < 0 else low)
+    assert any(proposal.overflow)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_06_inventories_stay_inside_their_bounds(seed: int) -> None:
+    case = case_of(replace(FULL, bounds=6.0), seed)
+    after, p = settle(case, clear(case)).inventory_after, case.params
+    for x, held, low, high in zip(after, case.inventory, p.q_min, p.q_max, strict=True):
+        assert min(low, held) <= x <= max(high, held)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
