@@ -4,10 +4,10 @@ Every public value is recomputed from the manifest, the orders and vaults that i
 frozen proposal; the proof has to show exactly these values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from convexfx_core.errors import (
     CodecError,
@@ -101,7 +101,11 @@ class Epoch:
 
 
 def verify_epoch(
-    store: Store, number: int, key_of: Any, mode: str = "", proof: bytes | None = None
+    store: Store,
+    number: int,
+    key_of: Callable[[str], Key],
+    mode: str = "",
+    proof: bytes | None = None,
 ) -> Verified:
     """Verify an epoch's proof.
 

@@ -8,6 +8,7 @@ from typing import Any
 from convexfx.agreement import require_active
 from convexfx.dry_epoch import run_dry_epoch
 from convexfx_core.errors import ConvexFxError
+from tasks.adapters.proof_modes import host_or_none, require_mode
 from tasks.adapters.s3 import S3Store
 from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import context_from_settings
@@ -28,7 +29,7 @@ class Check:
 
 
 def run_checks(config: Path | None) -> Iterator[Check]:
-    """Settings, store, queue, gateway, agreement, law program, one dry epoch.
+    """Settings, law program, store, queue, gateway, agreement, one dry epoch.
 
     A check that fails does not stop the others that can still run.
     """
@@ -41,6 +42,7 @@ def run_checks(config: Path | None) -> Iterator[Check]:
         return f"shard {loaded.shard} on {loaded.network}, proof mode {loaded.proof_mode}"
 
     yield attempt("settings", settings)
+    yield attempt("law program", lambda: describe_program(Settings.load(config)))
     if holder:
         for name, check in peer_checks(holder[0]):
             yield attempt(name, check)
@@ -67,7 +69,23 @@ def peer_checks(ctx: Context) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "store semantics", store
     yield "queue", queue
     yield "gateway", gateway
-    yield "law program and agreement", agreement
+    yield "agreement", agreement
+
+
+def describe_program(settings: Settings) -> str:
+    """What this installation can run besides mode ``attested``.
+
+    Raises
+    ------
+    ConvexFxError
+        The configured mode cannot run here, or the program is not the pinned one.
+    """
+    require_mode(settings)
+    host = host_or_none(settings)
+    if host is None:
+        return "none: Rust parts are not built (make rust), mode attested only"
+    sp1 = host.selfcheck(with_vkey=False).get("sp1", "of unknown version")
+    return f"guest {host.program.elf_sha256[:16]}..., SP1 {sp1}, key {host.program.vkey.hex()}"
 
 
 def attempt(name: str, check: Callable[[], str]) -> Check:

@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
             witness = next(w for w in rest if w.endswith("witness.bin"))
             print(json.dumps(prove(control, elf, mode, witness, out, report)))
         else:
-            print(json.dumps({"vkey": "0x" + vkey(elf), "version": "6.10.0"}))
+            print(json.dumps({"vkey": "0x" + vkey(elf), "sp1": "6.10.0"}))
     except Failed as failed:
         print(json.dumps(failed.answer))
         return failed.code

@@ -156,7 +156,7 @@ def test_a_key_that_is_not_that_of_the_elf_is_found(fake_host: FakeHost) -> None
 
 
 def test_selfcheck_answers(fake_host: FakeHost) -> None:
-    assert fake_host.host().selfcheck()["version"] == "6.10.0"
+    assert fake_host.host().selfcheck()["sp1"] == "6.10.0"
     assert fake_host.runs() == ["selfcheck", "vkey"]
 
 
