@@ -7,15 +7,15 @@ without fences, atomics, counters and compressed forms. Written from the RISC-V 
 import hashlib
 import re
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.unit.elf_image import EXECUTABLE, READABLE, WRITABLE, parse
+
 FOLDER = Path(__file__).resolve().parents[2] / "sp1_worker" / "elf"
 ELF = FOLDER / "laws-guest.elf"
 STACK_TOP = 0x7800_0000
-EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
 SIZE_MAX = 200_000
 ECALL, EBREAK, UNIMP = 0x0000_0073, 0x0010_0073, 0xC000_1073
 
@@ -39,45 +39,6 @@ def decodes(word: int) -> bool:
     if opcode in (0x33, 0x3B):
         return (funct7, funct3) in (ALU if opcode == 0x33 else ALU_WORD)
     return word in (ECALL, EBREAK, UNIMP)
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A part of the file that is loaded: addresses and sizes in bytes."""
-
-    flags: int
-    offset: int
-    address: int
-    file_size: int
-    memory_size: int
-
-    @property
-    def end(self) -> int:
-        return self.address + self.memory_size
-
-
-@dataclass(frozen=True)
-class Image:
-    """What the loader sees of an ELF file."""
-
-    data: bytes
-    entry: int
-    segments: tuple[Segment, ...]
-
-    def code(self) -> list[Segment]:
-        return [segment for segment in self.segments if segment.flags & EXECUTABLE]
-
-
-def parse(data: bytes) -> Image:
-    """Header and loaded segments of a 64-bit little-endian RISC-V executable."""
-    assert data[:6] == b"\x7fELF\x02\x01", "64-bit little-endian ELF"
-    kind, machine = struct.unpack_from("<HH", data, 16)
-    assert (kind, machine) == (2, 243), "an executable for RISC-V"
-    entry, headers = struct.unpack_from("<QQ", data, 24)
-    size, count = struct.unpack_from("<HH", data, 54)
-    rows = [struct.unpack_from("<IIQQQQQQ", data, headers + size * i) for i in range(count)]
-    loaded = [Segment(row[1], row[2], row[3], row[5], row[6]) for row in rows if row[0] == 1]
-    return Image(data, entry, tuple(loaded))
 
 
 def faults(data: bytes) -> list[str]:
