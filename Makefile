@@ -20,7 +20,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt scripts/env.sh
 	@scripts/env.sh $(VENV)
 	@touch $@
 
-run: env ## the whole exchange on this machine; EPOCHS=3 stops after three settled epochs; PROOF=attested names the mode
+run: env ## the whole exchange on this machine; EPOCHS=3 stops after three settled epochs; PROOF=core names the mode
 	@$(BIN)/convexfx up $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(PROOF),--proof $(PROOF))
 
 test: env ## lint and the whole default test suite

@@ -82,3 +82,18 @@ def test_invalid_file_is_one_line(tmp_path: Path, text: str) -> None:
 def test_invalid_path_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--config"):
         Settings.load(tmp_path / "absent.yaml")
+
+
+def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVEXFX_PROOF_MODE", "attested")
+    settings = Settings.load()
+    changed = settings.changed(proof_mode="core", epoch_interval_s=7)
+    assert (changed.proof_mode, changed.epoch_interval_s) == ("core", 7)
+    assert settings.proof_mode == "attested", "the original is left alone"
+
+
+@pytest.mark.parametrize(("key", "value"), [("proof_mode", "mock"), ("epoch_interval_s", 1)])
+def test_invalid_options_are_named_too(key: str, value: object) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings().changed(**{key: value})
+    assert (caught.value.code, caught.value.field) == ("SETTING", key)
