@@ -171,6 +171,10 @@ def _grains() -> Iterator[Case]:
         rows = orders({"pay": pay, "receive": 3 - pay, **at_rate})
         for law, off in ((None, error + 1), (9, error + 2)):
             yield f"grain-{name}", law, told_at(params, reference, rows, [50], off)
+    params, reference = params_at((ONE, ONE, ONE), ((1 << 28) + 2) << 48)
+    rows = orders(*({"pay": 2, "receive": 1, **at_rate} for _ in range(2)))
+    for law, off in ((None, 7 + 2 * 17 * 64), (9, 8 + 2 * 17 * 64)):
+        yield "grain-of-two", law, told_at(params, reference, rows, [50, 60], off)
     for law, paid, off in ((None, 100, 5), (9, 100, 6)):
         params, reference = params_at((ONE, ONE, ONE), ((1 << 28) + 2) << 48)
         rows = orders({"pay": 2, "receive": 1, **at_rate})
@@ -332,6 +336,12 @@ def rejections() -> Iterator[Case]:
         near = orders({**asks, **limit_equal_to(rate - room, 61)})
         said = told_at(params, reference, near, [0])
         yield "rejected-for-its-move", law, _rejected(said, 1)
+    # With a risk of one on asset 1: ten for the move, two more for its tolerance.
+    risky, _ = params_at((ONE, ONE, ONE), 1 << 48)
+    for law, room in ((None, (1 << 26) + 2), (11, (1 << 26) + 3)):
+        near = orders({**asks, **limit_equal_to(rate - room, 61)})
+        said = told_at(risky, reference, near, [0])
+        yield "rejected-for-just-its-move", law, _rejected(said, 1)
     glad = orders({**asks, **limit_equal_to(rate - (1 << 40), 61)})
     said = _rejected(told_at(params, reference, glad, [0]), 2)
     held = said.opening.pool.inventory
