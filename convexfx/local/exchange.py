@@ -117,10 +117,14 @@ class Exchange:
         )
 
     def work(self) -> tuple[Part, ...]:
-        """What does an exchange's work, wherever its store, queue and network are."""
-        workers = (self._worker(EPOCH_POOL), self._worker(PROVE_POOL), *self._prover())
+        """What does an exchange's work, wherever its store, queue and network are.
+
+        The served prover comes last: its start takes every core for a minute; nobody waits for it.
+        """
+        workers = (self._worker(EPOCH_POOL), self._worker(PROVE_POOL))
         check = (Step("law program", self._check_program),) if self._runs_the_guest() else ()
-        return (*check, (*workers, self._api()), Step("deployments", self._deploy))
+        deploy = Step("deployments", self._deploy)
+        return (*check, (*workers, self._api()), deploy, *self._prover())
 
     def executor_parts(self) -> tuple[Part, ...]:
         """The executor alone: a Prefect server, unless one answers on its port, and the work."""
