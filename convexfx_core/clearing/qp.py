@@ -75,9 +75,11 @@ class Solution:
     objective: float
 
 
-def solve_subproblem(problem: Subproblem, backend: Backend = "piqp") -> Solution:
-    """Solve one programme; raises ``NotConverged`` if the backend does not report a solution."""
-    answer = _piqp(problem) if backend == "piqp" else _cvxpy(problem)
+def solve_subproblem(
+    problem: Subproblem, backend: Backend = "piqp", accuracy: float = ACCURACY
+) -> Solution:
+    """Solve one programme to a tolerance; raises ``NotConverged`` if the backend does not."""
+    answer = (_piqp if backend == "piqp" else _cvxpy)(problem, accuracy)
     count, q = len(problem.limit), len(problem.impact)
     fill = np.clip(answer[:count], 0.0, problem.size)
     overflow = answer[count : count + q] - answer[count + q : count + 2 * q]
@@ -110,7 +112,7 @@ def _incidence(problem: Subproblem) -> Any:
     return sparse.csc_matrix((values, (rows, columns)), shape=(q + 1, count))[1:]
 
 
-def _piqp(problem: Subproblem) -> F64:
+def _piqp(problem: Subproblem, accuracy: float) -> F64:
     piqp = import_module("piqp")
 
     count, q = len(problem.limit), len(problem.impact)
@@ -125,7 +127,7 @@ def _piqp(problem: Subproblem) -> F64:
     low = np.concatenate((np.zeros(rest), np.full(q, -np.inf)))
     high = np.concatenate((problem.size, np.full(3 * q, np.inf)))
     solver = piqp.SparseSolver()
-    solver.settings.eps_abs = solver.settings.eps_rel = ACCURACY
+    solver.settings.eps_abs = solver.settings.eps_rel = accuracy
     solver.setup(quadratic, linear, equal, problem.offset[1:], None, None, None, low, high)
     status = solver.solve()
     if status != piqp.PIQP_SOLVED:
@@ -133,7 +135,7 @@ def _piqp(problem: Subproblem) -> F64:
     return np.asarray(solver.result.x, dtype=np.float64)
 
 
-def _cvxpy(problem: Subproblem) -> F64:
+def _cvxpy(problem: Subproblem, accuracy: float) -> F64:
     cvxpy: Any = import_module("cvxpy")
 
     count, q = len(problem.limit), len(problem.impact)
@@ -149,7 +151,7 @@ def _cvxpy(problem: Subproblem) -> F64:
     rules = [z == problem.offset[1:] + _incidence(problem) @ fill - over + under]
     rules += [fill >= 0, fill <= problem.size, over >= 0, under >= 0]
     programme = cvxpy.Problem(cvxpy.Minimize(cost), rules)
-    tight = {"tol_gap_abs": ACCURACY, "tol_gap_rel": ACCURACY, "tol_feas": ACCURACY}
+    tight = {"tol_gap_abs": accuracy, "tol_gap_rel": accuracy, "tol_feas": accuracy}
     programme.solve(solver="CLARABEL", **tight)
     if programme.status not in ("optimal", "optimal_inaccurate"):
         raise NotConverged(f"cvxpy: {programme.status}")

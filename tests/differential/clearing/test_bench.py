@@ -1,15 +1,19 @@
 """The benchmark's own parts, on the smallest sizes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from bench import clearing as bench
+from bench.clearing_report import OVER_CVXPY, OVER_SORT, plot, targets
+from tests.property.clearing_cases import Shape, case_of
 
-FIELDS = {"assets", "orders", "kernels", "S_ms", "iterations", "peak_mib"} | {
+FIELDS = {"assets", "orders", "kernels", "S_ms", "iterations", "made_mib", "peak_mib"} | {
     f"{name}_{unit}"
-    for name in ("solve", "propose", "certify", "verify")
+    for name in ("solve", "propose", "settle", "verify", "certified")
     for unit in ("ms", "over_S")
 }
 
@@ -23,6 +27,23 @@ def test_a_case_reports_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["piqp_price_error_bps"] < 1e-4
     assert row["piqp_ratio"] > 0
     assert json.loads(json.dumps(row))["orders"] == 20
+    assert not any("_2_" in name for name in row)
+
+
+def test_compiled_rows_tell_what_two_threads_make_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "median_ms", lambda function: function() is None or 2.0)
+    monkeypatch.setattr(bench, "BUDGET_S", 0.0)
+    case = case_of(Shape(assets=3, orders=400), 1)
+    assert set(bench.integer_times(case, "numba")) >= {"verify_2_ms", "certified_2_ms"}
+
+
+def test_numpy_rows_load_no_compiled_code() -> None:
+    line = ["--case", "3", "300", "numpy", ""]
+    code = (
+        "import sys; from bench import clearing as b; b.BUDGET_S = 0;"
+        f"sys.argv[1:] = {line!r}; b.main(); assert 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=bench.ROOT, stdout=-3)
 
 
 def test_a_median_is_of_at_least_three_warm_runs() -> None:
@@ -38,7 +59,8 @@ def test_every_size_is_run_with_both_kernels_and_generic_solvers_where_they_can(
         ["50", "1000000", "numba"], ["50", "1000000", "numpy"],
     ]  # fmt: skip
     assert lines[0][4] == "piqp,cvxpy"
-    assert lines[2][4] == ""
+    assert lines[2][4] == "piqp,cvxpy"
+    assert lines[3][4] == ""
     assert next(bench.cases([(6, 1000)], 100))[4] == ""
 
 
@@ -48,13 +70,43 @@ def test_a_failing_case_is_told_and_does_not_stop_the_others() -> None:
     assert "failed" in told
 
 
+def rows_of(better: float) -> list[dict[str, object]]:
+    """Rows of every size that a target names, each figure ``better`` times as good as asked."""
+    rows = []
+    sizes = [(50, 10**6), (50, 10**7), *OVER_CVXPY]
+    for assets, orders in dict.fromkeys(sizes):
+        for kernels in ("numba", "numpy"):
+            row = {"assets": assets, "orders": orders, "kernels": kernels, "S_ms": 100.0}
+            scale = 100.0 * orders / 10**6 / better
+            scale *= 1.4 if orders == 10**7 and better < 1 else 1.0
+            for figure in ("solve", "certified", "verify"):
+                row[f"{figure}_ms"] = OVER_SORT[kernels, figure] * scale
+                row[f"{figure}_over_S"] = row[f"{figure}_ms"] / 100.0
+            row["peak_mib"] = 24 * 1024 / better
+            if kernels == "numba" and (assets, orders) in OVER_CVXPY:
+                asked = OVER_CVXPY[assets, orders]
+                slowest = max(asked[k] * OVER_SORT[k, "solve"] for k in asked)
+                row["cvxpy_ms"] = slowest * scale * better * better
+                row["cvxpy_ms"] *= 1.0 if better > 1 else 0.1
+            rows.append(row)
+    return rows
+
+
+def test_targets_are_met_or_missed_by_the_figures() -> None:
+    good, bad = targets(rows_of(1.01)), targets(rows_of(0.99))
+    assert len(good) == len(bad) == len(OVER_SORT) + 2 * len(OVER_CVXPY) + 6
+    assert all(line["met"] for line in good)
+    assert not any(line["met"] for line in bad)
+    assert targets([]) == []
+
+
 def test_the_plot_is_drawn(tmp_path: Path) -> None:
-    row = {"assets": 50, "solve_ms": 1.0, "propose_ms": 2.0, "certify_ms": 1.0, "piqp_ms": 9.0,
+    row = {"assets": 50, "solve_ms": 1.0, "certified_ms": 2.0, "verify_ms": 1.0, "piqp_ms": 9.0,
            "cvxpy_ms": 20.0}  # fmt: skip
     rows = [
         row | {"orders": k, "kernels": name} for k in (100, 1000) for name in ("numba", "numpy")
     ]
-    bench.plot(rows, tmp_path / "clearing.png")
+    plot(rows, tmp_path / "clearing.png")
     assert (tmp_path / "clearing.png").stat().st_size > 1000
 
 
