@@ -21,7 +21,7 @@ guest() { # guest SOURCES TARGET OUT [CARGO OPTIONS]: builds the guest of a copy
   shift 3
   (cd "$sources/guest" && env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS -u CARGO_BUILD_TARGET PATH="/usr/bin:$PATH" \
     CARGO_HOME="$cache/cargo-home-guest" CARGO_TARGET_DIR="$target" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
-    /usr/bin/cargo build --quiet --profile guest \
+    /usr/bin/cargo build --quiet --offline --locked --profile guest \
     --config 'source.crates-io.replace-with="std-vendor"' \
     --config "source.std-vendor.directory=\"$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/vendor\"" "$@")
   cp "$target/riscv64im-unknown-none-elf/guest/laws-guest" "$out"

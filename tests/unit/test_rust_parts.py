@@ -91,10 +91,13 @@ def checkout(tmp_path: Path) -> Path:
         (tmp_path / "sp1_worker" / crate / "src").mkdir(parents=True)
         (tmp_path / "sp1_worker" / crate / "Cargo.toml").write_text("[package]\n")
         (tmp_path / "sp1_worker" / crate / "src" / "lib.rs").write_text("//! One\n")
+    (tmp_path / "sp1_worker" / "Cargo.toml").write_text("[workspace]\n")
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["laws/src/lib.rs", "host/src/lib.rs", "host/Cargo.toml"])
+@pytest.mark.parametrize(
+    "name", ["laws/src/lib.rs", "host/src/lib.rs", "host/Cargo.toml", "Cargo.toml"]
+)
 def test_another_source_is_another_folder(name: str, checkout: Path) -> None:
     before = key(checkout)
     assert key(checkout) == before
