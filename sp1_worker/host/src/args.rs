@@ -104,6 +104,9 @@ pub struct Serve {
     /// Where to listen
     #[arg(long, value_name = "SOCKET")]
     pub socket: PathBuf,
+    /// Make the prover for the first proof, not before: its memory is not held until then
+    #[arg(long)]
+    pub cold: bool,
     /// End when more memory than this is held, in bytes; 0 for no limit
     #[arg(long, value_name = "BYTES")]
     pub memory_limit: Option<u64>,
@@ -154,6 +157,7 @@ mod tests {
         assert!(!parses(verify));
         assert!(parses(&format!("{verify} --public-values 00")));
         assert!(!parses("laws-host serve"));
+        assert!(parses("laws-host serve --socket s --cold"));
         assert!(!parses("laws-host serve --socket s --memory-limit much"));
         assert!(parses("laws-host selfcheck"));
         assert!(!parses("laws-host"));

@@ -9,13 +9,14 @@ use std::{
     time::Instant,
 };
 
+use laws_node::panic_text;
 use serde::Serialize;
 use sp1_core_executor::{ExecutionError, OutputConsumers, Program as Instructions};
 use sp1_core_executor_runner::MinimalExecutorRunner;
 use tokio::sync::watch;
 
 use crate::{
-    errors::{panic_text, Code, Failure},
+    errors::{Code, Failure},
     program::Program,
     report::{hex, print_line, read_file},
 };

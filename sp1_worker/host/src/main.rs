@@ -61,7 +61,13 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             let program = program()?;
             let sha256 = program.elf_sha256.clone();
             let limit = limit(args.memory_limit);
-            return serve::serve(Workshop::new(program)?, sha256, &args.socket, limit);
+            return serve::serve(
+                Workshop::new(program)?,
+                sha256,
+                &args.socket,
+                limit,
+                args.cold,
+            );
         }
         Command::Vkey(args) => vkey(&program()?, &args)?,
         Command::Prove(args) => match &args.socket {
@@ -106,15 +112,13 @@ fn job(args: &args::Prove) -> Result<Job, Failure> {
 fn prove(program: Program, args: &args::Prove) -> Result<Value, Failure> {
     let job = job(args)?;
     let limit = limit(args.memory_limit);
-    if limit > 0 {
-        memory::watch(limit, move |held| {
-            let message = format!("memory: {held} bytes held, expected at most {limit}");
-            let failure = Failure::new(Code::OutOfMemory, message);
-            eprintln!("{failure}");
-            report::print_line(&failure.json());
-            failure.code.exit_code()
-        });
-    }
+    memory::watch(limit, move |held| {
+        let message = format!("memory: {held} bytes held, expected at most {limit}");
+        let failure = Failure::new(Code::OutOfMemory, message);
+        eprintln!("{failure}");
+        report::print_line(&failure.json());
+        failure.code.exit_code()
+    });
     let progress = progress::Progress::to_stderr();
     let _heart = progress.beat();
     let proved = Workshop::new(program)?.prove(&job, &progress)?;

@@ -1,6 +1,11 @@
 //! Memory of this process and of the executors it starts.
 
-use std::{fs, process, thread, time::Duration};
+use std::{
+    fs, process,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::Duration,
+};
 
 use crate::settings::Machine;
 
@@ -42,45 +47,57 @@ pub fn available_bytes() -> u64 {
     machine_wide("MemAvailable")
 }
 
-/// What this process holds now, in bytes.
-pub fn resident_bytes() -> u64 {
-    own("VmRSS")
+/// What this process and the executors it started hold now, in bytes. What they share is counted
+/// for each of them.
+pub fn held_bytes() -> u64 {
+    let of_child = |id: i32| {
+        let text = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        field_bytes(&text, "VmRSS").unwrap_or(0)
+    };
+    own("VmRSS").saturating_add(children().into_iter().map(of_child).sum())
 }
 
-/// The most that this process held since the last `reset_peak`, plus the most that any executor
-/// held that it started, in bytes: an upper bound, since the two need not have come together.
+/// The most that the watch saw since the last [`reset_peak`], in bytes.
+static SEEN: AtomicU64 = AtomicU64::new(0);
+
+/// The most that was held since the last [`reset_peak`], in bytes: what the kernel counted for this
+/// process, or what the watch saw with executors if that is more. The kernel's own count for ended
+/// children is of no use: it begins with what their parent held.
 pub fn peak_bytes() -> u64 {
-    own("VmHWM").saturating_add(largest_child_bytes())
+    own("VmHWM")
+        .max(SEEN.load(Ordering::Relaxed))
+        .max(held_bytes())
 }
 
 /// Starts the count of the peak anew, so that a server tells each proof's own.
 pub fn reset_peak() {
+    SEEN.store(0, Ordering::Relaxed);
     // Where the kernel refuses, the peak stays that of the whole process: too high, never too low.
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The most that any ended child held, in bytes.
+/// Processor time of this process so far, all its threads together, in seconds: unlike wall time
+/// it says the same on a busy machine.
 #[allow(unsafe_code)]
-fn largest_child_bytes() -> u64 {
+pub fn processor_seconds() -> f64 {
     // Safety: rusage is plain numbers, and getrusage only writes to the one passed.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        if libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) != 0 {
-            return 0;
-        }
-        usage
+    let used = unsafe {
+        let mut used: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut used);
+        used
     };
-    u64::try_from(usage.ru_maxrss)
-        .unwrap_or(0)
-        .saturating_mul(1024)
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
+    seconds(used.ru_utime) + seconds(used.ru_stime)
 }
 
-/// Ends the process through `last_words` as soon as it holds more than `limit_bytes`: better than
-/// to let the kernel choose whom to kill. The exit code is what `last_words` returns.
+/// Looks at the memory held as long as the process lives, and ends it through `last_words` as soon
+/// as it is more than `limit_bytes` (0: no limit): better than to let the kernel choose whom to
+/// kill. The exit code is what `last_words` returns.
 pub fn watch(limit_bytes: u64, last_words: impl FnOnce(u64) -> u8 + Send + 'static) {
     thread::spawn(move || loop {
-        let held = resident_bytes();
-        if held > limit_bytes {
+        let held = held_bytes();
+        SEEN.fetch_max(held, Ordering::Relaxed);
+        if limit_bytes > 0 && held > limit_bytes {
             let code = last_words(held);
             end_children();
             process::exit(i32::from(code));
@@ -89,22 +106,27 @@ pub fn watch(limit_bytes: u64, last_words: impl FnOnce(u64) -> u8 + Send + 'stat
     });
 }
 
+/// The executors that this process started and that have not been waited for.
+fn children() -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
+    let of_task = |task: fs::DirEntry| {
+        let ids = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        ids.split_whitespace()
+            .filter_map(|id| id.parse().ok())
+            .collect::<Vec<i32>>()
+    };
+    tasks.flatten().flat_map(of_task).collect()
+}
+
 /// Ends the executors that this process started: one that waits for its parent to take a trace
 /// would wait for ever.
 #[allow(unsafe_code)]
 pub fn end_children() {
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
-        return;
-    };
-    for task in tasks.flatten() {
-        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        for child in children
-            .split_whitespace()
-            .filter_map(|id| id.parse::<i32>().ok())
-        {
-            // Safety: a signal to a child that has not been waited for; its id cannot be another's.
-            unsafe { libc::kill(child, libc::SIGKILL) };
-        }
+    for child in children() {
+        // Safety: a signal to a child that has not been waited for; its id cannot be another's.
+        unsafe { libc::kill(child, libc::SIGKILL) };
     }
 }
 
@@ -132,16 +154,20 @@ mod tests {
     }
 
     #[test]
-    fn the_peak_is_no_less_than_what_is_held() {
+    fn the_peak_is_no_less_than_what_was_held() {
         let ballast = std::hint::black_box(vec![1u8; 32 << 20]);
-        assert!(resident_bytes() > 0);
-        assert!(peak_bytes() >= ballast.len() as u64);
+        let size = ballast.len() as u64;
+        assert!(held_bytes() >= size);
+        drop(ballast);
+        assert!(peak_bytes() >= size);
         assert!(machine().memory_bytes > available_bytes());
+        assert!(processor_seconds() > 0.0);
     }
 
     #[test]
-    fn a_child_left_behind_is_ended() {
+    fn a_child_is_seen_and_ended() {
         let mut child = process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(children().contains(&i32::try_from(child.id()).unwrap()));
         end_children();
         assert!(!child.wait().unwrap().success());
     }

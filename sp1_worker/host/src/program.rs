@@ -6,6 +6,7 @@ use std::{
 };
 
 use bincode::Options;
+use laws_node::panic_text;
 use serde::{de::DeserializeOwned, Serialize};
 use sp1_sdk::{
     blocking::{LightProver, Prover},
@@ -13,7 +14,7 @@ use sp1_sdk::{
 };
 
 use crate::{
-    errors::{panic_text, Code, Failure},
+    errors::{Code, Failure},
     report::{from_hex, hex, read_file, sha256_hex, write_file},
 };
 

@@ -107,7 +107,7 @@ impl Progress {
         let mut line =
             json!({"event": "progress", "stage": stage, "state": state, "seconds": seconds});
         if state == "running" {
-            line["memory_bytes"] = json!(memory::resident_bytes());
+            line["memory_bytes"] = json!(memory::held_bytes());
         }
         (self.sink)(&line)
     }

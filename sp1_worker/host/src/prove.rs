@@ -3,30 +3,24 @@
 //!
 //! What starting a prover costs is the keys of SP1's recursion programs: it builds and commits to
 //! them also for a core proof, on two cores for most of a minute. They belong to the process, so a
-//! server pays once. What remains for each proof is SP1's set-up of the ELF, a few seconds. Both are
-//! counted as `start`: everything before the first shard is being proved.
+//! server pays once. SP1's set-up of the ELF, a few seconds, comes on top and is kept as well. Both
+//! are counted as `start`: everything before the first shard is being proved, in every proof.
 
-use std::{
-    panic::{catch_unwind, AssertUnwindSafe},
-    path::PathBuf,
-    time::Instant,
-};
+use std::{path::PathBuf, time::Instant};
 
+use laws_node::{Kind, Node};
 use serde::Serialize;
-use sp1_sdk::{
-    blocking::{CpuProver, ProveRequest, Prover, SP1Stdin},
-    ProvingKey, SP1ProofMode, SP1ProofWithPublicValues, SP1ProvingKey,
-};
+use sp1_sdk::SP1VerifyingKey;
 
 use crate::{
-    errors::{panic_text, Code, Failure},
+    errors::{Code, Failure},
     execute::{Executor, Outcome, WITNESS_BYTES_MAX},
     memory,
     program::{encode, expect_vkey, vkey_hex, Program},
     progress::Progress,
-    report::{hex, read_file, sha256_hex, write_file},
+    report::{from_hex, read_file, sha256_hex, write_file},
     spans,
-    verify::Mode,
+    verify::{verify, Mode},
 };
 
 /// What is to be proved.
@@ -72,6 +66,8 @@ pub struct Proved {
     pub proof_bytes: u64,
     /// Where the time went.
     pub seconds: Seconds,
+    /// Processor time that it took, all threads together.
+    pub processor_seconds: f64,
     /// The most memory held for this proof, its executors included.
     pub peak_memory_bytes: u64,
     /// Instructions executed.
@@ -80,8 +76,8 @@ pub struct Proved {
 
 /// A prover whose keys are made, for one program.
 struct Warm {
-    prover: CpuProver,
-    key: SP1ProvingKey,
+    node: Node,
+    key: SP1VerifyingKey,
     vkey: String,
     /// What making them took, until a proof has accounted for it.
     unpaid_seconds: f64,
@@ -117,19 +113,14 @@ impl Workshop {
             return Ok((0.0, warm.vkey.clone()));
         }
         let began = Instant::now();
-        let (prover, _) = progress.stage("start", || guarded("start", CpuProver::new));
-        let prover = prover?;
-        let elf = self.program.elf.clone();
-        let (key, _) = progress.stage("setup", || {
-            guarded("setup", || {
-                prover.setup(elf.into()).map_err(|error| error.to_string())
-            })
-        });
-        let key = key?.map_err(|what| Failure::environment(format!("elf: {what}")))?;
-        let vkey = vkey_hex(key.verifying_key());
+        let (node, _) = progress.stage("start", Node::start);
+        let node = node.map_err(|what| Failure::environment(format!("prover: {what}")))?;
+        let (key, _) = progress.stage("key", || node.setup(&self.program.elf));
+        let key = key.map_err(|what| Failure::environment(format!("elf: {what}")))?;
+        let vkey = vkey_hex(&key);
         let seconds = began.elapsed().as_secs_f64();
         self.warm = Some(Warm {
-            prover,
+            node,
             key,
             vkey: vkey.clone(),
             unpaid_seconds: seconds,
@@ -145,6 +136,7 @@ impl Workshop {
     /// `environment`. After a failure of SP1 the next proof gets a new prover.
     pub fn prove(&mut self, job: &Job, progress: &Progress) -> Result<Proved, Failure> {
         memory::reset_peak();
+        let used = memory::processor_seconds();
         let witness = read_file(&job.witness, WITNESS_BYTES_MAX)?;
         let (outcome, execute) = progress.stage("execute", || self.executor.run(&witness));
         let outcome = outcome?;
@@ -153,7 +145,7 @@ impl Workshop {
         }
         self.start(progress)?;
         let made = match self.warm.as_mut() {
-            Some(warm) => warm.prove(job, witness, &outcome, progress),
+            Some(warm) => warm.prove(&self.program.elf, job, witness, &outcome, progress),
             None => Err(Failure::environment("prover: it did not start")),
         };
         if made
@@ -173,6 +165,7 @@ impl Workshop {
             proof_sha256: sha256_hex(&proof),
             proof_bytes: proof.len() as u64,
             seconds,
+            processor_seconds: memory::processor_seconds() - used,
             peak_memory_bytes: memory::peak_bytes(),
             cycles: outcome.cycles,
         })
@@ -183,6 +176,7 @@ impl Warm {
     /// Proves and verifies; returns the proof's bytes, the key's hash and where the time went.
     fn prove(
         &mut self,
+        elf: &[u8],
         job: &Job,
         witness: Vec<u8>,
         outcome: &Outcome,
@@ -192,25 +186,26 @@ impl Warm {
             expect_vkey(&self.vkey, named)?;
         }
         let began = Instant::now();
-        let made = guarded("prove", || {
-            spans::following(progress, || {
-                let mut stdin = SP1Stdin::new();
-                stdin.write_vec(witness);
-                let mode = match job.mode {
-                    Mode::Core => SP1ProofMode::Core,
-                    Mode::Compressed => SP1ProofMode::Compressed,
-                };
-                self.prover.prove(&self.key, stdin).mode(mode).run()
-            })
-        });
-        let proof = made?.map_err(|error| Failure::environment(format!("prove: {error}")))?;
+        let kind = match job.mode {
+            Mode::Core => Kind::Core,
+            Mode::Compressed => Kind::Compressed,
+        };
+        let proof = spans::following(progress, || self.node.prove(elf, witness, kind))
+            .map_err(|what| Failure::environment(format!("prover: {what}")))?;
         let proving = progress.first_shard().unwrap_or(began);
         let prove = proving.elapsed().as_secs_f64();
         let start = self.unpaid_seconds + proving.duration_since(began).as_secs_f64();
         self.unpaid_seconds = 0.0;
-        let (verified, verify) = progress.stage("verify", || self.verify(&proof, outcome));
-        verified?;
         let bytes = encode(&proof).map_err(Failure::environment)?;
+        drop(proof);
+        // Believed no more than anyone else will: the same check, with the values of the execution.
+        let values = from_hex(
+            "public values",
+            outcome.public_values.as_deref().unwrap_or(""),
+        )?;
+        let (verified, verify) =
+            progress.stage("verify", || verify(&bytes, job.mode, &self.key, &values));
+        verified?;
         Ok((
             bytes,
             self.vkey.clone(),
@@ -222,39 +217,11 @@ impl Warm {
             },
         ))
     }
-
-    /// Believes the proof no more than anyone else will.
-    fn verify(&self, proof: &SP1ProofWithPublicValues, outcome: &Outcome) -> Result<(), Failure> {
-        let values = hex(proof.public_values.as_slice());
-        if Some(&values) != outcome.public_values.as_ref() {
-            return Err(Failure::invalid(
-                "public values: proof and execution differ",
-            ));
-        }
-        let key = self.key.verifying_key();
-        let verified = guarded("verify", || self.prover.verify(proof, key, None))?;
-        verified.map_err(|error| Failure::invalid(format!("proof: {error}")))
-    }
-}
-
-/// Runs a piece of SP1; a panic of it is a failure of the request, not of the process.
-fn guarded<T>(what: &str, work: impl FnOnce() -> T) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        Failure::environment(format!("{what}: SP1 panicked: {}", panic_text(&*panic)))
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_panic_of_the_prover_is_an_environment_failure() {
-        let failure = guarded("prove", || -> u8 { panic!("controller gone") }).unwrap_err();
-        assert_eq!(failure.code, Code::Environment);
-        assert_eq!(failure.message, "prove: SP1 panicked: controller gone");
-        assert_eq!(guarded("prove", || 7), Ok(7));
-    }
 
     #[test]
     fn an_elf_that_is_none_makes_no_workshop() {

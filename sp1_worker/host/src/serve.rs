@@ -16,7 +16,7 @@ use std::{
     process,
     sync::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
-        Arc, Mutex, MutexGuard, PoisonError, TryLockError as Taken,
+        mpsc, Arc, Mutex, MutexGuard, PoisonError, TryLockError as Taken,
     },
     thread,
     time::Duration,
@@ -62,6 +62,7 @@ impl Client {
 /// What `ping` tells.
 #[derive(Default)]
 struct State {
+    /// `cold`, `starting`, `ready` or `proving`.
     phase: &'static str,
     vkey: Option<String>,
     start_seconds: Option<f64>,
@@ -80,7 +81,8 @@ struct Server {
     socket: PathBuf,
 }
 
-/// Serves until it is told to stop; does not return unless it cannot begin.
+/// Serves until it is told to stop; does not return unless it cannot begin. A cold server makes
+/// its prover for the first proof, another one before anyone asks.
 ///
 /// # Errors
 /// `environment` if the socket cannot be had.
@@ -89,6 +91,7 @@ pub fn serve(
     elf_sha256: String,
     socket: &Path,
     memory_limit_bytes: u64,
+    is_cold: bool,
 ) -> Result<u8, Failure> {
     signals::hold();
     // Held as long as the process lives.
@@ -98,7 +101,7 @@ pub fn serve(
         workshop: Mutex::new(workshop),
         elf_sha256,
         state: Mutex::new(State {
-            phase: "starting",
+            phase: if is_cold { "cold" } else { "starting" },
             ..State::default()
         }),
         connections: AtomicUsize::new(0),
@@ -109,12 +112,15 @@ pub fn serve(
         signals::wait();
         ending.end(0);
     });
-    if memory_limit_bytes > 0 {
-        memory::watch(memory_limit_bytes, move |held| {
-            dying.last_words(held, memory_limit_bytes)
-        });
+    memory::watch(memory_limit_bytes, move |held| {
+        dying.last_words(held, memory_limit_bytes)
+    });
+    if !is_cold {
+        let (begun, wait) = mpsc::channel();
+        thread::spawn(move || warming.warm_up(&begun));
+        // No request comes before the prover's start, which then belongs to the first of them.
+        let _ = wait.recv();
     }
-    thread::spawn(move || warming.warm_up());
     eprintln!("serving on {}", socket.display());
     for stream in listener.incoming() {
         match stream {
@@ -192,9 +198,10 @@ impl Server {
         failure.code.exit_code()
     }
 
-    /// Makes the prover before anyone asks.
-    fn warm_up(&self) {
+    /// Makes the prover before anyone asks; tells `begun` when requests have to wait for it.
+    fn warm_up(&self, begun: &mpsc::Sender<()>) {
         let mut workshop = self.workshop();
+        let _ = begun.send(());
         let started = workshop.start(&Progress::to_stderr());
         let mut state = lock(&self.state);
         state.phase = "ready";
@@ -273,7 +280,7 @@ impl Server {
             "start_failure": state.start_failure,
             "proofs": state.proofs,
             "failures": state.failures,
-            "memory_bytes": memory::resident_bytes(),
+            "memory_bytes": memory::held_bytes(),
         })
     }
 
@@ -297,6 +304,7 @@ impl Server {
         match &made {
             Ok(proved) => {
                 state.proofs += 1;
+                state.start_seconds.get_or_insert(proved.seconds.start);
                 state.vkey = Some(proved.vkey.clone());
             }
             Err(_) => state.failures += 1,

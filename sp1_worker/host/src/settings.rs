@@ -23,8 +23,8 @@ pub struct Machine {
 /// these a shard holds about a thousand orders and proving stays below 16 GB.
 const SHARDS: [(&str, &str); 6] = [
     ("SHARD_SIZE", "4194304"),
-    ("ELEMENT_THRESHOLD", "134217728"),
-    ("HEIGHT_THRESHOLD", "2097152"),
+    ("ELEMENT_THRESHOLD", "268435456"),
+    ("HEIGHT_THRESHOLD", "4194304"),
     ("TRACE_CHUNK_SLOTS", "2"),
     ("MINIMAL_TRACE_CHUNK_THRESHOLD", "1048576"),
     ("MEMORY_LIMIT", "4294967296"),

@@ -6,16 +6,13 @@ use std::{
     sync::LazyLock,
 };
 
+use laws_node::panic_text;
 use sp1_sdk::{
     blocking::{LightProver, Prover},
     SP1Proof, SP1ProofWithPublicValues, SP1PublicValues, SP1VerifyingKey, SP1_CIRCUIT_VERSION,
 };
 
-use crate::{
-    errors::{panic_text, Failure},
-    program::decode,
-    report::hex,
-};
+use crate::{errors::Failure, program::decode, report::hex};
 
 /// The largest proof that is read, in bytes; a core proof of ten thousand orders has about forty
 /// million, a compressed one a million and a quarter.
@@ -128,9 +125,7 @@ pub fn verify(
     public_values: &[u8],
 ) -> Result<(), Failure> {
     let proof = read(bytes, mode, public_values)?;
-    let verified = catch_unwind(AssertUnwindSafe(|| {
-        VERIFIER.verify(&proof, key, None)
-    }));
+    let verified = catch_unwind(AssertUnwindSafe(|| VERIFIER.verify(&proof, key, None)));
     match verified {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Failure::invalid(format!("proof: {error}"))),
