@@ -192,3 +192,18 @@ fn pair_rate(
 fn rate(price_pay: u128, price_receive: u128, shift: u32) -> Option<u64> {
     quotient_word(price_pay, shift, price_receive).map(|(rate, _)| rate)
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+
+    #[test]
+    fn every_pair_of_64_assets_has_a_place_of_its_own() {
+        let pairs = (0..64).flat_map(|pay| (0..64).map(move |receive| place_of(pay, receive)));
+        let places: std::collections::BTreeSet<usize> = pairs.collect();
+        assert_eq!(places.len(), 64 * 64);
+        assert!(places.into_iter().all(|place| place < PLACES));
+    }
+}

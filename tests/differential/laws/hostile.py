@@ -159,13 +159,13 @@ def pair_of(told: Market, pay: int, receive: int) -> Pair:
     """Rates and cut of a pair."""
     reference, prices = told.reference, told.prices
     shift = rate_shift(reference.pbar[pay], reference.pbar[receive])
-    gross = gross_rate(prices[pay], prices[receive], shift)
+    gross = gross_rate(prices[pay], prices[receive] or 1, shift)
     fee = told.params.fee_ppm[pay][receive]
     worst = gross_rate(reference.plo[pay], reference.phi[receive], shift)
     cut = 0
     if told.omega is not None:
         above = prices[pay] * reference.pbar[receive] << 40
-        rho = above // (reference.pbar[pay] * prices[receive])
+        rho = above // (reference.pbar[pay] * (prices[receive] or 1))
         cut = min(max((rho * told.omega[receive] >> 40) - told.omega[pay], 0), WHOLE)
     return Pair(shift, gross, net_rate(gross, fee), net_rate(worst, fee), cut)
 
@@ -200,7 +200,7 @@ def order(rng: random.Random, told: Market, budget_bits: int) -> Row:
 
 def limit(rng: random.Random, pair: Pair, kind: str) -> Row:
     """Terms of a limit at, near or far from the net rate of the pair."""
-    up = 63 - pair.net.bit_length()
+    up = max(0, 63 - pair.net.bit_length())
     m, e = pair.net << up, pair.shift + up
     match kind:
         case "market":
@@ -263,9 +263,35 @@ def hostile_witness(seed: int) -> Witness | None:
     told = market(rng)
     if told is None:
         return None
+    bent = random.Random(~seed)
+    if bent.random() < 0.05:
+        told = far_off(bent, told)
     bits = 62 if told.widest else rng.choice((10, 30, 40, 57, 62))
     rows = [order(rng, told, bits) for _ in range(rng.randint(0, 60 if told.widest else 12))]
+    if rows and told.omega is not None and bent.random() < 0.2:
+        demand_otherwise(bent, told, rows)
     return witness_from(rng, told, rows)
+
+
+def far_off(rng: random.Random, told: Market) -> Market:
+    """One price so far from its reference that a rate may leave its range."""
+    asset, times = rng.randrange(told.params.n), rng.choice((2, 3, 4))
+    price = told.prices[asset]
+    moved = rng.choice((price // times, price * times, 0))
+    prices = (*told.prices[:asset], moved, *told.prices[asset + 1 :])
+    return told if moved >> 128 else replace(told, prices=prices)
+
+
+def demand_otherwise(rng: random.Random, told: Market, rows: list[Row]) -> None:
+    """List the demand of an order that needs no row, or demand what its limit does not allow."""
+    row = rng.choice(rows)
+    row["listed"] = True
+    if not row["usual"] and rng.random() < 0.5:
+        pair = pair_of(told, row["pay"], row["receive"])
+        paid = pair.kept(row["budget"])
+        net, gross = pair.gives(paid)
+        row |= {"want": row["budget"], "gross": pair.gives(row["budget"])[1]}
+        row |= {"paid": paid, "received": net, "fee": gross - net}
 
 
 def beyond_the_terms(orders: int) -> Witness:
@@ -343,7 +369,11 @@ def pair_table(told: Market, rows: list[Row]) -> np.ndarray:
 
 def demand_table(told: Market, rows: list[Row], index: dict[int, int]) -> np.ndarray:
     """Demands that are not the usual ones."""
-    unusual = [row for row in rows if row["want"] != (0 if row["reject"] else row["usual"])]
+    unusual = [
+        row
+        for row in rows
+        if "listed" in row or row["want"] != (0 if row["reject"] else row["usual"])
+    ]
     if told.omega is None:
         unusual = []
     return listed([(index[id(row)], row["want"]) for row in unusual], DEMAND_DTYPE)
@@ -360,7 +390,7 @@ def hostile(seed: int) -> bytes | None:
         if witness is None:
             return None
         data = encode_witness(witness)
-    except (CodecError, OverflowError):
+    except (CodecError, OverflowError, ZeroDivisionError):
         return None
     try:
         return with_public_values(data, evaluate(data).public_values.to_bytes())
