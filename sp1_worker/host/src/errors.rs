@@ -36,6 +36,9 @@ pub enum Code {
     Busy,
 }
 
+/// The longest message, in characters: what SP1 says of a hostile proof may hold all of it.
+const MESSAGE_CHARS_MAX: usize = 400;
+
 /// Every code, for parsing.
 const CODES: [Code; 8] = [
     Code::Usage,
@@ -96,9 +99,10 @@ pub struct Failure {
 impl Failure {
     /// A failure of the kind `code`.
     pub fn new(code: Code, message: impl fmt::Display) -> Self {
+        let text = message.to_string().replace('\n', " ");
         Failure {
             code,
-            message: message.to_string(),
+            message: text.chars().take(MESSAGE_CHARS_MAX).collect(),
             law: None,
         }
     }
@@ -150,6 +154,13 @@ mod tests {
             assert_eq!(Code::from_name(code.name()), Some(code));
         }
         assert_eq!(Code::from_name("Busy"), None);
+    }
+
+    #[test]
+    fn a_message_is_one_short_line() {
+        let failure = Failure::invalid(format!("one\ntwo{}", "é".repeat(1000)));
+        assert!(failure.message.starts_with("one two"));
+        assert_eq!(failure.message.chars().count(), MESSAGE_CHARS_MAX);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn from_hex(field: &str, text: &str) -> Result<Vec<u8>, Failure> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let wrong = || Failure::usage(format!("{field}: expected hex of whole bytes"));
-    if digits.len() % 2 != 0 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(wrong());
     }
     let pair = |at| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| wrong());
