@@ -13,9 +13,12 @@ address() {
   folder=$(mktemp -d)
   mkdir "$folder/src"
   : >"$folder/src/lib.rs"
-  printf '[package]\nname = "x"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\ncfg-if = "1"\n[workspace]\n' \
-    >"$folder/Cargo.toml"
-  (cd "$folder" && { cargo generate-lockfile -q --offline 2>/dev/null || cargo generate-lockfile -q; })
+  printf '%s\n' '[package]' 'name = "x"' 'version = "0.0.0"' 'edition = "2021"' \
+    '[dependencies]' 'cfg-if = "1"' '[workspace]' >"$folder/Cargo.toml"
+  (
+    cd "$folder"
+    cargo generate-lockfile -q --offline 2>/dev/null || cargo generate-lockfile -q
+  )
   sed -n 's/^source = "\(.*\)"$/\1/p' "$folder/Cargo.lock" | head -1
   rm -rf "$folder"
 }

@@ -12,7 +12,7 @@ use crate::errors::Failure;
 #[derive(Parser)]
 #[command(name = "laws-host")]
 pub struct Cli {
-    /// The guest's ELF; otherwise the file that CONVEXFX_ELF names, or laws-guest.elf in that folder
+    /// The guest's ELF; else the file that CONVEXFX_ELF names, or laws-guest.elf in that folder
     #[arg(long, global = true, value_name = "FILE")]
     pub elf: Option<PathBuf>,
     /// What to do.

@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod errors;
 mod execute;
+mod frames;
 mod memory;
 mod program;
 mod progress;
@@ -14,6 +15,7 @@ mod selfcheck;
 mod serve;
 mod settings;
 mod signals;
+mod socket;
 mod spans;
 mod verify;
 

@@ -1,7 +1,8 @@
 //! Progress of a proof: its stages as JSON lines, and the seconds each took.
 //!
 //! `{"event":"progress","stage":"shard","state":"begun","seconds":48.1}`: seconds since the
-//! request began. States are `begun`, `done` and, every few seconds, `running` with the memory held.
+//! request began. States are `begun`, `done` and, every few seconds, `running` with the memory
+//! held.
 
 use std::{
     sync::{

@@ -14,9 +14,9 @@ use sp1_sdk::{
 
 use crate::{errors::Failure, program::decode, report::hex};
 
-/// The largest proof that is read, in bytes; a core proof of ten thousand orders has about forty
-/// million, a compressed one a million and a quarter.
-pub const PROOF_BYTES_MAX: u64 = 512 << 20;
+/// The largest proof that is read, in bytes; a core proof has one and a half million a shard, a
+/// compressed one a million and a quarter altogether.
+pub const PROOF_BYTES_MAX: u64 = 128 << 20;
 
 /// SP1's verifier; a third of a second to make.
 static VERIFIER: LazyLock<LightProver> = LazyLock::new(LightProver::new);
