@@ -1,5 +1,6 @@
 """Stage 5: ask the proving pool for a proof and wait for the proof object."""
 
+from contextlib import suppress
 from time import monotonic_ns
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ from prefect import task
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 
-from convexfx_core.errors import CommitUnknown
+from convexfx_core.errors import CommitUnknown, PeerUnreachable
 from tasks.context import current
 from tasks.fault import fault_point
 from tasks.objects import Ref, sha256_hex
@@ -85,8 +86,12 @@ def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | Non
 def await_result(prover: Prover, clock: Clock, job: ProofJob) -> ProofResult:
     """Request the proof unless it is stored, and wait for it.
 
+    A prover that does not answer while a proof is awaited is no failure: it may be under way.
+
     Raises
     ------
+    PeerUnreachable
+        The first request did not reach the prover.
     CommitUnknown
         It did not come in time; ask again.
     """
@@ -95,7 +100,8 @@ def await_result(prover: Prover, clock: Clock, job: ProofJob) -> ProofResult:
         if waited >= limit_s:
             raise CommitUnknown(f"proof {job.job_id}", f"a proof within {limit_s:.0f} s", "none")
         if waited % REQUEST_AGAIN_S == 0:
-            prover.request(job)
+            with suppress(*((PeerUnreachable,) if waited else ())):
+                prover.request(job)
         clock.sleep(POLL_S)
         waited += POLL_S
     return made

@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from convexfx_core.errors import PeerUnreachable
 from tasks.adapters.prover_local import raise_failure, stored_proof
@@ -50,11 +50,15 @@ class PrefectProver:
             )
             assert isinstance(run, FlowRun)
             return run
-        except (httpx.TransportError, ObjectNotFound) as error:
+        except (httpx.TransportError, PrefectHTTPStatusError, ObjectNotFound) as error:
             raise PeerUnreachable(
-                "Prefect", f"a server with the deployment {DEPLOYMENT}", str(error)
+                "Prefect", f"a server with the deployment {DEPLOYMENT}", _first_line(error)
             ) from None
 
     def result(self, job: ProofJob) -> ProofResult | None:
         """The stored proof of the job, or ``None`` while it is not there."""
         return stored_proof(self._store, job)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -6,16 +6,19 @@ from typing import Any
 import httpx
 import pytest
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Completed, Crashed, Failed, Pending, Running, State
 
-from convexfx_core.errors import ExecutionError, LawViolated, PeerUnreachable
+from convexfx_core.errors import CommitUnknown, ExecutionError, LawViolated, PeerUnreachable
 from tasks.adapters import prover_prefect
+from tasks.adapters.clock import ManualClock
 from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import raise_failure, store_failure, stored_proof
 from tasks.adapters.prover_prefect import ATTEMPTS_MAX, PrefectProver
 from tasks.objects import Ref, proof_prefix
-from tasks.ports import ProofJob
+from tasks.ports import Progress, ProofJob, ProofResult, no_progress
 from tasks.proof_job import claim_job
+from tasks.prove import await_result
 
 WITNESS = Ref(key="epochs/00000001/witness.bin", sha256="11" * 32)
 
@@ -89,6 +92,59 @@ def test_a_server_that_does_not_answer_is_named(
     monkeypatch.setattr(prover_prefect, "run_deployment", down)
     with pytest.raises(PeerUnreachable, match="a server with the deployment prove/prove"):
         PrefectProver(store).request(job(store))
+
+
+def test_a_server_that_is_overloaded_is_not_reached(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = httpx.Response(503, request=httpx.Request("POST", "http://127.0.0.1/api/x"))
+
+    def busy(*_: Any, **__: Any) -> FlowRun:
+        raise PrefectHTTPStatusError("Server error '503'\nmore", request=answer.request,
+                                     response=answer)  # fmt: skip
+
+    monkeypatch.setattr(prover_prefect, "run_deployment", busy)
+    with pytest.raises(PeerUnreachable, match=r"found Server error '503'$"):
+        PrefectProver(store).request(job(store))
+
+
+class Flaky:
+    """A prover that cannot be reached at some of its requests; the proof comes at a moment."""
+
+    def __init__(self, clock: ManualClock, fails: set[int], there_after_s: float) -> None:
+        self.clock, self.fails = clock, fails
+        self.end = clock.now().timestamp() + there_after_s
+        self.requests = 0
+
+    def request(self, job: ProofJob, progress: Progress = no_progress) -> None:
+        self.requests += 1
+        if self.requests in self.fails:
+            raise PeerUnreachable("Prefect", "an answer", "503")
+
+    def result(self, job: ProofJob) -> ProofResult | None:
+        there = self.clock.now().timestamp() >= self.end
+        return ProofResult("proof.bin", "proof.json", {}) if there else None
+
+
+def test_a_proof_that_is_awaited_outlives_a_server_that_does_not_answer(
+    store: MemoryStore,
+) -> None:
+    clock = ManualClock()
+    prover = Flaky(clock, {2, 3, 4}, there_after_s=65)
+    assert await_result(prover, clock, job(store)).proof_key == "proof.bin"
+    assert prover.requests == 7, "one at once, one every ten seconds"
+
+
+def test_a_first_request_that_fails_is_a_failure(store: MemoryStore) -> None:
+    clock = ManualClock()
+    with pytest.raises(PeerUnreachable):
+        await_result(Flaky(clock, {1}, there_after_s=65), clock, job(store))
+
+
+def test_a_proof_that_does_not_come_is_unknown(store: MemoryStore) -> None:
+    clock = ManualClock()
+    with pytest.raises(CommitUnknown, match="expected a proof within 600 s"):
+        await_result(Flaky(clock, set(), 1e9), clock, job(store, mode="executed"))
 
 
 def test_a_stored_failure_is_final(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
