@@ -119,13 +119,17 @@ def gap_of(count: int) -> Told:
     return told_at(params, reference, rows, [0] * count, off=1)
 
 
-def incentive_of(count: int) -> Told:
-    """Orders that would take nothing for their all, and get everything."""
+def incentive_of(count: int, last: int = AMOUNT_MAX) -> Told:
+    """Orders that would take nothing for their all, and get everything; the last one of a budget.
+
+    Each of the largest ones has a surplus of 2^62 - 2, which is worth 2^61 times as much.
+    """
     params, reference = params_at((ONE, HUGE, HUGE))
-    generous = {"limit_kind": 1, "limit_m": MANTISSA_MAX, "limit_e": 61 + 63, "budget": AMOUNT_MAX}
+    generous = {"limit_kind": 1, "limit_m": MANTISSA_MAX, "limit_e": 61 + 63}
     ways = ({"pay": 1, "receive": 2}, {"pay": 2, "receive": 1})
-    rows = orders(*({**generous, **ways[k % 2]} for k in range(count)))
-    return told_at(params, reference, rows, [AMOUNT_MAX] * count, held=1 << 62)
+    budgets = [AMOUNT_MAX] * (count - 1) + [last]
+    terms = ({**generous, **ways[k % 2], "budget": b} for k, b in enumerate(budgets))
+    return told_at(params, reference, orders(*terms), budgets, held=1 << 62)
 
 
 def price_rule() -> Iterator[Case]:
@@ -135,6 +139,8 @@ def price_rule() -> Iterator[Case]:
     yield "gap-of-128-bits", 9, gap_of(4)
     yield "incentive-of-127-bits", None, incentive_of(16)
     yield "incentive-of-127-bits", 9, incentive_of(17)
+    yield "incentive-below-2^127", None, incentive_of(17, 31)
+    yield "incentive-of-2^127", 9, incentive_of(17, 32)
     # Three units off target: r = 3 (G >> 48) and tau = 2^28 + 2 + 2 (G >> 48) meet here.
     for name, law, size in (("is", None, 2), ("beyond", 9, 3)):
         for off in (3, -3):
@@ -318,8 +324,10 @@ def rejections() -> Iterator[Case]:
     """L11: paid though rejected; barely in the money; a minimum that just fits, or does not."""
     params, reference = params_at((ONE, ONE, ONE))
     asks = {"pay": 1, "receive": 2, "budget": 100, "min_fill": 10}
-    paid = orders({**asks, **limit_equal_to(1 << 61, 61)})
-    yield "rejected-and-paid", 11, _rejected(told_at(params, reference, paid, [50]), 2)
+    for amount, least in ((50, 10), (1, 1)):
+        rows = orders({**asks, **limit_equal_to(1 << 61, 61), "min_fill": least})
+        said = _rejected(told_at(params, reference, rows, [amount]), 2)
+        yield f"rejected-and-paid-{amount}", 11, said
     rate = 1 << 61
     least = next(x for x in range(rate - (rate >> 38) - 2, rate) if rate - x <= x >> 38)
     for kind in (1, 2):
