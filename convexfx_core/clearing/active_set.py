@@ -121,8 +121,9 @@ class _Search:
         state, levels = self.state, self.levels
         change = shadow - state.shadow
         target = -(self.impact @ shadow)
-        move = np.concatenate(([0.0], target - state.u[1:]))
-        largest = np.abs(move).max()
+        move = np.zeros(len(state.u))
+        np.subtract(target, state.u[1:], out=move[1:])
+        largest = float(np.maximum.reduce(np.abs(move)))
         if largest <= self.still:
             return False
         curvature = -float(move[1:] @ change)
@@ -200,9 +201,11 @@ class _Search:
         """Drop the pin whose multiplier is worst; False when all are in range."""
         held, state = len(pairs), self.state
         part, volume = multiplier[:held], self.size[state.count[pairs]]
-        below, above = -part / volume, part / volume - 1.0
-        worst = np.concatenate((below, above, -multiplier[held:]))
-        if worst.max(initial=0.0) <= SIGN_TOLERANCE:
+        if not len(multiplier):
+            return False
+        share = part / volume
+        worst = np.concatenate((-share, share - 1.0, -multiplier[held:]))
+        if worst.max() <= SIGN_TOLERANCE:
             return False
         choice = int(worst.argmax())
         if choice < held:
@@ -233,7 +236,7 @@ def descend(state: ActiveState, levels: Levels, impact: F64, offset: F64, band: 
     search = _Search(state, levels, impact, offset, band)
     part, overflow = np.zeros(len(levels.pair)), np.zeros(len(impact))
     for step in range(1, STEPS_MAX + 1):
-        pairs, assets = np.flatnonzero(state.partial), np.flatnonzero(state.pinned)
+        pairs, assets = state.partial.nonzero()[0], state.pinned.nonzero()[0]
         shadow, multiplier = search.manifold(pairs, assets)
         if search.walk(shadow):
             continue

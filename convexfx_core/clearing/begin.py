@@ -10,8 +10,16 @@ from convexfx_core.clearing.newton import AT_BAND_BPS, Pool, balance
 from convexfx_core.clearing.problem import F64
 
 NEWTON_BPS: Final = 1e-2
-NEWTON_STEPS: Final = 5
-"""Newton only has to come near: the exact search does the rest in fewer, cheaper steps."""
+NEWTON_STEPS, NEWTON_STEPS_FEW, FEW_LEVELS = 5, 3, 500
+"""Newton only has to come near: the exact search does the rest in fewer, cheaper steps, the more
+so where levels are few."""
+
+
+def newton_steps(levels: Levels, start: F64) -> int:
+    """Most steps of Newton's method before the exact search; none from an earlier answer."""
+    if len(levels.level) > FEW_LEVELS:
+        return NEWTON_STEPS
+    return 0 if start.any() else NEWTON_STEPS_FEW
 
 
 def begin(pool: Pool, levels: Levels, cap: float, start: F64) -> tuple[ActiveState, F64]:
@@ -19,7 +27,8 @@ def begin(pool: Pool, levels: Levels, cap: float, start: F64) -> tuple[ActiveSta
 
     ``cap`` bounds the limits of the levels, ``start`` (n,) are prices to begin at; both in bps.
     """
-    u, volume, _ = balance(pool, level_curve(levels, cap), start, NEWTON_BPS, NEWTON_STEPS)
+    curve, steps = level_curve(levels, cap), newton_steps(levels, start)
+    u, volume, _ = balance(pool, curve, start, NEWTON_BPS, steps)
     return state_at(pool, levels, u, cap), volume
 
 

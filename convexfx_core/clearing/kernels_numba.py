@@ -7,7 +7,7 @@ import numpy as np
 from convexfx_core.case import LIMIT_LIMIT
 from convexfx_core.clearing import active_set, numba_active_set, numba_newton
 from convexfx_core.clearing.active_set import ActiveState
-from convexfx_core.clearing.begin import NEWTON_BPS, NEWTON_STEPS
+from convexfx_core.clearing.begin import NEWTON_BPS, newton_steps
 from convexfx_core.clearing.curves import HALF_LEVEL_BPS, BinnedCurve, Levels
 from convexfx_core.clearing.newton import AT_BAND_BPS, Pool
 from convexfx_core.clearing.numba_jit import compiled
@@ -135,7 +135,7 @@ class NumbaKernels:
             (pool.gap, np.ascontiguousarray(pool.impact), pool.stiffness, pool.band), start,
             levels.pay, levels.receive, levels.base,
             (levels.level, levels.volume, levels.prefix, levels.first, levels.last),
-            HALF_LEVEL_BPS, AT_BAND_BPS, NEWTON_BPS, NEWTON_STEPS,
+            HALF_LEVEL_BPS, AT_BAND_BPS, NEWTON_BPS, newton_steps(levels, start),
         )  # fmt: skip
         partial = np.zeros(len(levels.pair), dtype=bool)
         return ActiveState(u, shadow, count, partial, pinned), volume
