@@ -2,12 +2,14 @@
 
 mod witness;
 
-use witness::{plain, rank, sections, HEAD};
+use witness::{plain, rank, sections, vector, HEAD};
 
 const PARAMS: usize = 1;
 const VAULTS: usize = 4;
 const ORDERS: usize = 5;
 const FILLS: usize = 7;
+const RATION: usize = 9;
+const REJECTS: usize = 10;
 const AMOUNTS: usize = 11;
 const DIFFS: usize = 12;
 const ROW: usize = 80;
@@ -41,6 +43,28 @@ fn payouts_that_nobody_made_are_seen() {
         let mut short = whole.clone();
         short[DIFFS].truncate(32 * (rows - more));
         assert_eq!(rank(head, &short), Some((18, (rows - more) as u64)));
+    }
+}
+
+#[test]
+fn a_rejected_order_has_no_demand_wherever_it_stands_in_the_list() {
+    let data = vector("valid-rationed.bin");
+    let (head, mut whole) = (&data[..HEAD], sections(&data));
+    let assets = word(&whole[PARAMS], 1) as usize;
+    let rows = whole[ORDERS][HEAD..].chunks_exact(ROW).zip(0u64..);
+    // One unit is the usual demand of no order with a budget of more.
+    let unusual = rows.filter(|(row, _)| row[KIND] != CANCEL && word(row, 5) > 1);
+    let listed: Vec<u64> = unusual.map(|(_, index)| index).collect();
+    assert!(listed.len() > 2);
+    whole[RATION].truncate(8 * assets);
+    let demands = listed
+        .iter()
+        .flat_map(|index| [*index, 1])
+        .flat_map(u64::to_le_bytes);
+    whole[RATION].extend(demands);
+    for index in listed {
+        whole[REJECTS] = [index, 1].map(u64::to_le_bytes).concat();
+        assert_eq!(rank(head, &whole), Some((0, REJECTS as u64)));
     }
 }
 

@@ -40,3 +40,15 @@ fn of_two_such_sections_the_first_is_the_violation_and_none_hides_an_earlier_one
     broken.pop();
     assert_eq!(rank(head, &broken), Some((0, 14)));
 }
+
+#[test]
+fn sections_that_are_whole_words_again_do_not_make_up_for_one_that_is_not() {
+    let data = plain();
+    let (head, whole) = (&data[..HEAD], sections(&data));
+    for section in 0..SECTIONS - 2 {
+        let mut broken = whole.clone();
+        broken[section].push(0);
+        broken[section + 1].extend([0; 7]);
+        assert_eq!(rank(head, &broken), Some((0, section as u64)));
+    }
+}

@@ -9,10 +9,15 @@ use convexfx_laws::{check, check_plainly};
 /// Bytes of magic and version.
 pub const HEAD: usize = 16;
 
+/// A vector of `tests/vectors/laws`.
+pub fn vector(name: &str) -> Vec<u8> {
+    let laws = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/laws");
+    fs::read(laws.join(name)).expect("a vector")
+}
+
 /// An honest witness with cancels and left orders.
 pub fn plain() -> Vec<u8> {
-    let laws = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/laws");
-    fs::read(laws.join("valid-plain.bin")).expect("a vector")
+    vector("valid-plain.bin")
 }
 
 /// Bytes of the sections.
