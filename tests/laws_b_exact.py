@@ -406,6 +406,9 @@ def twice() -> Iterator[Case]:
     gaps = fine.consumed.copy()
     gaps["nonce"][1:] += 1
     yield "twice-a-gap", 14, rediffed(replace(fine, consumed=gaps))
+    others = fine.vaults.copy()
+    others["owner"][1, 3] += np.uint64(1)
+    yield "a-vault-of-somebody-else", 14, rediffed(replace(fine, vaults=others))
     spent = edited(fine.vaults, 0, nonce=NONCE_MAX)
     yield "a-vault-at-its-last-nonce", 14, replace(fine, vaults=spent)
     cancels = orders(*({"kind": 2, "receive": NO_ASSET, "pay": k} for k in range(3)))

@@ -164,6 +164,12 @@ def _with(params: Params, changes: dict[str, object]) -> Params:
 
 
 def _beyond_params() -> Iterator[tuple[str, int, bytes]]:
+    sections = [bytes(part) for part in split_sections(small_bytes())]
+    for n in (0, 1, 65):
+        head = (1).to_bytes(8, "little") + n.to_bytes(8, "little")
+        # A section of the right length, so that the number of assets is all that is wrong.
+        body = head + bytes(72 * n + 40 * n * n)
+        yield f"{n}-assets", 1, encode_sections([sections[0], body, *sections[2:]])
     for asset in (0, 1):
         row = 16 + 72 * asset
         yield f"band-{asset}", 1, _spliced(1, row, 300_000_001, 8)
