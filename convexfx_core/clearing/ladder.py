@@ -127,6 +127,8 @@ def _clear(posed: Problem, solver: Solver, name: str) -> Proposal:
             continue
         back = unjustified(problem, answer.rates, answer.demanded, answer.rationed, rejections)
         if back is None:
+            final = (answer.prices, answer.rates, answer.demanded, answer.overflow)
+            check_resolution(problem, *final)
             return _proposal(found, answer, rejections, name)
         rejections.reinstate(back)
     raise NotConverged(f"minimum fills did not settle in {ROUNDS_MAX} rounds")
@@ -140,7 +142,6 @@ def _integers(problem: Problem, found: Equilibrium) -> _Answer:
     rates = rates_of(case, prices, used)
     demanded = round_fills(problem, found, prices, rates)
     overflow = settle_overflow(problem, prices, rates, demanded, overflow)
-    check_resolution(problem, prices, rates, demanded, overflow)
     return _Answer(prices, overflow, rates, demanded, ration(problem, prices, rates, demanded))
 
 

@@ -88,6 +88,17 @@ def test_any_decimals_are_certified_or_refused_for_coarse_prices(start: int) -> 
     assert refused <= BATCH // 8
 
 
+MANY_ROUNDS = Shape(
+    assets=14, orders=369, gross=500.0, band=10.0, impact=5.0, depth=100.0, min_fill=0.3,
+    fee_ppm=1488, decimals=(0, 9), numeraire_decimals=1, prices=(0.005, 5e4), bounds=5.0,
+)  # fmt: skip
+
+
+def test_only_the_final_answer_is_refused_for_coarse_units() -> None:
+    """A round on the way misses the price rule here, before orders below their minimum are out."""
+    assert outcome(case_of(MANY_ROUNDS, 7356)) == "certified"
+
+
 def test_budgets_near_the_largest_are_certified() -> None:
     for seed in range(10):
         shape = Shape(
