@@ -313,8 +313,8 @@ def with_own_program(folder: Path, settings: Settings) -> Settings:
     an exchange that runs; its agreement names the one that it began with.
     """
     program = read_law_program(settings.law_program)
-    if settings.proof_mode == "attested" or program is None:
-        return settings
     own = folder.absolute() / "elf"
+    if settings.proof_mode == "attested" or program is None or program.folder == own:
+        return settings
     shutil.copytree(program.folder, own, dirs_exist_ok=True)
     return settings.changed(law_program=own)

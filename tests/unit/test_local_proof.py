@@ -82,9 +82,10 @@ def test_another_guest_built_meanwhile_changes_nothing(fake_host: FakeHost, tmp_
     (fake_host.folder / "elf" / "laws-guest.elf").write_bytes(b"another")
     variables = services(exchange)["worker-sp1-gpu"].env
     assert variables["CONVEXFX_LAW_PROGRAM"] == str(tmp_path / "elf")
-    host = host_of(exchange.settings)
-    host.program.require_unchanged()
-    assert host.program.vkey.hex() == VKEY
+    again = local_exchange(tmp_path, PORTS, exchange.settings)
+    for host in (host_of(exchange.settings), host_of(again.settings)):
+        host.program.require_unchanged()
+        assert host.program.vkey.hex() == VKEY
 
 
 def test_a_prover_that_serves_already_is_not_started_again(
