@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 class SettledAmounts(NamedTuple):
     """Columns u64[K] by order, and n sums by asset in base units.
 
-    ``limit`` least net rate; ``received`` and ``fee`` in the receive asset; ``flow_in`` of what is
+    ``received`` and ``fee`` in the receive asset; ``flow_in`` of what is
     paid, ``flow_out`` of received + fee, ``fees`` of the fee. ``used`` bool[n * n] pairs that
     orders trade; ``fits`` says whether every gross amount stays below 2^63.
     """
 
-    limit: NDArray[np.uint64]
     received: NDArray[np.uint64]
     fee: NDArray[np.uint64]
     flow_in: tuple[int, ...]

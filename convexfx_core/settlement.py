@@ -12,7 +12,7 @@ from convexfx_core.errors import ClearingCode, ClearingRefused
 from convexfx_core.limits import AMOUNT_MAX, BALANCE_MAX
 from convexfx_core.order_words import order_words, read_words
 from convexfx_core.proposal import Proposal
-from convexfx_core.rates import RateTable, every_rate, limits_of, refuse_invalid
+from convexfx_core.rates import RateTable, every_rate, limit_rates, refuse_invalid
 from convexfx_core.settled_amounts import SettledAmounts
 from convexfx_core.wide import (
     CHUNK,
@@ -35,23 +35,30 @@ class Settlement:
     ----------
     shift : i64[n, n] shifts S; 0 where no order trades the pair.
     rate, net_rate : u64[n, n] R and Rn at scale 2^S, pay asset by row; 0 where unused.
-    limit_rate : u64[K] least net rate l of every order, scale 2^S of its pair.
     received, fee : u64[K] base units of the receive asset.
     flow_in, flow_out : n sums of paid, and of received + fee, base units.
     fees : n sums of fee, base units.
     inventory_after : n inventories in base units.
+    orders, rates : the order rows, and the rates of all pairs.
     """
 
     shift: NDArray[np.int64]
     rate: NDArray[np.uint64]
     net_rate: NDArray[np.uint64]
-    limit_rate: NDArray[np.uint64]
     received: NDArray[np.uint64]
     fee: NDArray[np.uint64]
     flow_in: tuple[int, ...]
     flow_out: tuple[int, ...]
     fees: tuple[int, ...]
     inventory_after: tuple[int, ...]
+    orders: NDArray[np.void]
+    rates: RateTable
+
+    @property
+    def limit_rate(self) -> NDArray[np.uint64]:
+        """u64[K] least net rate l of every order, scale 2^S of its pair; worked out when asked."""
+        words = order_words(self.orders)
+        return limit_rates(self.orders, read_words(words).pair(len(self.flow_in)), self.rates)
 
 
 def settle(
@@ -91,21 +98,22 @@ def settle(
         shift=np.where(found.used, table.shift, 0).reshape(n, n),
         rate=np.where(found.used, table.gross, np.uint64(0)).reshape(n, n),
         net_rate=np.where(found.used, table.net, np.uint64(0)).reshape(n, n),
-        limit_rate=found.limit,
         received=found.received,
         fee=found.fee,
         flow_in=found.flow_in,
         flow_out=found.flow_out,
         fees=found.fees,
         inventory_after=tuple(q + more - less for q, more, less in after),
+        orders=case.orders,
+        rates=table,
     )
 
 
 def by_columns(
     orders: NDArray[np.void], paid: NDArray[np.uint64], rates: RateTable, n: int
 ) -> SettledAmounts:
-    """Amounts, limits and flows of K orders; ``rates`` of all pairs."""
-    limit, received, fee = (np.empty(len(orders), dtype=np.uint64) for _ in range(3))
+    """Amounts and flows of K orders; ``rates`` of all pairs."""
+    received, fee = (np.empty(len(orders), dtype=np.uint64) for _ in range(2))
     ins, outs, fees = Sums(n), Sums(n), Sums(n)
     used, fits = np.zeros(n * n, dtype=np.bool_), True
     words, shifts = order_words(orders), split_shifts(np.where(rates.valid, rates.shift, 0))
@@ -115,7 +123,6 @@ def by_columns(
         pair, pay, receive = columns.pair(n), columns.pay.view(np.intp), columns.receive
         steps = shifts.take(pair)
         used[pair] = True
-        limit[rows] = limits_of(columns, steps.whole, rates.market.take(pair))
         received[rows], _ = multiply_shift(own, rates.net.take(pair), steps)
         gross, beyond = multiply_shift(own, rates.gross.take(pair), steps)
         fits &= not beyond.any() and not (gross > np.uint64(BALANCE_MAX)).any()
@@ -124,4 +131,4 @@ def by_columns(
         outs.add(receive.view(np.intp), gross)
         fees.add(receive.view(np.intp), fee[rows])
     totals = ins.totals(), outs.totals(), fees.totals()
-    return SettledAmounts(limit, received, fee, *totals, used, bool(fits))
+    return SettledAmounts(received, fee, *totals, used, bool(fits))

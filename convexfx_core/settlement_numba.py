@@ -8,15 +8,12 @@ from numpy.typing import NDArray
 from convexfx_core.limits import BALANCE_MAX
 from convexfx_core.order_tiles_numba import (
     GROSSES,
-    MANTISSAS,
-    MARKETS,
     NETS,
     SHIFTS,
     TAILS,
     TILE,
     TILE_ROWS,
     WIDTH,
-    limit_rate,
     load_tile,
     pair_rows,
 )
@@ -40,16 +37,16 @@ def by_machine_code(
     n: int,
     spread: Spread = map,
 ) -> SettledAmounts:
-    """Amounts, limits and flows, as by columns; ``spread`` maps over blocks of orders."""
+    """Amounts and flows, as by columns; ``spread`` maps over blocks of orders."""
     count, words = len(orders), order_words(orders)
-    limit, received, fee = (np.empty(count, dtype=U64) for _ in range(3))
+    received, fee = (np.empty(count, dtype=U64) for _ in range(2))
     amounts, table = np.ascontiguousarray(paid, dtype=U64), pair_rows(rates)
 
     used = np.zeros(n * n, dtype=np.bool_)
 
     def work(start: int) -> tuple[bool, NDArray[np.uint64]]:
         rows, sums = slice(start, start + BLOCK), np.zeros((3, n, 2), dtype=U64)
-        columns = (words[rows], amounts[rows], limit[rows], received[rows], fee[rows])
+        columns = (words[rows], amounts[rows], received[rows], fee[rows])
         return bool(_settle(*columns, table, n, used, sums)), sums
 
     done = list(spread(work, range(0, count, BLOCK)))
@@ -59,14 +56,13 @@ def by_machine_code(
             total[:] = [a + b for a, b in zip(total, wide_totals(column), strict=True)]
     fits = all(fits for fits, _ in done)
     flow_in, flow_out, fees = map(tuple, totals)
-    return SettledAmounts(limit, received, fee, flow_in, flow_out, fees, used, fits)
+    return SettledAmounts(received, fee, flow_in, flow_out, fees, used, fits)
 
 
 @compiled
 def _settle(
     words: NDArray[np.uint64],
     paid: NDArray[np.uint64],
-    limit: NDArray[np.uint64],
     received: NDArray[np.uint64],
     fee: NDArray[np.uint64],
     table: NDArray[np.uint64],
@@ -81,7 +77,7 @@ def _settle(
         end = min(start + TILE, len(words))
         if load_tile(words[start:end], table, n, tile) < end - start:
             return False
-        own = (paid[start:end], limit[start:end], received[start:end], fee[start:end])
+        own = (paid[start:end], received[start:end], fee[start:end])
         fits &= _settle_tile(tile, *own, gross)
         _add_flows(tile[TAILS], paid[start:end], gross, fee[start:end], n, used, sums)
     return fits
@@ -91,16 +87,13 @@ def _settle(
 def _settle_tile(
     tile: NDArray[np.uint64],
     paid: NDArray[np.uint64],
-    limit: NDArray[np.uint64],
     received: NDArray[np.uint64],
     fee: NDArray[np.uint64],
     gross: NDArray[np.uint64],
 ) -> bool:
-    tails, mantissas, markets = tile[TAILS], tile[MANTISSAS], tile[MARKETS]
     shifts, grosses, nets = tile[SHIFTS], tile[GROSSES], tile[NETS]
     over = ZERO
     for k in range(len(paid)):
-        limit[k] = limit_rate(tails[k], mantissas[k], shifts[k], markets[k])
         received[k], _ = multiply_shift(paid[k], nets[k], shifts[k])
         gross[k], beyond = multiply_shift(paid[k], grosses[k], shifts[k])
         fee[k] = gross[k] - received[k]
