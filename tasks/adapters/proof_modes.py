@@ -1,6 +1,7 @@
 """Which proof modes this installation can run, and the host that runs them."""
 
 from pathlib import Path
+from typing import Final
 
 from convexfx_core.errors import ConfigurationCode, ConfigurationError
 from tasks.adapters.gpu import require_gpu
@@ -8,6 +9,8 @@ from tasks.adapters.law_program import LawProgram, read_law_program
 from tasks.adapters.laws_host import LawsHost
 from tasks.adapters.rust_parts import NOT_BUILT, rust_parts
 from tasks.adapters.settings import Settings
+
+NO_PROGRAM: Final = "no law program is installed (a wheel has none)"
 
 
 def host_or_none(settings: Settings) -> LawsHost | None:
@@ -60,8 +63,9 @@ def require_mode(settings: Settings) -> None:
 def default_mode(settings: Settings) -> tuple[str, str]:
     """The mode of a local stack for which nobody named one, and a line about it."""
     if host_or_none(settings) is None:
+        without = NOT_BUILT if read_law_program(settings.law_program) else NO_PROGRAM
         return "attested", (
-            f"proof mode attested, which is not a proof: {NOT_BUILT}; the laws run in Python only"
+            f"proof mode attested, which is not a proof: {without}; the laws run in Python only"
         )
     return "executed", (
         "proof mode executed, which is not a proof: the guest runs in SP1's executor"

@@ -151,7 +151,9 @@ def test_an_installation_without_a_law_program_is_attested_only(
     with pytest.raises(ConfigurationError, match="expected a law program"):
         require_mode(settings)
     require_mode(settings.changed(proof_mode="attested"))
-    assert default_mode(settings)[0] == "attested"
+    mode, line = default_mode(settings)
+    assert mode == "attested"
+    assert "no law program is installed (a wheel has none)" in line
 
 
 def test_a_named_folder_must_hold_the_program(tmp_path: Path, fake_host: FakeHost) -> None:
