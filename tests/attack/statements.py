@@ -91,6 +91,8 @@ def _of_other_inputs(told: Told) -> Iterator[tuple[str, Told]]:
     terms = edited(told.rows, int(filled[0]), valid_until=told.opening.epoch + 99)
     yield "other terms", replace(told, rows=terms)
     yield "an order that nobody sent", _with_another(told)
+    hair = replaced(told.proposal.prices, 1, told.proposal.prices[1] + 1)
+    yield "a price a hair away", told.proposed(prices=hair)
     yield "cancels that nobody sent", cancelling(rng, told)
 
 
