@@ -71,9 +71,9 @@ class FakeHost:
         return found
 
     def host(self, **changes: Any) -> LawsHost:
-        """A client of it, with limits that a test can wait for."""
+        """A client of it, with limits that a test can wait for on a busy machine."""
         limits = Limits(
-            execute_s=5, verify_s=5, vkey_s=5, prove_s=10, silence_s=5, turn_s=5, serve_s=5
+            execute_s=20, verify_s=20, vkey_s=20, prove_s=60, silence_s=20, turn_s=20, serve_s=20
         )
         chosen: dict[str, Any] = {"limits": limits, "lock": self.folder / "lock", **changes}
         return LawsHost(self.binary, self.program, **chosen)

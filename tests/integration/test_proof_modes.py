@@ -6,6 +6,7 @@ One devnet serves all tests: its agreement allows every mode, and each test ends
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from tasks.context import using
 from tasks.objects import Ref, as_object, epoch_key, proof_prefix
 from tasks.ports import Json
 from tasks.proof_check import check_before_submitting
-from tasks.prove import prove
+from tasks.prove import mode_cache_key, prove
 from tasks.replay import replay_epoch
 from tests.epoch_world import World, open_world, run_epoch, signer
 from tests.fake_laws_host import VKEY, FakeHost
@@ -305,6 +306,19 @@ def test_the_settlement_layer_refuses_what_its_own_verifier_refuses(stage: Stage
     assert world.balances() == before
     stage.fake.behave()
     settled(world)
+
+
+def test_another_mode_or_program_is_another_cached_result(stage: Stage) -> None:
+    """A run that is retried after a change of mode must not submit the former mode's proof."""
+    run: Any = SimpleNamespace(task=prove)
+    sealed: Json = {"sealed": {"epoch": 7}, "diffs": {}}
+    keys = set()
+    for mode, program in (("core", b"\1"), ("executed", b"\1"), ("core", b"\2")):
+        ctx = replace(stage.world.ctx, proof_mode=mode, program_hash=program * 32)
+        with using(ctx):
+            keys.add(mode_cache_key(run, sealed))
+    assert len(keys) == 3
+    assert not any("/" in key for key in keys)
 
 
 def test_two_epochs_with_one_sdl_hash_do_not_share_a_proof(stage: Stage) -> None:

@@ -117,7 +117,7 @@ def test_killing_serve_in_the_middle_of_a_proof_loses_nothing(
     world: World, fake: FakeHost, prefect_server: str, tmp_path: Path
 ) -> None:
     """The flow asks again when the supervisor has brought it back; the epoch settles once."""
-    fake.behave(seconds=3)
+    fake.behave(seconds=30)
     host = fake.host(
         socket=fake.socket, served=True, limits=replace(fake.host().limits, serve_s=30)
     )
@@ -133,9 +133,9 @@ def test_killing_serve_in_the_middle_of_a_proof_loses_nothing(
         until(lambda: "served" in fake.runs())
         time.sleep(0.7)
         os.kill(stack.children[SERVE].pid, signal.SIGKILL)
-        until(lambda: fake.runs().count("serve") == 2)
         fake.behave()
-        epoch.join(60)
+        until(lambda: fake.runs().count("serve") == 2)
+        epoch.join(120)
     (outcome,) = outcomes
     assert (outcome["epoch"], outcome["status"], outcome["mode"]) == (1, "settled", "core")
     assert fake.runs().count("served") == 2

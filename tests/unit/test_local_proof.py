@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from convexfx.cli.main import app
 from convexfx.local import exchange as module
 from convexfx.local import session
 from convexfx.local.exchange import Exchange, Ports, local_exchange, socket_path, verifier_command
+from convexfx.local.genesis import register
 from convexfx.local.service import Service, Step, services_of
 from convexfx_core.errors import ConfigurationError, ProofError
 from tasks.adapters.proof_modes import default_mode, host_of, host_or_none, require_mode
 from tasks.adapters.settings import Settings
 from tests.fake_laws_host import VKEY, FakeHost, fake_host
+from tests.unit.api_world import ApiWorld, agreement_of, api_world, signer
 
 __all__ = ["fake_host"]
 PORTS = Ports(1, 2, 3, 4, 5)
@@ -127,6 +130,30 @@ def test_the_program_is_checked_before_any_worker_starts(
     (tmp_path / "elf" / "vkey.txt").write_text("11" * 32)
     with pytest.raises(ProofError, match="WRONG_VKEY"):
         steps(exchange)["law program"].run()
+
+
+class Settlement:
+    """Takes an agreement, which is active at once."""
+
+    def __init__(self, world: ApiWorld) -> None:
+        self.settlement = self
+        self.world = world
+        self.body: dict[str, Any] = {}
+
+    def register_agreement(self, body: dict[str, Any]) -> None:
+        self.body = body
+        modes = tuple(body["allowed_modes"])
+        agreement = replace(agreement_of(self.world.ctx), allowed_modes=modes, active_from=0)
+        self.world.gateway.active = agreement
+
+
+@pytest.mark.parametrize("mode", ["attested", "executed", "core", "compressed", "gpu"])
+def test_the_agreement_lists_exactly_the_mode_in_use(mode: str) -> None:
+    world = api_world()
+    world = replace(world, ctx=replace(world.ctx, proof_mode=mode))
+    settlement: Any = Settlement(world)
+    register(world.ctx, settlement, signer("attestor"), 1)
+    assert settlement.body["allowed_modes"] == [mode]
 
 
 # What a machine cannot do
