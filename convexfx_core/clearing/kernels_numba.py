@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 
-from convexfx_core.case import LIMIT_LIMIT
 from convexfx_core.clearing import active_set, numba_active_set, numba_newton
 from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.begin import NEWTON_BPS, newton_steps
@@ -42,7 +41,7 @@ _NO_DEPTH: Final = np.zeros((0, 0))
 
 @compiled
 def _read_rows(
-    words: U64, net: F64, n: int, power: F64, limited: int, no_limit: float, steps: U64
+    words: U64, net: F64, n: int, power: F64, no_limit: float, steps: U64
 ) -> tuple[I64, F64, U64, F64]:
     """Pair, ratio of the net reference rate to the limit, budget; coarse sums by pay asset.
 
@@ -59,7 +58,7 @@ def _read_rows(
             break
         p = i * np.uint64(n) + j
         asked = np.float64(words[k, WORD_LIMIT]) * power[(tail >> np.uint64(32)) & low]
-        asked = asked if np.int64(tail >> np.uint64(56)) == limited else no_limit
+        asked = max(asked, no_limit)
         pair[k], budget[k] = p, size
         coarse[i] += np.float64(size >> steps)
         ratio[k] = min(net[p] / asked, net[p] * np.float64(size))
@@ -102,7 +101,7 @@ class NumbaKernels:
     def read_rows(self, words: U64, net: F64, n: int) -> Columns:
         """See :func:`convexfx_core.clearing.problem.read_rows`."""
         steps = np.uint64(coarse_shift(len(words)))
-        given = (words, net, n, INVERSE_POWER, LIMIT_LIMIT, NO_LIMIT, steps)
+        given = (words, net, n, INVERSE_POWER, NO_LIMIT, steps)
         pair, limit, budget, coarse = _read_rows(*given)
         np.log(limit, out=limit)
         limit *= 1e4

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.case import LIMIT_LIMIT, ClearingCase
+from convexfx_core.case import ClearingCase
 from convexfx_core.units import MILLION_EXPONENT, PPM, RISK_SHIFT
 
 F64: TypeAlias = NDArray[np.float64]
@@ -24,7 +24,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 BPS: Final = 1e-4
 """One basis point as a number."""
 NO_LIMIT: Final = 1e-250
-"""Least rate of a market order."""
+"""Least rate of a market order, whose mantissa is zero."""
 NEVER: Final = -np.inf
 """Limit of an order that takes no part."""
 _MANTISSA_BITS: Final = 53
@@ -158,7 +158,7 @@ def read_rows(words: U64, net: F64, n: int) -> Columns:
     Limits are all in, relative to the net reference rate. To receive at least one base unit is a
     limit on the rate as well; a market order has no other.
     """
-    count, steps = len(words), np.uint64(coarse_shift(len(words)))
+    count, steps = len(words), coarse_shift(len(words))
     pair, limit = np.empty(count, dtype=np.int64), np.empty(count)
     budget, coarse = np.empty(count, dtype=np.uint64), np.zeros(n)
     for start in range(0, count, BLOCK):
@@ -167,13 +167,18 @@ def read_rows(words: U64, net: F64, n: int) -> Columns:
         tail = block[:, WORD_TAIL].copy()
         pay = tail & U16
         budget[some] = block[:, WORD_BUDGET]
-        coarse += grouped_sum(pay.view(np.int64), (budget[some] >> steps).astype(np.float64), n)
-        pair[some] = pay * np.uint64(n) + ((tail >> np.uint64(16)) & U16)
-        exponent = ((tail >> np.uint64(32)) & U16).astype(np.int64)
-        asked = block[:, WORD_LIMIT].astype(np.float64) * INVERSE_POWER[exponent]
-        asked[(tail >> np.uint64(56)) != LIMIT_LIMIT] = NO_LIMIT
-        rate = net[pair[some]]
-        limit[some] = np.minimum(rate / asked, rate * budget[some])
+        size = budget[some].view(np.int64)
+        coarse += grouped_sum(pay.view(np.int64), (size >> steps).astype(np.float64), n)
+        own = pay * np.uint64(n) + ((tail >> np.uint64(16)) & U16)
+        pair[some] = own
+        exponent = (tail >> np.uint64(32)) & U16
+        asked = block[:, WORD_LIMIT].view(np.int64).astype(np.float64)
+        asked *= INVERSE_POWER.take(exponent.view(np.int64))
+        np.maximum(asked, NO_LIMIT, out=asked)
+        rate = net.take(own.view(np.int64))
+        np.divide(rate, asked, out=asked)
+        rate *= size
+        np.minimum(rate, asked, out=limit[some])
     np.log(limit, out=limit)
     limit *= 1e4
     return Columns(pair, limit, budget, words[:, WORD_MIN_FILL], coarse)
@@ -207,7 +212,7 @@ def quantised_sizes(budget: U64, pair: I64, coarse: F64) -> tuple[F64, F64]:
     n, count, steps = len(coarse), len(budget), coarse_shift(len(budget))
     bits = [((int(s) + count) << steps).bit_length() for s in coarse.tolist()]
     shift = np.array([max(0, b - _MANTISSA_BITS) for b in bits])
-    size = budget.astype(np.float64)
+    size = budget.view(np.int64).astype(np.float64)
     if shift.any():
         size *= np.ldexp(1.0, -shift)[pair // n]
         size = np.maximum(np.rint(size), 1.0)
