@@ -2,13 +2,18 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from convexfx.agreement import MODES as AGREED
 from convexfx_core.laws.names import LAW_NAMES
 from convexfx_core.schema import DIFF_KINDS
 from convexfx_core.wire_schema import schema_documents
-from tasks.adapters.settings import ReferenceSettings, Settings
+from devnet.settlement.agreement import MODES as VERIFIED
+from tasks.adapters.laws_host import PROOF_KINDS
+from tasks.adapters.prover_local import SIGNED_MODES
+from tasks.adapters.settings import ProofMode, ReferenceSettings, Settings
 from tests.write_generated import SCHEMAS, generated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +123,17 @@ def test_every_setting_is_used() -> None:
     users = read("tasks/adapters/wiring.py", "tasks/adapters/proof_modes.py", "convexfx")
     used = {key for key in settings_keys() if re.search(rf"\.{key}\b", users)}
     assert settings_keys() - used == set()
+
+
+def test_every_proof_mode_is_known_everywhere() -> None:
+    modes = get_args(ProofMode)
+    assert tuple(AGREED) == tuple(VERIFIED) == modes
+    assert {*SIGNED_MODES, *PROOF_KINDS} == set(modes)
+    assert " | ".join(modes) in (ROOT / "executor.yaml.example").read_text()
+    bits = ", ".join(f"{place} {mode}" for place, mode in enumerate(modes))
+    assert f"(bit {bits})" in SPEC
+    table = SPEC.split("## 8. ")[1].split("\n## ")[0]
+    assert all(re.search(rf"^\| .*`{mode}`.* \|", table, re.M) for mode in modes)
 
 
 def test_every_law_is_known_everywhere() -> None:
