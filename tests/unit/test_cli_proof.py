@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from convexfx.cli import proof as commands
@@ -17,6 +18,7 @@ from convexfx.epochs import export_epoch
 from convexfx_core.canonical import json_bytes
 from convexfx_core.public_values import FIELD_NAMES
 from convexfx_core.witness import SECTION_NAMES
+from tasks.adapters import prover_prefect
 from tasks.adapters.keys import write_key
 from tasks.adapters.prover_local import LocalProver
 from tasks.objects import as_object, epoch_key, proof_prefix, sha256_hex
@@ -275,6 +277,25 @@ def test_a_proof_that_cannot_be_made_says_why(
     assert err.splitlines()[-1].startswith(f"convexfx: {line}")
     outcome = as_object(world.store.get(epoch_key(EXECUTED, "outcome.json")) or b"", "outcome")
     world.store.objects.discard(proof_prefix(outcome["job_id"], "core") + "failure.json")
+
+
+def test_the_pool_is_asked_instead_of_this_machine(
+    run: Run, fake: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def nobody(name: str, **_: object) -> None:
+        asked.append(name)
+        raise httpx.ConnectError("connection refused")
+
+    monkeypatch.setattr(prover_prefect, "run_deployment", nobody)
+    before = fake.runs()
+    code, out, _ = run(f"prove {CORE} --mode core --pool")
+    assert (code, out.splitlines()[0], asked) == (0, f"epoch {CORE}: mode core", [])
+    code, _, err = run(f"prove {EXECUTED} --mode core --pool")
+    assert (code, asked) == (3, ["prove/prove"])
+    assert "a server with the deployment prove/prove, found connection refused" in err
+    assert fake.runs() == before
 
 
 def test_an_unknown_mode_is_refused(run: Run) -> None:
