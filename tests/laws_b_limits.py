@@ -226,6 +226,12 @@ def _beyond_inputs() -> Iterator[tuple[str, int, bytes]]:
         ("numeraire-pbar", 16, ONE - 1),
     ):
         yield name, 3, _spliced(3, at, value)
+    sections = [bytes(part) for part in split_sections(small_bytes())]
+    for count in (2, 4):
+        rows = (sections[3][16:] * 2)[: 48 * count]
+        body = sections[3][:8] + count.to_bytes(8, "little") + rows
+        data = encode_sections([*sections[:3], body, *sections[4:]])
+        yield f"reference-of-{count}-whole-rows", 3, data
     yield "reference-of-two", 3, _spliced(3, 8, 2, 8)
     yield "reference-of-many", 3, _spliced(3, 8, (1 << 64) - 1, 8)
     for name, pbar in (("high", 1 << 126), ("low", 3)):
