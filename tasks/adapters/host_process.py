@@ -7,6 +7,7 @@ it and keeps it if whoever started it is killed.
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -154,6 +155,26 @@ def only_prover(path: Path, wait_s: float) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def emptied(lock: Path) -> Path:
+    """The lock holder's working folder, without what a killed one left there.
+
+    Raises
+    ------
+    ProofError
+        ``PROVER_ENVIRONMENT``: it is somebody else's.
+    """
+    folder = lock.with_name(lock.name + ".work")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        seen = error.strerror or str(error)
+        raise ProofError(
+            ProofCode.PROVER_ENVIRONMENT, str(folder), "a folder of its own", seen
+        ) from None
+    return folder
 
 
 def _locked(handle: int) -> bool:

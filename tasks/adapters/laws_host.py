@@ -13,7 +13,7 @@ from typing import Final
 from convexfx_core.errors import ProofCode, ProofError
 from convexfx_core.public_values import PUBLIC_VALUES_BYTES
 from tasks.adapters.host_answers import Executed, Proven, failure_of, hex_bytes
-from tasks.adapters.host_process import OnEvent, lock_path, only_prover, run_program
+from tasks.adapters.host_process import OnEvent, emptied, lock_path, only_prover, run_program
 from tasks.adapters.law_program import LawProgram
 from tasks.adapters.laws_serve import ask_to_prove, is_listening, wait_for_socket
 from tasks.ports import Json, Progress, no_progress
@@ -114,7 +114,7 @@ class LawsHost:
         self.program.require_unchanged()
         with (
             only_prover(self.lock, self.limits.turn_s) as held,
-            tempfile.TemporaryDirectory(prefix="convexfx-prove-") as folder,
+            tempfile.TemporaryDirectory(dir=emptied(self.lock)) as folder,
         ):
             path = _written(Path(folder), "witness.bin", witness)
             out = Path(folder) / "proof.bin"

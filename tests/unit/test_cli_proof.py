@@ -5,6 +5,7 @@ The chain is in memory, the host a fake one; a real one is used in ``tests/integ
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,7 @@ def run(
     """Runs a command line in an empty folder: exit code, output, errors."""
     fake.behave()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("CONVEXFX_LAW_PROGRAM", str(fake.folder / "elf"))
     monkeypatch.setenv("CONVEXFX_LAWS_HOST", str(fake.binary))
     of_the_bucket = commands._store

@@ -210,5 +210,13 @@ def test_a_prover_whose_parent_was_killed_keeps_its_place(fake_host: FakeHost) -
     parent.communicate()
     with pytest.raises(ProofError, match="another proof"), only_prover(lock, 0.3):
         pass
-    with only_prover(lock, 10.0):
-        pass
+    work = fake_host.folder / "lock.work"
+    assert len(list(work.iterdir())) == 1, "what the killed one left"
+    fake_host.behave()
+    fake_host.host().prove("core", WITNESS)
+    assert list(work.iterdir()) == []
+
+
+def test_a_working_folder_that_is_none_is_an_environment_failure(fake_host: FakeHost) -> None:
+    (fake_host.folder / "lock.work").write_text("a file")
+    assert code_of(lambda: fake_host.host().prove("core", WITNESS)) == "PROVER_ENVIRONMENT"
