@@ -17,6 +17,7 @@ from convexfx_core.order_words import (
     LIMITED,
     MIN_FILL,
     NONCE,
+    NONCE_TOP,
     ONE,
     RECEIVE_SHIFT,
     SHORT,
@@ -33,10 +34,10 @@ LINE: Final = 8
 TILE: Final = 1024
 WIDTH: Final = TILE + 40
 """Words from one column of a tile to the next; no power of two, or they share few cache lines."""
-TAILS, BUDGETS, MANTISSAS, MIN_FILLS, NONCES, SHIFTS, GROSSES, NETS, MARKETS, CUTS, TOUCH = range(
-    11
-)
-TILE_ROWS: Final = 11
+TAILS, BUDGETS, MANTISSAS, MIN_FILLS, SHIFTS, GROSSES, NETS, MARKETS, CUTS, TOUCH = range(10)
+TILE_ROWS: Final = 10
+NO_KIND: Final = U64(0xFF << 48)
+"""Bits that make the kind of a row one that no row has."""
 UNREACHABLE: Final = U64(LIMIT_UNREACHABLE)
 SIGN: Final = U64(0x8000)
 
@@ -64,7 +65,7 @@ def load_tile(
     words: NDArray[np.uint64], table: NDArray[np.uint64], n: int, tile: NDArray[np.uint64]
 ) -> int:
     """Copy at most ``TILE`` rows into ``tile`` u64[TILE_ROWS, WIDTH]; how many come before the
-    first that names no asset.
+    first that names no asset. A nonce out of range shows as a kind that no row has.
 
     To leave the loop there also keeps it from being turned into slow gathers.
     """
@@ -75,13 +76,21 @@ def load_tile(
         if (i >= U64(n)) | (j >= U64(n)):
             return k
         pair = i * U64(n) + j
-        tile[TAILS, k], tile[NONCES, k] = tail, words[k, NONCE]
+        tile[TAILS, k] = tail if words[k, NONCE] - ONE < NONCE_TOP else tail | NO_KIND
         tile[BUDGETS, k], tile[MIN_FILLS, k] = words[k, BUDGET], words[k, MIN_FILL]
         tile[MANTISSAS, k] = words[k, LIMIT_M]
         tile[SHIFTS, k], tile[GROSSES, k] = table[pair, SHIFT], table[pair, GROSS]
         tile[NETS, k], tile[MARKETS, k] = table[pair, NET], table[pair, MARKET]
-        tile[CUTS, k] = table[pair, CUT]
     return len(words)
+
+
+@compiled
+def load_cuts(table: NDArray[np.uint64], n: int, count: int, tile: NDArray[np.uint64]) -> None:
+    """Add the cuts of the pairs of the first ``count`` rows."""
+    tails, cuts = tile[TAILS], tile[CUTS]
+    for k in range(count):
+        i, j = tails[k] & SHORT, (tails[k] >> RECEIVE_SHIFT) & SHORT
+        cuts[k] = table[i * U64(n) + j, CUT]
 
 
 @inlined

@@ -19,13 +19,13 @@ from convexfx_core.order_tiles_numba import (
     MARKETS,
     MIN_FILLS,
     NETS,
-    NONCES,
     SHIFTS,
     TAILS,
     TILE,
     TILE_ROWS,
     WIDTH,
     limit_rate,
+    load_cuts,
     load_tile,
 )
 from convexfx_core.order_words import (
@@ -39,7 +39,6 @@ from convexfx_core.order_words import (
     LIMITED,
     MANTISSA_LOW,
     MANTISSA_ROOM,
-    NONCE_TOP,
     ONE,
     ORDERED,
     RECEIVE_SHIFT,
@@ -93,6 +92,7 @@ def scan(
         _check_rows(tile, own[1], found)
         _check_amounts(tile, *own, received[start:end], fee[start:end], found)
         if rationed:
+            load_cuts(table, n, end - start, tile)
             _check_ration(tile, *own, found)
         _look_at_flagged(tile, own[1], found, start, rejected, n, sums, counts, first)
         if end < stop:
@@ -111,7 +111,7 @@ def _check_rows(
 ) -> None:
     """Flags of the rows themselves, and of what is wanted against them."""
     flags, tails, budgets = found[FLAGS], tile[TAILS], tile[BUDGETS]
-    mantissas, least, nonces = tile[MANTISSAS], tile[MIN_FILLS], tile[NONCES]
+    mantissas, least = tile[MANTISSAS], tile[MIN_FILLS]
     shifts, nets, markets = tile[SHIFTS], tile[NETS], tile[MARKETS]
     for k in range(len(want)):
         tail, mantissa, budget, w = tails[k], mantissas[k], budgets[k], want[k]
@@ -120,7 +120,7 @@ def _check_rows(
         odd |= U64((bits + EXPONENT_OFFSET) & SHORT > EXPONENT_ROOM)
         odd = odd if kind == LIMITED else U64(mantissa | bits | kind != ZERO)
         odd |= U64(tail & SHORT == (tail >> RECEIVE_SHIFT) & SHORT)
-        odd |= U64((tail >> KIND_SHIFT) & BYTE != ORDERED) | U64(nonces[k] - ONE >= NONCE_TOP)
+        odd |= U64((tail >> KIND_SHIFT) & BYTE != ORDERED)
         odd |= U64(budget - ONE >= BUDGET_TOP) | U64(least[k] > budget)
         limit = limit_rate(tail, mantissa, shifts[k], markets[k])
         some, left = U64(w > ZERO), U64(w < budget)
