@@ -227,7 +227,8 @@ def large(seed: int) -> str:
     at = int(rng.integers(LARGE_ORDERS))
     paid[at] += np.uint64(1)
     received[-at] += np.uint64(1)
-    prices = (*claims.prices[:-1], claims.prices[-1] + 1)
+    # A step that moves every rate: one unit of price may leave all of them as they are.
+    prices = (*claims.prices[:-1], claims.prices[-1] + (claims.prices[-1] >> 40) + 1)
     forged = [replace(claims, paid=paid), replace(claims, received=received)]
     forged += [replace(claims, prices=prices)]
     for lie in (claims, *forged):
