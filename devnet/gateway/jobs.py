@@ -124,7 +124,7 @@ def envelope_problem(sdl: Sdl) -> str:
         return ""
     try:
         envelope = json.loads(sdl.envelope)
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"ENVELOPE: expected JSON of format {ENVELOPE_FORMAT}"
     if not isinstance(envelope, dict) or envelope.get("format") != ENVELOPE_FORMAT:
         return f"ENVELOPE: expected an object of format {ENVELOPE_FORMAT}"

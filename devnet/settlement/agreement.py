@@ -20,6 +20,9 @@ from devnet.settlement.invalid import Invalid
 
 MODES: Final = ("attested", "executed", "core", "compressed", "gpu")
 ASSETS_MAX: Final = 64
+BAND_MAX: Final = 300_000_000
+"""300 bps, in 1e-6 bps."""
+SIGNATURE_BYTES: Final = 64
 _KEYS: Final = frozenset(
     ("shard", "operator", "operator_key", "program_hash", "allowed_modes", "attestor_key",
      "params_hash", "fee", "network", "params", "registry", "signature")
@@ -34,7 +37,9 @@ class Agreement:
     ----------
     body : the JSON as it was sent.
     active_from : first delta epoch in which it holds.
-    tokens : tokens of the registry, in order; index 0 is the numeraire.
+    rows : rows of the registry, 64 bytes each, in order; index 0 is the numeraire.
+    tokens : their tokens.
+    bands : half widths of the price bands, 1e-6 bps, in order.
     """
 
     body: dict[str, Any]
@@ -46,7 +51,9 @@ class Agreement:
     attestor_key: bytes
     params_hash: bytes
     fee: int
+    rows: tuple[bytes, ...]
     tokens: tuple[Address, ...]
+    bands: tuple[int, ...]
 
     @property
     def pool(self) -> Address:
@@ -78,6 +85,7 @@ def read_agreement(
         raise Invalid("OWNER", "operator: expected the SHA-256 of operator_key")
     params = unbase64(body["params"], "params")
     registry = unbase64(body["registry"], "registry")
+    rows = _registry(registry)
     agreement = Agreement(
         body,
         active_from,
@@ -88,7 +96,9 @@ def read_agreement(
         unb58(body["attestor_key"], 32, "attestor_key"),
         unhex(body["params_hash"], 32, "params_hash"),
         integer(body["fee"], "fee"),
-        _registry(registry),
+        rows,
+        tuple(map(_token, rows)),
+        _bands(params, len(rows)),
     )
     if agreement.fee < minimum_fee:
         raise Invalid("FEE", f"fee: expected at least {minimum_fee}, found {agreement.fee}")
@@ -120,6 +130,9 @@ def canonical_bytes(agreement: Agreement, network_id: bytes) -> bytes:
 
 def signed_by(pub_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether ``signature`` (64 bytes) is an Ed25519 signature of ``message``."""
+    if len(signature) != SIGNATURE_BYTES:
+        # Joined with the message, bytes of one would count as the other's.
+        return False
     try:
         nacl.bindings.crypto_sign_open(signature + message, pub_key)
     except (nacl.exceptions.CryptoError, ValueError):
@@ -135,15 +148,25 @@ def _modes(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _registry(section: bytes) -> tuple[Address, ...]:
+def _registry(section: bytes) -> tuple[bytes, ...]:
     count, rest = divmod(len(section), 64)
     if rest or not 2 <= count <= ASSETS_MAX:
         raise Invalid("REGISTRY", f"registry: expected 2 to {ASSETS_MAX} rows of 64 bytes")
-    rows = [section[at : at + 64] for at in range(0, len(section), 64)]
-    tokens = tuple(Address(row[:32], int.from_bytes(row[32:40], "little")) for row in rows)
-    if len(set(tokens)) != count or any(token.shard == 0 for token in tokens):
+    rows = tuple(section[at : at + 64] for at in range(0, len(section), 64))
+    tokens = set(map(_token, rows))
+    if len(tokens) != count or any(token.shard == 0 for token in tokens):
         raise Invalid("REGISTRY", "registry: expected different tokens with shards of at least 1")
-    return tokens
+    return rows
+
+
+def _token(row: bytes) -> Address:
+    return Address(row[:32], int.from_bytes(row[32:40], "little"))
+
+
+def _bands(params: bytes, n: int) -> tuple[int, ...]:
+    """First words of the asset rows; zero where there is none: ``_check_params`` refuses."""
+    places = (16 + 72 * asset for asset in range(n))
+    return tuple(int.from_bytes(params[at : at + 8], "little") for at in places)
 
 
 def _check_params(agreement: Agreement, params: bytes, registry: bytes) -> None:
@@ -151,5 +174,7 @@ def _check_params(agreement: Agreement, params: bytes, registry: bytes) -> None:
     size = 16 + 72 * n + (8 + 16 + 16) * n * n
     if len(params) != size or params[:16] != le64(1) + le64(n):
         raise Invalid("PARAMS_HASH", f"params: expected version 1 for {n} assets, {size} bytes")
+    if max(agreement.bands) > BAND_MAX:
+        raise Invalid("PARAMS_HASH", "params: expected bands of at most 300 bps")
     if h("cfx.params.v1", params + registry) != agreement.params_hash:
         raise Invalid("PARAMS_HASH", "params_hash: expected the hash of params and registry")

@@ -132,7 +132,7 @@ class Chain:
                     return agreement
             if known and known[-1].operator_key != new.operator_key:
                 raise Invalid("SHARD_TAKEN", f"shard {new.shard} belongs to another operator")
-            if known and new.tokens[: len(known[-1].tokens)] != known[-1].tokens:
+            if known and new.rows[: len(known[-1].rows)] != known[-1].rows:
                 raise Invalid("REGISTRY", "registry: expected the former rows unchanged, in front")
             active = [old for old in known if old.active_from <= self.epoch]
             self.agreements[new.shard] = [*active[-1:], new]
@@ -149,6 +149,7 @@ class Chain:
             known = self.sdls.get(sdl.name)
             if known is not None and known.status == "applied":
                 raise Invalid("REPLAY", f"SDL {sdl.name} was applied before")
+            self._check_name(sdl, known)
             record = SdlRecord(sdl.name, sdl.shard, transaction=sdl)
             self.sdls.pop(sdl.name, None)
             self.sdls[sdl.name] = record
@@ -177,6 +178,31 @@ class Chain:
                 record.code, record.message = problem.code, problem.message
             self.on_change()
             return record
+
+    def _check_name(self, sdl: SdlTransaction, known: SdlRecord | None) -> None:
+        """A waiting SDL gives way to its own operator, and to another whose hash it really is.
+
+        Otherwise anybody with a shard could end the SDL of another one under its name.
+        """
+        waiting = known.transaction if known is not None else None
+        if waiting is None or waiting.operator == sdl.operator:
+            return
+        if self._derived_hash(sdl) != sdl.sdl_hash:
+            raise Invalid("OPERATOR", f"SDL {sdl.name} of another operator waits for its proof")
+
+    def _derived_hash(self, sdl: SdlTransaction) -> bytes | None:
+        """Hash of what ``sdl`` holds; None where that is nothing that could be applied."""
+        network, agreement = self.rules.network_id, self.active_agreement(sdl.shard)
+        if sdl.mints_only:
+            return general_hash(network, sdl)
+        if agreement is None:
+            return None
+        try:
+            clearing = read_clearing(sdl.items, agreement)
+        except Invalid:
+            return None
+        nonce = self.ledger.draft().read(agreement.pool).nonce
+        return clearing.sdl_hash(network, agreement.pool, nonce + 1)
 
     def _check_operator(self, shard: int, operator_key: bytes) -> None:
         agreement = self.agreement(shard)

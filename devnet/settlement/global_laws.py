@@ -75,6 +75,8 @@ def _issue(draft: Draft, shard: int, message: MintMessage) -> int:
     if account.mint.supply > BALANCE_MAX:
         raise Invalid("SUPPLY", "expected a supply below 2^64")
     for key, amount in message.credits:
+        if key.shard < 1:
+            raise Invalid("CREDITED", "expected vaults on shards of at least 1")
         if amount:
             draft.give(key, message.mint, amount)
     return issued

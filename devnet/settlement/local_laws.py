@@ -17,6 +17,7 @@ from devnet.settlement.public_values import (
     compare,
     read_public_values,
 )
+from devnet.settlement.reference import with_own_bands
 
 
 @dataclass(slots=True)
@@ -48,6 +49,14 @@ class Statement:
     values: PublicValues
     network: bytes
     epoch_gap: int
+
+    @property
+    def agreed_reference(self) -> bytes:
+        """Reference section of the envelope's prices with bands as wide as was agreed.
+
+        Inside a narrower one an overflow would excuse any price up to the fair one.
+        """
+        return with_own_bands(self.envelope.reference, self.agreement.bands)
 
     @property
     def epoch(self) -> int:
@@ -88,6 +97,7 @@ def check_before(statement: Statement, record: ShardRecord, draft: Draft, sdl_ha
         (
             ("params_hash", agreement.params_hash),
             ("reference_hash", h("cfx.ref.v1", statement.envelope.reference)),
+            ("reference_hash", h("cfx.ref.v1", statement.agreed_reference)),
             ("pre_state_root", state_root(agreement, draft, clearing.owners, record.fees)),
             ("sdl_hash", sdl_hash),
             ("n_fills", clearing.fills),

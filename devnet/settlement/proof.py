@@ -53,7 +53,7 @@ def read_envelope(raw: bytes) -> Envelope:
     """
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or body.get("format") != FORMAT:
         raise Invalid("ENVELOPE", f"expected JSON of format {FORMAT}")
