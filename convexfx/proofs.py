@@ -16,6 +16,7 @@ from convexfx_core.errors import (
     ConfigurationError,
     ProofCode,
     ProofError,
+    PublicValueMismatch,
 )
 from convexfx_core.public_values import DOMAIN_TAG, PUBLIC_VALUES_BYTES, PublicValues
 from tasks.adapters.laws_host import PROOF_KINDS, verify_with
@@ -28,6 +29,8 @@ from tasks.ports import Json, Store
 from tasks.proof_check import check_attestation, claimed_values, require_values
 from tasks.report import proof_mode_text
 
+MALFORMED: Final = (KeyError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+"""How objects fail that are not what ``docs/spec.md`` section 9 says."""
 _HEAD: Final = (1).to_bytes(8, "little") + DOMAIN_TAG
 """How the public values of a proof begin: version 1, domain tag."""
 
@@ -143,13 +146,31 @@ def verify_epoch(
 
 
 def read_epoch(store: Store, number: int, mode: str, proof: bytes | None) -> Epoch:
-    """The epoch's objects, public values recomputed; ``CommitConflict`` where one is missing."""
+    """The epoch's objects, public values recomputed.
+
+    Raises
+    ------
+    PublicValueMismatch
+        They are those of another epoch.
+    CommitConflict
+        One is missing, or is none: whoever serves the objects may be a liar.
+    """
+    try:
+        return _recomputed(store, number, mode, proof)
+    except MALFORMED as error:
+        seen = f"{type(error).__name__}: {error}"
+        raise CommitConflict(f"epoch {number}", "well formed objects", seen) from error
+
+
+def _recomputed(store: Store, number: int, mode: str, proof: bytes | None) -> Epoch:
     sealed, outcome = manifest_of(store, number), outcome_of(store, number)
     if sealed is None or outcome is None or outcome.get("job_id") is None:
         seen = outcome["status"] if outcome else "no outcome"
         raise CommitConflict(f"epoch {number}", "an epoch that settled state diffs", seen)
     reference, manifest = sealed
     result = epoch_result(store, reference, outcome["proposal"])
+    if result.public_values.epoch != number:
+        raise PublicValueMismatch("epoch", str(number), result.public_values.epoch)
     chosen = mode or outcome["mode"]
     if chosen not in (*SIGNED_MODES, *PROOF_KINDS):
         raise ConfigurationError(ConfigurationCode.SETTING, "--mode", "a proof mode", chosen)

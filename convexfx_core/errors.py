@@ -152,7 +152,8 @@ class ConvexFxError(Exception):
     def line(self) -> str:
         """One line for a human."""
         seen = f", found {_short(self.observed)}" if self.observed != "" else ""
-        return f"{self.code}: {self.field}: expected {self.expected}{seen}"
+        said = f"{self.code}: {self.field}: expected {self.expected}"
+        return (said if said.isprintable() else _escaped(said)) + seen
 
 
 def _restored(
@@ -166,8 +167,12 @@ def _restored(
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
-    text = text.encode("unicode_escape").decode("ascii")
+    text = _escaped(text)
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _escaped(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")
 
 
 class RejectedOrder(ConvexFxError):

@@ -6,15 +6,22 @@ Source: ``docs/spec.md`` section 9. ``epochs/{n}/outcome.json`` is the only comm
 
 from base64 import b64decode
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from convexfx_core.assets import Registry
 from convexfx_core.book import Batch, admit
 from convexfx_core.canonical import json_bytes
-from convexfx_core.errors import CommitConflict
+from convexfx_core.errors import CodecError, CommitConflict, PublicValueMismatch
 from convexfx_core.params import Params, params_from_bytes, params_hash
-from convexfx_core.reference import reference_from_bytes
+from convexfx_core.reference import (
+    Reference,
+    reference_from_bytes,
+    reference_from_quotes,
+    reference_hash,
+)
 from convexfx_core.schema import read_orders
 from convexfx_core.state import Opening, PoolState, VaultTable
 from tasks.objects import (
@@ -112,6 +119,31 @@ def read_params(store: Store, digest: str) -> tuple[Params, Registry]:
     return params, registry
 
 
+def reference_of(sealed: dict[str, Any], params: Params, registry: Registry) -> Reference:
+    """Reference vector of a manifest: what its prices and the agreed bands make.
+
+    Raises
+    ------
+    PublicValueMismatch
+        ``reference_hash``: the section holds other prices, another time or other bands.
+    """
+    found = reference_from_bytes(bytes.fromhex(sealed["section"]))
+    prices = {name: _quote(name, price) for name, price in sealed["prices"].items()}
+    as_of_s = int(datetime.fromisoformat(sealed["as_of"]).timestamp())
+    due = reference_from_quotes(prices, as_of_s, params, registry)
+    if due != found:
+        hashes = (reference_hash(reference).hex() for reference in (due, found))
+        raise PublicValueMismatch("reference_hash", *hashes)
+    return found
+
+
+def _quote(name: str, text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        raise CodecError(f"reference.prices.{name}", "a decimal number", text) from None
+
+
 def opening_of(store: Store, manifest: dict[str, Any]) -> Opening:
     """What an epoch starts from, read back from its manifest."""
     params, registry = read_params(store, manifest["params_hash"])
@@ -122,7 +154,7 @@ def opening_of(store: Store, manifest: dict[str, Any]) -> Opening:
         epoch=manifest["epoch"],
         params=params,
         registry=registry,
-        reference=reference_from_bytes(bytes.fromhex(manifest["reference"]["section"])),
+        reference=reference_of(manifest["reference"], params, registry),
         pool=PoolState.from_bytes(bytes.fromhex(manifest["pool"]), len(registry)),
         vaults=vaults,
     )

@@ -138,6 +138,7 @@ def check_outcome(epoch: Replayed) -> str:
 def check_manifest(epoch: Replayed) -> str:
     """The outcome's reference to it, and its parent in the chain."""
     must(epoch.outcome["manifest"] == epoch.manifest, "the outcome names another hash")
+    must(epoch.sealed["epoch"] == epoch.epoch, "it is the manifest of another epoch")
     parent = epoch.store.get(epoch_key(epoch.epoch - 1, "outcome.json"))
     wanted = sha256_hex(parent) if parent is not None else GENESIS
     must(epoch.sealed["parent"] == wanted, "its parent is not the outcome before it")

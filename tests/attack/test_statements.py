@@ -1,6 +1,8 @@
 """Another true statement is refused by the settlement side and by a stranger, by the field."""
 
+import json
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -9,15 +11,18 @@ import pytest
 from convexfx.proofs import Key, verify_epoch
 from convexfx_core.canonical import json_bytes
 from convexfx_core.clearing import propose
-from convexfx_core.errors import PublicValueMismatch
+from convexfx_core.errors import ConvexFxError, PublicValueMismatch
 from convexfx_core.laws import check
 from convexfx_core.public_values import PublicValues
-from convexfx_core.reference import reference_to_bytes
+from convexfx_core.reference import reference_from_bytes, reference_to_bytes
 from convexfx_core.transition import clearing_case
+from convexfx_core.witness import split_sections
 from devnet.settlement.chain import SdlRecord
+from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import LocalProver
 from tasks.chain import manifest_of, outcome_of, sealed_epoch
-from tasks.objects import get_json
+from tasks.objects import epoch_key, get_json, sha256_hex
+from tasks.ports import Json, Store
 from tasks.proposal_object import proposal_from_json
 from tests.attack.statements import Statement, statements
 from tests.devnet_world import ATTESTOR, PROGRAM_HASH
@@ -61,9 +66,11 @@ def shown_on_the_devnet() -> dict[str, Statement]:
     return {found.name: found for found in statements(Told(made.opening, rows, proposal))}
 
 
-def attested(values: PublicValues) -> bytes:
+def attested(values: PublicValues, reference: bytes | None = None) -> bytes:
     """An envelope of the honest epoch but for its public values, which the attestor signed."""
     made, raw = devnet_case(), values.to_bytes()
+    if reference is None:
+        reference = reference_to_bytes(made.opening.reference)
     return json_bytes(
         {
             "format": "devnet-v1-proof",
@@ -71,7 +78,7 @@ def attested(values: PublicValues) -> bytes:
             "program_hash": PROGRAM_HASH,
             "public_values": raw.hex(),
             "proof": b64encode(ATTESTOR.sign(b"cfx.attest.v1\0\0\0" + raw)).decode(),
-            "reference": b64encode(reference_to_bytes(made.opening.reference)).decode(),
+            "reference": b64encode(reference).decode(),
             "fees_accrued_after": [str(fee) for fee in made.result.pool_after.fees_accrued],
         }
     )
@@ -105,6 +112,16 @@ def test_another_true_statement_does_not_settle(name: str) -> None:
         return
     first = next(field for field in SETTLED if field in differing)
     assert (record.status, record.code) == ("failed", f"PV_MISMATCH:{first}")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("a narrower band", "PV_MISMATCH:reference_hash"), ("prices of another time", "")],
+)
+def test_the_operator_brings_prices_but_not_their_bands(name: str, code: str) -> None:
+    statement = shown_on_the_devnet()[name]
+    reference = bytes(split_sections(statement.witness)[3])
+    assert settled_with(attested(statement.values, reference)).code == code
 
 
 def test_the_statements_differ_in_every_field_that_can_be_chosen() -> None:
@@ -165,3 +182,82 @@ def test_a_stranger_is_not_taken_in(
     with pytest.raises(PublicValueMismatch) as refused:
         verified(world, fake, proof)
     assert refused.value.code == f"PV_MISMATCH:{statement.differing(honest)[0]}"
+
+
+# Objects of a liar
+
+
+def lying(world: ApiWorld, key: str, change: Callable[[Json], None]) -> MemoryStore:
+    """The epoch's objects with one of them changed, and its hash where it is named."""
+    bodies = {name: world.store.get(name) or b"" for name in world.store.list("")}
+    value = json.loads(bodies[key])
+    change(value)
+    bodies[key] = json_bytes(value)
+    outcome = json.loads(bodies[epoch_key(1, "outcome.json")])
+    for named in outcome.values():
+        if isinstance(named, dict) and named.get("key") == key:
+            named["sha256"] = sha256_hex(bodies[key])
+    bodies[epoch_key(1, "outcome.json")] = json_bytes(outcome)
+    store = MemoryStore()
+    for name, body in bodies.items():
+        store.put_new(name, body)
+    return store
+
+
+def told_by(store: Store, fake: FakeHost, number: int = 1) -> PublicValues:
+    key = Key(bytes.fromhex(VKEY), fake.program.elf.with_name("vkey.bin"), fake.binary)
+    return verify_epoch(store, number, lambda _: key).public_values
+
+
+def narrowed(manifest: Json) -> None:
+    found = reference_from_bytes(bytes.fromhex(manifest["reference"]["section"]))
+    edges = (found.plo[0], *found.pbar[1:]), (found.phi[0], *found.pbar[1:])
+    section = reference_to_bytes(replace(found, plo=edges[0], phi=edges[1]))
+    manifest["reference"]["section"] = section.hex()
+
+
+def test_an_epoch_is_not_told_again_under_another_number(world: ApiWorld, fake: FakeHost) -> None:
+    store = lying(world, epoch_key(1, "manifest.json"), lambda _: None)
+    assert told_by(store, fake).epoch == 1
+    for name in ("manifest.json", "outcome.json"):
+        store.put_new(epoch_key(2, name), store.get(epoch_key(1, name)) or b"")
+    with pytest.raises(PublicValueMismatch) as refused:
+        told_by(store, fake, 2)
+    assert refused.value.code == "PV_MISMATCH:epoch"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        narrowed,
+        lambda manifest: manifest["reference"]["prices"].update(EUR="1.5"),
+        lambda manifest: manifest["reference"].update(as_of="2026-01-01T00:00:00+00:00"),
+    ],
+    ids=["narrower bands", "a price that is not shown", "another time"],
+)
+def test_the_reference_is_the_one_that_the_manifest_shows(
+    world: ApiWorld, fake: FakeHost, change: Callable[[Json], None]
+) -> None:
+    store = lying(world, epoch_key(1, "manifest.json"), change)
+    with pytest.raises(PublicValueMismatch) as refused:
+        told_by(store, fake)
+    assert refused.value.code == "PV_MISMATCH:reference_hash"
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("manifest.json", lambda manifest: manifest.pop("pool")),
+        ("manifest.json", lambda manifest: manifest.update(orders=None)),
+        ("manifest.json", lambda manifest: manifest["reference"].update(as_of="yesterday")),
+        ("manifest.json", lambda manifest: manifest["reference"]["prices"].update(EUR="x")),
+        ("outcome.json", lambda outcome: outcome.update(proposal=[])),
+        ("proposal.json", lambda proposal: proposal.update(paid=5)),
+    ],
+)
+def test_objects_that_are_none_are_named_not_fallen_over(
+    world: ApiWorld, fake: FakeHost, name: str, change: Callable[[Json], None]
+) -> None:
+    with pytest.raises(ConvexFxError) as refused:
+        told_by(lying(world, epoch_key(1, name), change), fake)
+    assert refused.value.code in ("COMMIT_CONFLICT", "CODEC")
