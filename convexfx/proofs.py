@@ -18,6 +18,7 @@ from convexfx_core.errors import (
     ProofError,
     PublicValueMismatch,
 )
+from convexfx_core.hashing import network_id
 from convexfx_core.public_values import DOMAIN_TAG, PUBLIC_VALUES_BYTES, PublicValues
 from tasks.adapters.laws_host import PROOF_KINDS, verify_with
 from tasks.adapters.memory import MemoryStore
@@ -93,9 +94,13 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A settled epoch with its proof's mode, description and recomputed public values."""
+    """A settled epoch with its proof's mode, description and recomputed public values.
+
+    ``network``: the name that the manifest shows.
+    """
 
     number: int
+    network: str
     mode: str
     program_hash: str
     description: Json
@@ -136,6 +141,8 @@ def verify_epoch(
         )
     values = epoch.values.to_bytes()
     require_values(shown_values(epoch), values)
+    if epoch.values.network_id != (network := network_id(str(epoch.network))):
+        raise PublicValueMismatch("network_id", network.hex(), epoch.values.network_id.hex())
     signer = ""
     if epoch.mode in SIGNED_MODES:
         signer = str(epoch.description.get("attestor", ""))
@@ -177,6 +184,7 @@ def _recomputed(store: Store, number: int, mode: str, proof: bytes | None) -> Ep
     description, stored = stored_files(store, outcome, chosen, proof)
     return Epoch(
         number=number,
+        network=manifest["network"],
         mode=chosen,
         program_hash=str(description.get("program_hash", manifest["program_hash"])),
         description=description,

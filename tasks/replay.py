@@ -14,7 +14,15 @@ import numpy as np
 from convexfx_core.book import Batch
 from convexfx_core.canonical import json_bytes
 from convexfx_core.errors import ConvexFxError
-from convexfx_core.identity import Address, OwnerId, base58_decode, base58_encode, verify_signature
+from convexfx_core.hashing import network_id
+from convexfx_core.identity import (
+    Address,
+    OwnerId,
+    base58_decode,
+    base58_encode,
+    owner_id,
+    verify_signature,
+)
 from convexfx_core.order_columns import read_columns
 from convexfx_core.orders import Domain
 from convexfx_core.receipts import write_receipts
@@ -139,6 +147,8 @@ def check_manifest(epoch: Replayed) -> str:
     """The outcome's reference to it, and its parent in the chain."""
     must(epoch.outcome["manifest"] == epoch.manifest, "the outcome names another hash")
     must(epoch.sealed["epoch"] == epoch.epoch, "it is the manifest of another epoch")
+    network = network_id(epoch.sealed["network"]).hex()
+    must(epoch.sealed["network_id"] == network, "its network has another id")
     parent = epoch.store.get(epoch_key(epoch.epoch - 1, "outcome.json"))
     wanted = sha256_hex(parent) if parent is not None else GENESIS
     must(epoch.sealed["parent"] == wanted, "its parent is not the outcome before it")
@@ -215,6 +225,7 @@ def check_payouts(epoch: Replayed) -> str:
     payouts = payout_payloads(epoch.opened()[0], epoch.result())
     must(len(signatures) == 64 * len(payouts), f"{len(payouts)} signatures are due")
     key = base58_decode(epoch.sealed["operator_key"], 32, "operator_key")
+    must(owner_id(key) == epoch.opened()[0].pool.owner, "the pool is another operator's")
     for place, payout in enumerate(payouts):
         signature = signatures[64 * place : 64 * place + 64]
         must(verify_signature(key, payout, signature), f"signature {place} is not valid")

@@ -244,6 +244,14 @@ def test_the_reference_is_the_one_that_the_manifest_shows(
     assert refused.value.code == "PV_MISMATCH:reference_hash"
 
 
+def test_the_network_is_the_one_that_the_manifest_shows(world: ApiWorld, fake: FakeHost) -> None:
+    key = epoch_key(1, "manifest.json")
+    store = lying(world, key, lambda manifest: manifest.update(network="convexfx-mainnet"))
+    with pytest.raises(PublicValueMismatch) as refused:
+        told_by(store, fake)
+    assert refused.value.code == "PV_MISMATCH:network_id"
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [
