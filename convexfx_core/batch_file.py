@@ -1,14 +1,15 @@
 """The batch that ``convexfx clear`` reads: JSON to a clearing case (``docs/clear-files.md``)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
+from convexfx_core.admission import amount_limits
 from convexfx_core.batch_orders import FileOrder, order_of, order_rows
 from convexfx_core.canonical_json import strict_json
 from convexfx_core.case import ClearingCase
-from convexfx_core.errors import CodecError, ConfigurationError, RejectedOrder
+from convexfx_core.errors import CodecError, ConfigurationError, RejectCode, RejectedOrder
 from convexfx_core.json_fields import Fields, atoms_of, decimal_of, items_of, text_of, whole_of
 from convexfx_core.limits import (
     ASSETS_MAX,
@@ -18,7 +19,7 @@ from convexfx_core.limits import (
     ORDERS_MAX,
 )
 from convexfx_core.params import Params, params_from_matrices
-from convexfx_core.reference import reference_from_prices
+from convexfx_core.reference import Reference, reference_from_prices
 
 BATCH_VERSION: Final = 1
 Made = TypeVar("Made")
@@ -77,10 +78,13 @@ def read_batch(data: bytes) -> BatchFile:
     params = _params(root, assets, places)
     orders = _orders(root, assets)
     root.done()
+    prices = [asset.price for asset in assets]
+    reference = _guarded(reference_from_prices, prices, 0, params, _names(assets))
+    orders = _in_range(orders, params, reference)
     admitted = tuple(k for k, order in enumerate(orders) if order.reject is None)
     case = ClearingCase(
         params,
-        _guarded(reference_from_prices, [a.price for a in assets], 0, params, _names(assets)),
+        reference,
         tuple(asset.inventory for asset in assets),
         order_rows([orders[k] for k in admitted]),
     )
@@ -194,6 +198,19 @@ def _orders(root: Fields, assets: Sequence[FileAsset]) -> tuple[FileOrder, ...]:
             raise CodecError(f"{name}.id", "each id once", order.id)
         seen.add(order.id)
     return tuple(sorted(orders, key=lambda order: order.id))
+
+
+def _in_range(
+    orders: tuple[FileOrder, ...], params: Params, reference: Reference
+) -> tuple[FileOrder, ...]:
+    """The orders; those that could receive 2^62 base units inside the bands are rejected."""
+    most = amount_limits(params, reference).tolist()
+    return tuple(
+        replace(order, reject=RejectCode.AMOUNT_RANGE)
+        if order.reject is None and order.budget > most[order.pay_index][order.receive_index]
+        else order
+        for order in orders
+    )
 
 
 def _guarded(make: Callable[..., Made], *args: Any, **kwargs: Any) -> Made:

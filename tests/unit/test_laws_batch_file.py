@@ -224,3 +224,16 @@ def test_its_nearest_lawful_neighbour_is_admitted(key: str, value: str) -> None:
 
 def test_no_orders_are_a_batch() -> None:
     assert len(read(changed("orders", [])).case.orders) == 0
+
+
+@pytest.mark.parametrize(("budget", "code"), [("23012", None), ("23013", RejectCode.AMOUNT_RANGE)])
+def test_what_could_receive_too_much_inside_its_bands_is_kept_apart(
+    budget: str, code: RejectCode | None
+) -> None:
+    """2^62 - 1 base units are the most: 23,012.36 at the far edge of the band."""
+    tree = changed("assets.1.reference_price", "0.000005")
+    tree["assets"][1]["decimals"] = 9
+    tree["orders"] = [{"id": "a", "pay": "USD", "receive": "EUR", "budget": budget}]
+    batch = read(tree)
+    assert batch.orders[0].reject == code
+    assert len(batch.case.orders) == (code is None)
