@@ -7,6 +7,8 @@ PROOF ?=
 export UV_PYTHON_DOWNLOADS := never
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# A stack is a dozen processes of the same modules: without their bytecode on disk each compiles them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help env run test lint format constraints rust laws elf elf-check prove prove-all bench sim tf wheel clean
