@@ -23,12 +23,13 @@ from convexfx_core.public_values import DOMAIN_TAG, PUBLIC_VALUES_BYTES, PublicV
 from tasks.adapters.laws_host import PROOF_KINDS, verify_with
 from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import SIGNED_MODES
-from tasks.chain import manifest_of, outcome_of
+from tasks.chain import manifest_of, outcome_of, sealed_epoch
 from tasks.epoch_result import epoch_result
 from tasks.objects import Ref, as_object, get_object, proof_prefix
 from tasks.ports import Json, Store
 from tasks.proof_check import check_attestation, claimed_values, require_values
 from tasks.report import proof_mode_text
+from tasks.signed_orders import fault_of
 
 MALFORMED: Final = (KeyError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
 """How objects fail that are not what ``docs/spec.md`` section 9 says."""
@@ -96,7 +97,8 @@ class Verified:
 class Epoch:
     """A settled epoch with its proof's mode, description and recomputed public values.
 
-    ``network``: the name that the manifest shows.
+    ``network``: the name that the manifest shows; ``fault``: what is wrong with the orders of the
+    batch, those outside the SDL too, whose signatures nobody else checks; empty if nothing is.
     """
 
     number: int
@@ -106,6 +108,7 @@ class Epoch:
     description: Json
     proof: bytes
     values: PublicValues
+    fault: str
 
 
 def verify_epoch(
@@ -143,6 +146,8 @@ def verify_epoch(
     require_values(shown_values(epoch), values)
     if epoch.values.network_id != (network := network_id(str(epoch.network))):
         raise PublicValueMismatch("network_id", network.hex(), epoch.values.network_id.hex())
+    if fault := epoch.fault:
+        raise PublicValueMismatch("batch_root", "orders that their owners signed", fault)
     signer = ""
     if epoch.mode in SIGNED_MODES:
         signer = str(epoch.description.get("attestor", ""))
@@ -175,6 +180,7 @@ def _recomputed(store: Store, number: int, mode: str, proof: bytes | None) -> Ep
         seen = outcome["status"] if outcome else "no outcome"
         raise CommitConflict(f"epoch {number}", "an epoch that settled state diffs", seen)
     reference, manifest = sealed
+    opening, batch = sealed_epoch(store, reference)
     result = epoch_result(store, reference, outcome["proposal"])
     if result.public_values.epoch != number:
         raise PublicValueMismatch("epoch", str(number), result.public_values.epoch)
@@ -190,6 +196,7 @@ def _recomputed(store: Store, number: int, mode: str, proof: bytes | None) -> Ep
         description=description,
         proof=stored,
         values=result.public_values,
+        fault=fault_of(opening, batch.orders),
     )
 
 

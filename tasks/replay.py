@@ -9,22 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from convexfx_core.book import Batch
 from convexfx_core.canonical import json_bytes
 from convexfx_core.errors import ConvexFxError
 from convexfx_core.hashing import network_id
-from convexfx_core.identity import (
-    Address,
-    OwnerId,
-    base58_decode,
-    base58_encode,
-    owner_id,
-    verify_signature,
-)
-from convexfx_core.order_columns import read_columns
-from convexfx_core.orders import Domain
+from convexfx_core.identity import base58_decode, base58_encode, owner_id, verify_signature
 from convexfx_core.receipts import write_receipts
 from convexfx_core.schema import write_state_diffs
 from convexfx_core.state import Opening
@@ -39,6 +28,7 @@ from tasks.ports import Store
 from tasks.receipts import epoch_receipts
 from tasks.report import lineage_of
 from tasks.settle import with_digest
+from tasks.signed_orders import fault_of
 from tasks.state_diffs import sdl_json
 
 
@@ -171,14 +161,10 @@ def check_orders(epoch: Replayed) -> str:
     """Every row says what its payload says, under its owner's signature; admission, again."""
     get_object(epoch.store, epoch.sealed["orders"])
     opening, batch = epoch.opened()
-    pool = Address(OwnerId(opening.pool.owner), opening.shard)
-    domain = Domain(opening.network_id, pool, opening.registry)
     parts = (batch.orders, batch.parked.orders, batch.rejected.orders)
     for orders in parts:
-        columns, codes = read_columns(orders.payloads, orders.pub_keys, orders.signatures, domain)
-        must(not codes.any(), f"{int(np.count_nonzero(codes))} orders are not valid")
-        must(columns.rows.tobytes() == orders.rows.tobytes(), "rows differ from their payloads")
-        must((columns.order_ids == orders.order_ids).all(), "ids differ from their payloads")
+        fault = fault_of(opening, orders)
+        must(not fault, fault)
     must(len(batch.orders) == epoch.sealed["admitted"], "the manifest counts other admitted orders")
     return f"{sum(map(len, parts))} signatures hold, {len(batch.orders)} admitted"
 

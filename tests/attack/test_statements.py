@@ -15,6 +15,7 @@ from convexfx_core.errors import ConvexFxError, PublicValueMismatch
 from convexfx_core.laws import check
 from convexfx_core.public_values import PublicValues
 from convexfx_core.reference import reference_from_bytes, reference_to_bytes
+from convexfx_core.schema import read_orders, write_orders
 from convexfx_core.transition import clearing_case
 from convexfx_core.witness import split_sections
 from devnet.settlement.chain import SdlRecord
@@ -187,9 +188,11 @@ def test_a_stranger_is_not_taken_in(
 # Objects of a liar
 
 
-def lying(world: ApiWorld, key: str, change: Callable[[Json], None]) -> MemoryStore:
+def lying(
+    world: ApiWorld, key: str, change: Callable[[Json], None], **others: bytes
+) -> MemoryStore:
     """The epoch's objects with one of them changed, and its hash where it is named."""
-    bodies = {name: world.store.get(name) or b"" for name in world.store.list("")}
+    bodies = {name: world.store.get(name) or b"" for name in world.store.list("")} | others
     value = json.loads(bodies[key])
     change(value)
     bodies[key] = json_bytes(value)
@@ -242,6 +245,22 @@ def test_the_reference_is_the_one_that_the_manifest_shows(
     with pytest.raises(PublicValueMismatch) as refused:
         told_by(store, fake)
     assert refused.value.code == "PV_MISMATCH:reference_hash"
+
+
+def test_every_order_is_signed_whether_it_is_filled_or_not(world: ApiWorld, fake: FakeHost) -> None:
+    key = epoch_key(1, "manifest.json")
+    named = json.loads(world.store.get(key) or b"")["orders"]["key"]
+    orders = read_orders(world.store.get(named) or b"")
+    signatures = orders.signatures.copy()
+    signatures[0, 0] ^= 1
+    body = write_orders(replace(orders, signatures=signatures))
+
+    def swapped(manifest: Json) -> None:
+        manifest["orders"] = {"key": "orders.parquet", "sha256": sha256_hex(body)}
+
+    with pytest.raises(PublicValueMismatch) as refused:
+        told_by(lying(world, key, swapped, **{"orders.parquet": body}), fake)
+    assert refused.value.code == "PV_MISMATCH:batch_root"
 
 
 def test_the_network_is_the_one_that_the_manifest_shows(world: ApiWorld, fake: FakeHost) -> None:
