@@ -1,14 +1,15 @@
 """Stage 1: receive, verify, deduplicate, read vaults and prices, seal, and only then delete."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic_ns
 from typing import Any, Final
 
 import numpy as np
 from prefect import task
 
+from convexfx_core.book import REJECT_CODES, LeftOut
 from convexfx_core.carry import SeenSet, unseen
-from convexfx_core.errors import CodecError
+from convexfx_core.errors import CodecError, RejectCode
 from convexfx_core.schema import read_orders, write_orders
 from convexfx_core.sealed_orders import SealedOrders
 from tasks.carry import read_carry
@@ -38,6 +39,9 @@ from tasks.stage import (
 
 MESSAGES_MAX: Final = 20_000
 """Far below the 120,000 that one queue lets be in flight."""
+LOST_TO_ANOTHER: Final = [
+    REJECT_CODES.index(code) for code in (RejectCode.NONCE_TAKEN, RejectCode.CANCELLED)
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,9 +112,8 @@ def gather(ctx: Context, head: Head) -> Gathered:
     messages = ctx.inbox.receive(MESSAGES_MAX)
     received = tuple(read_message(message, ctx.store, ctx.domain) for message in messages)
     seen, live = read_carry(ctx.store, head.epoch)
-    fresh = SealedOrders.joined(
-        [as_candidates([item.orders for item in received], head.epoch + 1), *parked(ctx, head)]
-    )
+    delivered = as_candidates([item.orders for item in received], head.epoch + 1)
+    fresh = SealedOrders.joined([delivered, *parked(ctx, head)])
     candidates = SealedOrders.joined([live, unseen(fresh, seen)])
     return Gathered(received, seen, distinct(candidates))
 
@@ -124,6 +127,9 @@ def distinct(orders: SealedOrders) -> SealedOrders:
 def parked(ctx: Context, head: Head) -> list[SealedOrders]:
     """Orders that were parked while the last or the next epoch was the next one to seal.
 
+    None of them was sealed if the seen-set does not hold it, so the next epoch is its first one:
+    that is the copy which its message, delivered again, would bring, too.
+
     An object that does not decode stays where it is, named in a reject record: it stops no other.
     """
     orders = []
@@ -131,21 +137,34 @@ def parked(ctx: Context, head: Head) -> list[SealedOrders]:
         for key in ctx.store.list(parked_prefix(epoch)):
             body = ctx.store.get(key)
             try:
-                orders += [] if body is None else [read_orders(body)]
+                orders += [] if body is None else [first_sealed(read_orders(body), head.epoch + 1)]
             except CodecError as error:
                 record = unreadable_object(key, error)
                 put_object(ctx.store, f"rejects/{sha256_hex(record)}.json", record)
     return orders
 
 
+def first_sealed(orders: SealedOrders, epoch: int) -> SealedOrders:
+    """The orders as candidates that ``epoch`` would seal first."""
+    return replace(orders, sealed_epoch=np.full(len(orders), epoch, dtype=np.uint64))
+
+
 def park(ctx: Context, gathered: Gathered, draft: Draft) -> None:
     """Keep parked candidates of an epoch that cannot be sealed, and record the refused ones.
+
+    Those that only lost their nonce to another order are kept too, and refused by the epoch that
+    seals them: a record here would not hold if the winner expires and they are sent again.
 
     If somebody sealed the epoch meanwhile, no message is deleted: all of them reappear. Nothing is
     recorded either: the vaults read here may already be those behind that epoch, in which its own
     orders look stale.
     """
-    waiting, refused = draft.batch.parked.orders, draft.batch.rejected
+    all_refused = draft.batch.rejected
+    lost = np.isin(all_refused.codes, LOST_TO_ANOTHER)
+    gone = np.flatnonzero(~lost)
+    refused = LeftOut(all_refused.orders.take(gone), all_refused.codes[gone], all_refused.names)
+    beaten = all_refused.orders.take(np.flatnonzero(lost))
+    waiting = SealedOrders.joined([draft.batch.parked.orders, beaten])
     if len(waiting):
         body = write_orders(waiting)
         key = f"{parked_prefix(draft.opening.epoch)}{sha256_hex(body)}.parquet"

@@ -3,16 +3,25 @@
 Source: ``docs/spec.md`` section 9 and the gateway's states Submitted -> Proving -> Proven ->
 ProofSubmitted -> BaseLayerApplied | BaseLayerFailed, ProvingFailed. Nothing is resent blindly: the
 nonce of a debited vault says whether the array was applied, the list of SDLs whether one holds it,
-its state how far it went.
+its state how far it went. Nothing is sent at all for an epoch that has its outcome.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from convexfx_core.errors import CommitConflict, CommitUnknown, ExecutionCode, ExecutionError
+from convexfx_core.errors import (
+    CommitConflict,
+    CommitUnknown,
+    ExecutionCode,
+    ExecutionError,
+    GatewayError,
+)
+from convexfx_core.state import Opening, VaultTable
+from tasks.chain import outcome_of
 from tasks.context import Context
 from tasks.ports import Json, SdlPhase, SdlState
+from tasks.vaults import first_moved
 
 TERMINAL: Final = frozenset({SdlPhase.APPLIED, SdlPhase.FAILED, SdlPhase.PROVING_FAILED})
 POLL_S: Final = 0.25
@@ -20,7 +29,7 @@ POLLS_MAX: Final = 2_400
 """Ten minutes without reaching an end is a peer that hangs."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
     """What is to be settled, and how to recognise that it was applied.
 
@@ -30,6 +39,8 @@ class Delivery:
     witness_owner : base58 owner of the first debited vault.
     nonce_before, nonce_after : that vault's nonce without and with this SDL.
     envelope : body of ``prove``.
+    opening : the sealed epoch. touched : its debited vaults as they were sealed.
+    replaces : a failed SDL of that hash is one that an earlier epoch left.
     """
 
     sdl_hash: str
@@ -37,6 +48,18 @@ class Delivery:
     nonce_before: int
     nonce_after: int
     envelope: bytes
+    opening: Opening
+    touched: VaultTable
+    replaces: bool
+
+
+class EpochEnded(Exception):
+    """Somebody else wrote the epoch's outcome: nothing more may be sent for it."""
+
+
+def failed(state: SdlState | None) -> bool:
+    """Whether an SDL is there that the network did not apply and will not."""
+    return state is not None and state.phase in TERMINAL and state.phase is not SdlPhase.APPLIED
 
 
 def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> SdlState:
@@ -47,12 +70,13 @@ def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> Sd
     CommitConflict
         The gateway made another SDL than the predicted one: somebody else writes to it.
     ExecutionError
-        The vault's nonce is neither of the two expected ones.
+        A vault moved since the seal, so that the network cannot take the array any more.
     CommitUnknown
         An answer was lost; ask again.
+    EpochEnded
+        The epoch has an outcome.
     """
-    if _must_bundle(ctx, delivery):
-        _bundle(ctx, delivery, verifiables)
+    _bundle(ctx, delivery, verifiables)
     for _ in range(POLLS_MAX):
         state = ctx.gateway.sdl(delivery.sdl_hash)
         if state is None:
@@ -60,36 +84,56 @@ def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> Sd
         if state.phase in TERMINAL:
             return state
         if state.phase is SdlPhase.SUBMITTED:
+            _require_open(ctx, delivery)
             ctx.gateway.prove(delivery.sdl_hash, delivery.envelope)
         elif state.phase is SdlPhase.PROVEN:
+            _require_open(ctx, delivery)
             ctx.gateway.submit_proof(delivery.sdl_hash)
         else:
             ctx.clock.sleep(POLL_S)
     raise CommitUnknown(f"sdl {delivery.sdl_hash}", "an end of the settlement", "still under way")
 
 
-def _must_bundle(ctx: Context, delivery: Delivery) -> bool:
-    """Whether the gateway holds no SDL of that hash that can still settle, or has settled.
+def _bundle(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> None:
+    """Make the SDL, unless one of that hash is under way or has ended in this epoch.
 
     The hash does not name the epoch: after a failure, the next epoch may clear the same orders at
     the same prices and meet its own failed predecessor, whose diffs the gateway has taken back.
+    Only who found it there before the intent was written may replace it: a failure that comes
+    later is the end of this epoch, which another worker may be writing down.
     """
     state = ctx.gateway.sdl(delivery.sdl_hash)
-    if state is None:
-        return True
-    failed = state.phase in TERMINAL and state.phase is not SdlPhase.APPLIED
-    return failed and ctx.gateway.next_nonce(delivery.witness_owner) - 1 == delivery.nonce_before
-
-
-def _bundle(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> None:
+    if state is not None and not failed(state):
+        return
     nonce = ctx.gateway.next_nonce(delivery.witness_owner) - 1
-    if nonce == delivery.nonce_before:
-        ctx.gateway.submit(verifiables)
+    if nonce == delivery.nonce_before and (state is None or delivery.replaces):
+        _apply(ctx, delivery, verifiables)
     elif nonce != delivery.nonce_after:
+        if state is not None:
+            return
         expected = f"{delivery.nonce_before} or {delivery.nonce_after}"
         raise ExecutionError(
             ExecutionCode.NONCE_NOT_NEXT, f"vault {delivery.witness_owner}", expected, nonce
         )
+    _require_open(ctx, delivery)
     made = ctx.gateway.submit_sdl()
-    if made != delivery.sdl_hash:
+    if made != delivery.sdl_hash and (made is not None or state is None):
         raise CommitConflict("sdl hash", delivery.sdl_hash, str(made))
+
+
+def _apply(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> None:
+    """Submit the array; a refusal is for good when a vault is not as it was sealed."""
+    _require_open(ctx, delivery)
+    try:
+        ctx.gateway.submit(verifiables)
+    except GatewayError:
+        moved = first_moved(ctx.gateway, delivery.opening, delivery.touched)
+        nonce = ctx.gateway.next_nonce(delivery.witness_owner) - 1
+        if moved is None or nonce == delivery.nonce_after:
+            raise
+        raise moved from None
+
+
+def _require_open(ctx: Context, delivery: Delivery) -> None:
+    if outcome_of(ctx.store, delivery.opening.epoch) is not None:
+        raise EpochEnded

@@ -8,12 +8,12 @@ from prefect import task
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 
-from convexfx_core.errors import CommitUnknown, PeerUnreachable
-from tasks.context import current
+from convexfx_core.errors import CommitUnknown, ExecutionCode, ExecutionError, PeerUnreachable
+from tasks.context import Context, current
 from tasks.fault import fault_point
-from tasks.objects import Ref, sha256_hex
-from tasks.ports import Clock, ProofJob, ProofResult, Prover
-from tasks.proof_check import check_description
+from tasks.objects import Ref, as_object, epoch_key, get_json, proof_prefix, sha256_hex
+from tasks.ports import Clock, ProofJob, ProofResult, Prover, Store
+from tasks.proof_check import check_description, require_agreed
 from tasks.proof_job import claim_job
 from tasks.stage import (
     RETRIES,
@@ -51,12 +51,13 @@ def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | Non
     """A proof object of the epoch's witness in the configured mode; None when nothing settles.
 
     The job id is derived from program and SDL hash, so asking twice makes one proof. The mode never
-    changes silently: the proof names it.
+    changes silently: the proof names it. What an intent named stays, whatever the settings say now.
 
     Raises
     ------
     LawViolated, ExecutionError
-        The guest says that a law is broken, or stopped: the epoch is aborted.
+        The guest says that a law is broken, or stopped, or another program was agreed on since the
+        seal: the epoch is aborted.
     PublicValueMismatch
         The proof's public values are not those of the witness.
     ProofError
@@ -66,21 +67,61 @@ def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | Non
     start, ctx = monotonic_ns(), current()
     if diffs["sdl_hash"] is None:
         return None
+    intended = proof_of_intent(ctx.store, sealed["epoch"])
+    if intended is not None:
+        return intended | {"milliseconds": milliseconds_since(start)}
+    require_program(ctx, get_json(ctx.store, sealed["manifest"])["program_hash"])
     sdl_hash, witness = bytes.fromhex(diffs["sdl_hash"]), diffs["witness"]
     job = claim_job(ctx.store, ctx.program_hash, sdl_hash, ctx.proof_mode, sealed["epoch"], witness)
     made = await_result(ctx.prover, ctx.clock, job)
     values = bytes.fromhex(diffs["public_values"])
     check_description(made.description, ctx.proof_mode, ctx.program_hash, values)
     fault_point("prove.done")
-    body = ctx.store.get(made.proof_key) or b""
-    described = ctx.store.get(made.description_key) or b""
     return {
         "job_id": job.job_id,
         "mode": job.mode,
-        "proof": Ref(key=made.proof_key, sha256=sha256_hex(body)),
-        "proof_description": Ref(key=made.description_key, sha256=sha256_hex(described)),
+        "proof": reference_to(ctx.store, made.proof_key),
+        "proof_description": reference_to(ctx.store, made.description_key),
         "milliseconds": milliseconds_since(start),
     }
+
+
+def proof_of_intent(store: Store, epoch: int) -> dict[str, Any] | None:
+    """The proof that an earlier attempt began to submit, None if none got so far."""
+    key = epoch_key(epoch, "intent.json")
+    body = store.get(key)
+    if body is None:
+        return None
+    intent = as_object(body, key)
+    described = proof_prefix(intent["job_id"], intent["mode"]) + "proof.json"
+    return {
+        "job_id": intent["job_id"],
+        "mode": intent["mode"],
+        "proof": intent["proof"],
+        "proof_description": reference_to(store, described),
+    }
+
+
+def require_program(ctx: Context, sealed: str) -> None:
+    """The program of the settings is the one that the epoch was sealed for.
+
+    Raises
+    ------
+    ExecutionError
+        Another one was agreed on since: the epoch cannot settle under either.
+    AgreementError
+        It is not the agreement's, so that nothing can settle for now.
+    """
+    if sealed != ctx.program_hash.hex():
+        require_agreed(ctx)
+        expected = f"{sealed}, as sealed"
+        code = ExecutionCode.MESSAGE_FORMAT
+        raise ExecutionError(code, "program_hash", expected, ctx.program_hash.hex())
+
+
+def reference_to(store: Store, key: str) -> Ref:
+    """Reference to what stands under ``key``."""
+    return Ref(key=key, sha256=sha256_hex(store.get(key) or b""))
 
 
 def await_result(prover: Prover, clock: Clock, job: ProofJob) -> ProofResult:

@@ -1,6 +1,7 @@
 """Stage 6: sign the payouts, write the intent, carry the SDL to its end."""
 
 from base64 import b64encode
+from dataclasses import replace
 from time import monotonic_ns
 from typing import Any
 
@@ -14,11 +15,11 @@ from convexfx_core.submission import payout_payloads, verifiables_with_diffs
 from convexfx_core.transition import EpochResult
 from tasks.chain import outcome_of, sealed_epoch
 from tasks.context import Context, current
-from tasks.delivery import Delivery, deliver
+from tasks.delivery import Delivery, EpochEnded, deliver, failed
 from tasks.epoch_result import epoch_result
 from tasks.fault import fault_point
-from tasks.objects import Ref, epoch_key, get_object, put_json, put_object
-from tasks.ports import Json
+from tasks.objects import Ref, epoch_key, get_json, get_object, put_object, sha256_hex
+from tasks.ports import Json, PutResult
 from tasks.proof_check import check_before_submitting
 from tasks.stage import (
     RETRIES,
@@ -48,7 +49,7 @@ def submit(
     """Settle the SDL on the network; None when the epoch has none.
 
     Everything that reconciling after a crash needs is in the intent, which is written before the
-    first call of the gateway.
+    first call of the gateway; its proof was checked then, and the network checks it again.
 
     Returns
     -------
@@ -66,23 +67,29 @@ def submit(
     opening, batch = sealed_epoch(ctx.store, sealed["manifest"])
     result = epoch_result(ctx.store, sealed["manifest"], checked["proposal"])
     values = result.public_values.to_bytes()
-    check_before_submitting(ctx, proof["proof"], proof["proof_description"], values)
+    key = epoch_key(sealed["epoch"], "intent.json")
+    if not ctx.store.exists(key):
+        check_before_submitting(ctx, proof["proof"], proof["proof_description"], values)
     payouts = payout_payloads(opening, result)
     signatures = [ctx.operator.sign(payout) for payout in payouts]
     signed = put_object(
         ctx.store, epoch_key(sealed["epoch"], "payout_signatures.bin"), b"".join(signatures)
     )
-    intent = put_json(
-        ctx.store, epoch_key(sealed["epoch"], "intent.json"), intent_json(diffs, proof, signed)
-    )
     verifiables = verifiables_with_diffs(
         opening, batch, result, ctx.operator.public_key, signatures
     )
+    delivery = delivery_of(ctx, opening, result, proof)
+    left = failed(ctx.gateway.sdl(delivery.sdl_hash))
+    body = intent_bytes(diffs, proof, signed)
+    first = ctx.store.put_new(key, body) is PutResult.CREATED
     fault_point("submit.intent")
-    state = deliver(ctx, delivery_of(ctx, opening, result, proof), verifiables)
+    try:
+        state = deliver(ctx, replace(delivery, replaces=left and first), verifiables)
+    except EpochEnded:
+        return None
     fault_point("submit.done")
     return {
-        "intent": intent,
+        "intent": Ref(key=key, sha256=sha256_hex(body)),
         "payout_signatures": signed,
         "phase": state.phase.value,
         "message": state.message,
@@ -90,9 +97,9 @@ def submit(
     }
 
 
-def intent_json(diffs: dict[str, Any], proof: dict[str, Any], signatures: Ref) -> dict[str, Any]:
-    """Intent of an epoch (``docs/spec.md`` section 9)."""
-    return {
+def intent_bytes(diffs: dict[str, Any], proof: dict[str, Any], signatures: Ref) -> bytes:
+    """Intent of an epoch (``docs/spec.md`` section 9) in canonical JSON."""
+    value = {
         "version": 1,
         "sdl": diffs["sdl"],
         "sdl_hash": diffs["sdl_hash"],
@@ -101,6 +108,7 @@ def intent_json(diffs: dict[str, Any], proof: dict[str, Any], signatures: Ref) -
         "mode": proof["mode"],
         "payout_signatures": signatures,
     }
+    return json_bytes(value)
 
 
 def delivery_of(
@@ -111,7 +119,7 @@ def delivery_of(
     envelope: Json = {
         "format": "devnet-v1-proof",
         "mode": proof["mode"],
-        "program_hash": ctx.program_hash.hex(),
+        "program_hash": get_json(ctx.store, proof["proof_description"])["program_hash"],
         "public_values": values.to_bytes().hex(),
         **proof_fields(proof["mode"], get_object(ctx.store, proof["proof"])),
         "reference": b64encode(reference_to_bytes(opening.reference)).decode(),
@@ -123,6 +131,9 @@ def delivery_of(
         nonce_before=int(result.touched_before.nonces[0]),
         nonce_after=int(result.touched_after.nonces[0]),
         envelope=json_bytes(envelope),
+        opening=opening,
+        touched=result.touched_before,
+        replaces=False,
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from convexfx_core.assets import Registry
+from convexfx_core.errors import ExecutionCode, ExecutionError
 from convexfx_core.identity import OwnerId, base58_encode
-from convexfx_core.state import PoolState, VaultTable
+from convexfx_core.state import Opening, PoolState, VaultTable
 from tasks.ports import Gateway
 
 
@@ -39,3 +40,24 @@ def read_vaults(gateway: Gateway, owners: Sequence[bytes], registry: Registry) -
         if vault is not None
     ]
     return VaultTable.from_rows(rows, len(registry))
+
+
+def first_moved(gateway: Gateway, opening: Opening, touched: VaultTable) -> ExecutionError | None:
+    """What is no longer as it was sealed: the first of the ``touched`` vaults, or the pool's."""
+    owners = [owner.tobytes() for owner in touched.owners]
+    found = gateway.vaults([base58_encode(owner) for owner in (*owners, opening.pool.owner)])
+    rows = zip(touched.nonces, touched.balances, strict=True)
+    sealed = [(int(nonce), tuple(map(int, row))) for nonce, row in rows]
+    sealed.append((opening.pool.nonce, opening.pool.balances))
+    for owner, (nonce, held), (next_nonce, vault) in zip(
+        (*owners, opening.pool.owner), sealed, found, strict=True
+    ):
+        field = f"vault {base58_encode(owner)}"
+        if vault is None:
+            return ExecutionError(ExecutionCode.VAULT_MISSING, field, "a vault, as sealed", "none")
+        if next_nonce - 1 != nonce:
+            code = ExecutionCode.NONCE_NOT_NEXT
+            return ExecutionError(code, field, f"nonce {nonce}, as sealed", next_nonce - 1)
+        if holdings(vault, opening.registry) != held:
+            return ExecutionError(ExecutionCode.BALANCE, field, "balances as sealed", "others")
+    return None
