@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from convexfx.cli.main import exit_code
 from convexfx.local.ports import free_port
 from convexfx.local.service import Part, Port, Service, Step
 from convexfx.local.supervisor import Stack
@@ -78,7 +79,7 @@ def main() -> int:
         return 0
     except ConvexFxError as error:
         print(error.line(), flush=True)
-        return 3
+        return exit_code(error)
     return 0
 
 

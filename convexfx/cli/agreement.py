@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from convexfx.cli.options import Config, Json
+from convexfx.cli.options import Config, Json, load_settings
 
 
 def submit(
@@ -17,10 +17,9 @@ def submit(
     """
     from convexfx.agreement import signed_agreement
     from tasks.adapters.keys import read_key
-    from tasks.adapters.settings import Settings
     from tasks.adapters.wiring import context_from_settings, settlement_from_settings
 
-    settings = Settings.load(config)
+    settings = load_settings(config)
     ctx = context_from_settings(settings)
     body = signed_agreement(
         ctx,
@@ -41,10 +40,9 @@ def check(config: Config = None, as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from convexfx.agreement import require_active
-    from tasks.adapters.settings import Settings
     from tasks.adapters.wiring import context_from_settings
 
-    found = require_active(context_from_settings(Settings.load(config)))
+    found = require_active(context_from_settings(load_settings(config)))
     if as_json:
         typer.echo(json.dumps(asdict(found), sort_keys=True))
         return

@@ -6,16 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from convexfx.cli.options import Config, Json, Number
+from convexfx.cli.options import Config, Json, Number, load_settings, order_id_of
 
 app = typer.Typer(no_args_is_help=True)
 
 
 def _store(config: Path | None) -> Any:
     from tasks.adapters.s3 import S3Store
-    from tasks.adapters.settings import Settings
 
-    return S3Store(Settings.load(config).bucket)
+    return S3Store(load_settings(config).bucket)
 
 
 @app.command("list")
@@ -71,7 +70,7 @@ def explain(
     """What became of an order, epoch by epoch, and why; exit 1 if no epoch knows it."""
     from convexfx.epochs import order_history, order_lines
 
-    history = list(order_history(_store(config), order_id))
+    history = list(order_history(_store(config), order_id_of(order_id)))
     if as_json:
         typer.echo(json.dumps(history))
     else:
@@ -85,9 +84,11 @@ def export(
     number: Number,
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Copy every public object of an epoch into a folder, under its key."""
     from convexfx.epochs import export_epoch
 
-    for key in export_epoch(_store(config), number, folder):
-        typer.echo(key)
+    keys = list(export_epoch(_store(config), number, folder))
+    for line in [json.dumps(keys)] if as_json else keys:
+        typer.echo(line)

@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
-from convexfx.cli.options import Config, Json
+from convexfx.cli.options import PORT_MAX, Config, Json, find_stack, load_settings
 
 
 def run(
     config: Config = None,
-    api_port: Annotated[int | None, typer.Option(help="Port of page and API.")] = None,
+    api_port: Annotated[
+        int | None, typer.Option(min=1, max=PORT_MAX, help="Port of page and API.")
+    ] = None,
     prefect_url: Annotated[
         str,
         typer.Option(envvar="PREFECT_API_URL", help="Prefect server; started if none answers."),
@@ -20,11 +22,10 @@ def run(
     Needs the AWS variables; refuses to start without an active agreement.
     """
     from convexfx.executor import run_executor
-    from tasks.adapters.settings import Settings
 
-    settings = Settings.load(config)
+    settings = load_settings(config)
     if api_port is not None:
-        settings = settings.model_copy(update={"api_port": api_port})
+        settings = settings.changed(api_port=api_port)
     raise typer.Exit(run_executor(settings, prefect_url))
 
 
@@ -34,6 +35,7 @@ def self_test(config: Config = None, as_json: Json = False) -> None:
 
     from convexfx.selftest import run_checks
 
+    find_stack(config)
     results = list(run_checks(config))
     if as_json:
         typer.echo(json.dumps([result.to_json() for result in results]))

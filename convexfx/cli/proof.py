@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from convexfx.cli.options import Config, Json, Number
+from convexfx.cli.options import Config, Json, Number, load_settings
 
 proof_app = typer.Typer(no_args_is_help=True)
 witness_app = typer.Typer(no_args_is_help=True)
@@ -15,17 +15,11 @@ Folder = Annotated[
 ]
 
 
-def _settings(config: Path | None) -> Any:
-    from tasks.adapters.settings import Settings
-
-    return Settings.load(config)
-
-
 def _store(config: Path | None, folder: Path | None = None) -> Any:
     from convexfx.proofs import folder_store
     from tasks.adapters.s3 import S3Store
 
-    return S3Store(_settings(config).bucket) if folder is None else folder_store(folder)
+    return S3Store(load_settings(config).bucket) if folder is None else folder_store(folder)
 
 
 def prove(
@@ -44,7 +38,7 @@ def prove(
     from convexfx.prove_epoch import prove_epoch
     from tasks.report import proof_mode_text
 
-    settings = _settings(config)
+    settings = load_settings(config)
     if mode is not None:
         settings = settings.changed(proof_mode=mode)
 
@@ -73,7 +67,7 @@ def vkey(
     from tasks.adapters.law_program import program_hash, read_law_program
     from tasks.adapters.proof_modes import host_of
 
-    settings = _settings(config)
+    settings = load_settings(config)
     key = program_hash("core", settings.law_program).hex()
     program = read_law_program(settings.law_program)
     assert program is not None
@@ -110,7 +104,7 @@ def verify(
     from convexfx.proofs import verify_epoch
     from convexfx.verifying_key import KeyRing, read_proof_file
 
-    keys = KeyRing(_settings(config), vkey, vkey_file)
+    keys = KeyRing(load_settings(config), vkey, vkey_file)
     body = read_proof_file(proof) if proof is not None else None
     found = verify_epoch(_store(config, folder), number, keys.key_of, mode, body)
     if as_json:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from convexfx.cli.options import STATE, Config, State
+from convexfx.cli.options import PORT_MAX, STATE, Config, State
 
 
 def up(
@@ -24,11 +24,18 @@ def up(
     interval: Annotated[
         int | None, typer.Option(min=5, help="Seconds between scheduled epochs.")
     ] = None,
-    api_port: Annotated[int, typer.Option(help="Page and API.")] = 8080,
-    prefect_port: Annotated[int, typer.Option(help="Prefect server with its UI.")] = 4200,
-    gateway_port: Annotated[int, typer.Option(help="Devnet gateway.")] = 3000,
-    settlement_port: Annotated[int, typer.Option(help="Devnet settlement layer.")] = 3100,
-    aws_port: Annotated[int, typer.Option(help="LocalStack.")] = 4566,
+    api_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=PORT_MAX, help="Page and API; default: the setting, 8080."),
+    ] = None,
+    prefect_port: Annotated[
+        int, typer.Option(min=1, max=PORT_MAX, help="Prefect server with its UI.")
+    ] = 4200,
+    gateway_port: Annotated[int, typer.Option(min=1, max=PORT_MAX, help="Devnet gateway.")] = 3000,
+    settlement_port: Annotated[
+        int, typer.Option(min=1, max=PORT_MAX, help="Devnet settlement layer.")
+    ] = 3100,
+    aws_port: Annotated[int, typer.Option(min=1, max=PORT_MAX, help="LocalStack.")] = 4566,
     config: Config = None,
     state: State = STATE,
 ) -> None:
@@ -61,7 +68,8 @@ def up(
         console.print(line)
     chosen = {"proof_mode": proof, "epoch_interval_s": interval}
     settings = settings.changed(**{key: value for key, value in chosen.items() if value})
-    ports = Ports(api_port, gateway_port, settlement_port, prefect_port, aws_port)
+    api = api_port or settings.api_port
+    ports = Ports(api, gateway_port, settlement_port, prefect_port, aws_port)
     exchange = local_exchange(state, ports, settings)
     try:
         code = run_exchange(exchange, epochs=epochs, traffic=traffic, console=console)

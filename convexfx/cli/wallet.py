@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from convexfx.cli.options import API_DEFAULT, Api, Json
+from convexfx.cli.options import Api, Json, find_stack, order_id_of
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -17,6 +17,7 @@ Limit = Annotated[
 MinFill = Annotated[str, typer.Option("--min-fill", help="Least part of the budget, 0 to 1.")]
 Nonce = Annotated[int | None, typer.Option(min=1, help="Default: the vault's next one.")]
 Until = Annotated[int, typer.Option(min=0, help="Last epoch; 0: only the one that seals it.")]
+AlwaysJson = Annotated[bool, typer.Option("--json", help="The answer is JSON in any case.")]
 
 
 @app.command()
@@ -29,13 +30,15 @@ def keygen(key: Key) -> None:
 
 
 @app.command()
-def address(key: Key, api: Api = API_DEFAULT) -> None:
+def address(key: Key, api: Api = None, as_json: Json = False) -> None:
     """Print the vault's address, "<owner>,<shard>"."""
-    typer.echo(_wallet(key, api)[1].address)
+    wallet = _wallet(key, api)[1]
+    found = {"owner": wallet.owner, "address": wallet.address}
+    typer.echo(json.dumps(found, sort_keys=True) if as_json else wallet.address)
 
 
 @app.command()
-def balance(key: Key, api: Api = API_DEFAULT, as_json: Json = False) -> None:
+def balance(key: Key, api: Api = None, as_json: Json = False) -> None:
     """Print balances and the next nonce."""
     exchange, wallet = _wallet(key, api)
     vault = exchange.vault(wallet.owner)
@@ -57,7 +60,7 @@ def sign(
     min_fill: MinFill = "0",
     nonce: Nonce = None,
     valid_until: Until = 0,
-    api: Api = API_DEFAULT,
+    api: Api = None,
 ) -> None:
     """Sign an order and print its VERIFIABLE; nothing is sent."""
     signed = _order(key, api, pay, receive, budget, limit, min_fill, nonce, valid_until)[1]
@@ -75,7 +78,7 @@ def submit(
     nonce: Nonce = None,
     valid_until: Until = 0,
     wait_s: Annotated[int, typer.Option("--wait", min=0, help="Seconds for the outcome.")] = 0,
-    api: Api = API_DEFAULT,
+    api: Api = None,
 ) -> None:
     """Sign an order and drop it in the inbox; exit 1 if it is rejected."""
     exchange, signed = _order(key, api, pay, receive, budget, limit, min_fill, nonce, valid_until)
@@ -90,20 +93,20 @@ def submit(
 def status(
     order_id: str,
     wait_s: Annotated[int, typer.Option("--wait", min=0, help="Seconds for the outcome.")] = 0,
-    api: Api = API_DEFAULT,
+    api: Api = None,
+    as_json: AlwaysJson = True,
 ) -> None:
-    """Print an order's state."""
-    from convexfx.wallet import ExchangeClient
-
-    typer.echo(json.dumps(ExchangeClient(api).status(order_id, wait_s), sort_keys=True))
+    """Print an order's state, as JSON."""
+    wanted = order_id_of(order_id)
+    typer.echo(json.dumps(_exchange(api).status(wanted, wait_s), sort_keys=True))
 
 
 @app.command()
 def cancel(
-    nonce: int,
+    nonce: Annotated[int, typer.Argument(min=1, help="Nonce of the order.")],
     pay: Annotated[str, typer.Argument(help="Pay asset of the order.")],
     key: Key,
-    api: Api = API_DEFAULT,
+    api: Api = None,
 ) -> None:
     """Cancel whatever order holds a nonce and has not settled."""
     exchange, wallet = _wallet(key, api)
@@ -112,16 +115,26 @@ def cancel(
     raise typer.Exit(1 if answer["status"] == "rejected" else 0)
 
 
-def _wallet(key: Path, api: str) -> tuple[Any, Any]:
-    from convexfx.wallet import ExchangeClient, Wallet
+def _exchange(api: str | None) -> Any:
+    from convexfx.wallet import ExchangeClient
+    from tasks.adapters.settings import Settings
 
-    exchange = ExchangeClient(api)
+    if api is None:
+        find_stack(None)
+        api = f"http://127.0.0.1:{Settings.load().api_port}"
+    return ExchangeClient(api)
+
+
+def _wallet(key: Path, api: str | None) -> tuple[Any, Any]:
+    from convexfx.wallet import Wallet
+
+    exchange = _exchange(api)
     return exchange, Wallet.load(key, exchange.domain())
 
 
 def _order(
     key: Path,
-    api: str,
+    api: str | None,
     pay: str,
     receive: str,
     budget: str,

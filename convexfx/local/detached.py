@@ -11,9 +11,11 @@ from typing import Final
 from convexfx.local.processes import default_interrupt, send, sweep, wait_gone
 from convexfx.local.progress import Progress, SilentProgress
 from convexfx.local.state import StackState, StateFile
-from convexfx_core.errors import PeerUnreachable
+from convexfx_core.errors import ConfigurationCode, ConfigurationError, PeerUnreachable
 
 POLL_S: Final = 0.2
+REFUSED: Final = 2
+"""Exit status of a command that was used or configured wrongly."""
 STOP_S_MAX: Final = 60.0
 CONSOLE: Final = "console.txt"
 """File in ``logs/`` that takes what the detached command prints for people."""
@@ -36,6 +38,8 @@ def start_detached(
 
     Raises
     ------
+    ConfigurationError
+        It refused its settings, a port is taken, or a stack runs there already.
     PeerUnreachable
         It ended or took longer; with the error that it left in the state file.
     """
@@ -113,9 +117,12 @@ def _tell(state: StackState, ready: set[str], seconds: float, progress: Progress
 
 def _failure(
     state: StackState | None, process: subprocess.Popen[bytes], console: Path
-) -> PeerUnreachable:
+) -> PeerUnreachable | ConfigurationError:
     said = state.error if state is not None and state.pid == process.pid else ""
     if not said:
         lines = console.read_text(errors="replace").split("\n")
         said = next((line for line in reversed(lines) if line.strip()), "nothing")
-    return PeerUnreachable("stack", f"to come up (log: {console}); {said}")
+    expected = f"to come up (log: {console}); {said}"
+    if process.returncode == REFUSED:
+        return ConfigurationError(ConfigurationCode.SETTING, "stack", expected)
+    return PeerUnreachable("stack", expected)

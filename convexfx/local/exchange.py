@@ -27,6 +27,7 @@ from convexfx.local.prefect_server import (
     prefect_worker_service,
 )
 from convexfx.local.provision import provision
+from convexfx.local.running import write_environment
 from convexfx.local.service import HOST, Part, Port, Service, Step, answers
 from convexfx_core.errors import PeerUnreachable
 from tasks.adapters.law_program import read_law_program
@@ -169,6 +170,7 @@ class Exchange:
         use_local_aws(self.aws()["AWS_ENDPOINT_URL"])
         provision(self.settings.bucket, self.settings.inbox_queue)
         self.genesis.append(make_genesis(self.settings, self.folder))
+        write_environment(self.folder, self.environment())
 
     def _deploy(self) -> None:
         interval = str(self.settings.epoch_interval_s if self.scheduled else 0)

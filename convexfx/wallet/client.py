@@ -10,6 +10,7 @@ from convexfx_core.errors import GatewayError, PeerUnreachable
 from convexfx_core.orders import Domain
 
 TIMEOUT_S: Final = 10.0
+UNAVAILABLE: Final = 503
 
 
 class ExchangeClient:
@@ -67,6 +68,8 @@ class ExchangeClient:
         except httpx.TransportError as error:
             url = str(self._http.base_url)
             raise PeerUnreachable("exchange API", f"an answer at {url}", str(error)) from None
+        if answer.status_code == UNAVAILABLE:
+            raise PeerUnreachable("exchange API", "its services to answer", _problem(answer))
         if answer.is_error:
             raise GatewayError(f"{method} {path}", "success", _problem(answer))
         return answer.json()

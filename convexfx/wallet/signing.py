@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
+
+from pydantic import TypeAdapter
 
 from convexfx_core.identity import Address, OwnerId, base58_encode, owner_id
 from convexfx_core.orders import (
     Domain,
     UnsignedOrder,
     cancel_terms,
+    decode_order,
     limit_from_ratio,
     min_fill_atoms,
     order_payload,
@@ -19,10 +22,18 @@ from convexfx_core.orders import (
 from convexfx_core.payload import DebitAllowance
 from convexfx_core.terms import Terms
 from convexfx_core.wire_orders import verifiable_json
+from convexfx_core.wire_types import DecimalNumber, validate
 from tasks.adapters.keys import read_key
 from tasks.ports import Signer
 
 Amount = str | Decimal | int
+_DECIMAL: Final[TypeAdapter[Decimal]] = TypeAdapter(DecimalNumber)
+
+
+def exact(value: Amount, field: str) -> Decimal:
+    """The decimal of a text or number; ``RejectedOrder`` naming the field for anything else."""
+    number: Decimal = validate(_DECIMAL, value, field)
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +114,12 @@ class Wallet:
         """
         registry = self.domain.registry
         paid, received = registry.index(pay, "pay"), registry.index(receive, "receive")
-        atoms = registry[paid].atoms(Decimal(budget), "budget")
+        atoms = registry[paid].atoms(exact(budget, "budget"), "budget")
         limit = None
         if limit_ratio is not None:
             decimals = registry[paid].decimals, registry[received].decimals
-            limit = limit_from_ratio(Decimal(limit_ratio), *decimals)
-        least = min_fill_atoms(Decimal(min_fill_fraction), atoms)
+            limit = limit_from_ratio(exact(limit_ratio, "limit_ratio"), *decimals)
+        least = min_fill_atoms(exact(min_fill_fraction, "min_fill_fraction"), atoms)
         return self._sign(
             nonce, paid, atoms, order_terms(received, limit, least, valid_until_epoch)
         )
@@ -122,6 +133,7 @@ class Wallet:
         payload = order_payload(
             self.domain, UnsignedOrder(self.owner_id, nonce, pay, budget, terms)
         )
+        decode_order(payload, self.domain)
         signature = self._signer.sign(payload)
         allowance = DebitAllowance.from_bytes(payload)
         verifiable = verifiable_json(allowance, self.pub_key, signature)
@@ -148,13 +160,13 @@ class Wallet:
             "owner": self.owner,
             "pay_asset": pay,
             "receive_asset": receive,
-            "budget": str(budget),
-            "min_fill_fraction": str(min_fill_fraction),
+            "budget": format(exact(budget, "budget"), "f"),
+            "min_fill_fraction": format(exact(min_fill_fraction, "min_fill_fraction"), "f"),
             "nonce": nonce,
             "valid_until_epoch": valid_until_epoch,
             "pub_key": base58_encode(self.pub_key),
             "signature": base58_encode(signed.signature),
         }
         if limit_ratio is not None:
-            swap["limit_ratio"] = str(limit_ratio)
+            swap["limit_ratio"] = format(exact(limit_ratio, "limit_ratio"), "f")
         return {"Swap": swap}

@@ -4,11 +4,12 @@
 are boto3's own environment variables and never stand here.
 """
 
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from convexfx_core.errors import ConfigurationCode, ConfigurationError
@@ -16,6 +17,30 @@ from convexfx_core.errors import ConfigurationCode, ConfigurationError
 ProofMode = Literal["attested", "executed", "core", "compressed", "gpu"]
 LogLevel = Literal["error", "warn", "info", "debug", "trace"]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(:\d+)?(/.*)?$")]
+ACCEPTED: Final = {
+    "base_layer_rpc": "a URL, http://host:port",
+    "gateway": "a URL, http://host:port",
+    "network": "a name of 1 to 64 characters",
+    "shard": "an integer from 1 to 2^63 - 1",
+    "fee": "an integer from 0 to 2^63 - 1, plancks",
+    "api_port": "a port, 1 to 65535",
+    "bucket": "the name of a bucket: 3 to 63 of a-z, 0-9, '.' and '-'",
+    "inbox_queue": "the name of a queue: 1 to 80 of A-Z, a-z, 0-9, '_' and '-'",
+    "epoch_interval_s": "seconds, an integer from 5 to 86400",
+    "proof_mode": "attested, executed, core, compressed or gpu",
+    "log_level": "error, warn, info, debug or trace",
+    "reference": "the keys source, staleness_s, deviation_bps, start",
+    "reference.source": "ecb-replay",
+    "reference.staleness_s": "seconds, an integer of at least 1",
+    "reference.deviation_bps": "basis points, an integer of at least 1",
+    "reference.start": "a date like 2024-01-02",
+}
+"""What each key takes, in the words of errors; every other key takes a path."""
+
+
+def _iso_date(value: object) -> str:
+    """A date as YAML reads it without quotes, or its text."""
+    return (value if isinstance(value, date) else date.fromisoformat(str(value))).isoformat()
 
 
 class ReferenceSettings(BaseModel):
@@ -30,7 +55,9 @@ class ReferenceSettings(BaseModel):
     source: Literal["ecb-replay"] = "ecb-replay"
     staleness_s: Annotated[int, Field(gt=0)] = 432_000
     deviation_bps: Annotated[int, Field(gt=0)] = 500
-    start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = "2024-01-02"
+    start: Annotated[str, BeforeValidator(_iso_date), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = (
+        "2024-01-02"
+    )
 
 
 class Settings(BaseSettings):
@@ -126,7 +153,7 @@ def _read_yaml(path: Path | None) -> dict[str, Any]:
         )
     try:
         values = yaml.safe_load(chosen.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         where = str(error).splitlines()[0]
         raise ConfigurationError(
             ConfigurationCode.SETTING, str(chosen), "YAML of key: value lines", where
@@ -147,6 +174,8 @@ def _setting_error(error: ValidationError) -> ConfigurationError:
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"]) or "settings"
     if first["type"] == "extra_forbidden":
-        known = ", ".join(Settings.model_fields)
+        inner = key.startswith("reference.")
+        known = ", ".join((ReferenceSettings if inner else Settings).model_fields)
         return ConfigurationError(ConfigurationCode.SETTING, key, f"one of {known}", key)
-    return ConfigurationError(ConfigurationCode.SETTING, key, first["msg"], first["input"])
+    seen = first["input"] if first["input"] not in ("", None) else "nothing"
+    return ConfigurationError(ConfigurationCode.SETTING, key, ACCEPTED.get(key, "a path"), seen)

@@ -13,7 +13,7 @@ from convexfx.local.ports import free_port
 from convexfx.local.processes import members, wait_gone
 from convexfx.local.service import answers
 from convexfx.local.state import StackState
-from convexfx_core.errors import PeerUnreachable
+from convexfx_core.errors import ConfigurationError, PeerUnreachable
 from tests.toy_services import ROOT
 
 
@@ -125,7 +125,7 @@ def test_a_command_that_fails_before_any_state_is_told(tmp_path: Path) -> None:
 
 def test_a_second_up_leaves_the_first_alone(tmp_path: Path) -> None:
     state = start_detached(command(tmp_path, "plain"), tmp_path)
-    with pytest.raises(PeerUnreachable, match="convexfx down"):
+    with pytest.raises(ConfigurationError, match="convexfx down"):
         start_detached(command(tmp_path, "plain"), tmp_path)
     assert state.alive()
     assert len(left(state)) == 4

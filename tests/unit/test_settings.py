@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from convexfx_core.errors import ConfigurationError
-from tasks.adapters.settings import Settings
+from tasks.adapters.settings import ACCEPTED, ReferenceSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,7 +53,12 @@ def test_settings_survive_the_way_through_the_environment(monkeypatch: pytest.Mo
         ("bucket: A\n", "bucket", "A"),
         ("reference:\n  source: guess\n", "reference.source", "guess"),
         ("reference:\n  deviation_bps: 0\n", "reference.deviation_bps", "0"),
-        ("sharde: 1\n", "sharde", "sharde"),
+        ("reference:\n  start: '2024-02-30'\n", "reference.start", "2024-02-30"),
+        ("reference:\n  starts: 2024-02-28\n", "reference.starts", "one of source, staleness_s"),
+        ("reference: 5\n", "reference", "5"),
+        ("keypair: [1]\n", "keypair", "expected a path, found [1]"),
+        ("network: ''\n", "network", "found nothing"),
+        ("sharde: 1\n", "sharde", "one of base_layer_rpc"),
     ],
 )
 def test_invalid_setting_names_key_value_and_what_is_accepted(
@@ -67,11 +72,12 @@ def test_invalid_setting_names_key_value_and_what_is_accepted(
     assert caught.value.code == "SETTING"
     assert caught.value.field == field
     assert seen in line
-    assert caught.value.expected
+    assert caught.value.expected == ACCEPTED.get(field, caught.value.expected)
     assert "\n" not in line
+    assert "Input" not in line
 
 
-@pytest.mark.parametrize("text", ["[1, 2]\n", "a: [\n", "1: 2\n"])
+@pytest.mark.parametrize("text", ["[1, 2]\n", "a: [\n", "1: 2\n", "a: 2024-02-30\n"])
 def test_invalid_file_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "executor.yaml"
     path.write_text(text)
@@ -97,3 +103,15 @@ def test_invalid_options_are_named_too(key: str, value: object) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings().changed(**{key: value})
     assert (caught.value.code, caught.value.field) == ("SETTING", key)
+
+
+def test_a_date_needs_no_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "executor.yaml"
+    path.write_text("reference:\n  start: 2023-05-02\n")
+    assert Settings.load(path).reference.start == "2023-05-02"
+
+
+def test_every_key_that_takes_no_path_says_what_it_takes() -> None:
+    inner = {f"reference.{name}" for name in ReferenceSettings.model_fields}
+    paths = {name for name, field in Settings.model_fields.items() if "Path" in str(field)}
+    assert set(ACCEPTED) == (set(Settings.model_fields) - paths) | inner
