@@ -61,8 +61,8 @@ prove-all: env rust ## the same, and the prover's warm start, its death in a pro
 bench: env ## clearing benchmarks, one JSON line a case
 	@$(BIN)/python bench/clearing.py
 
-sim: env ## crash simulation: sealers and flows killed at every step
-	@CONVEXFX_LONG=1 $(BIN)/python -m pytest tests/sim -n 2
+sim: env ## crash simulation: sealers and flows killed at every step; SEED=n for other schedules
+	@CONVEXFX_LONG=1 CONVEXFX_SEED=$(or $(SEED),0) $(BIN)/python -m pytest tests/sim -n 2
 
 tf: env ## terraform: fmt, validate, apply on a local AWS stand-in
 	@$(BIN)/python -m infra.terraform.check

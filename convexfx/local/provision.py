@@ -11,6 +11,8 @@ from tasks.adapters.aws import code_of, open_client
 ATTEMPTS: Final = 5
 RECEIVES_MAX: Final = 5
 VISIBILITY_S: Final = 60
+"""As ``visibility_timeout_s`` of ``infra/terraform``: longer than a seal takes; orders that a dead
+receiver held come back after it, so their ``valid_until_epoch`` should lie further ahead."""
 RETENTION_S: Final = 14 * 24 * 3600
 _OURS: Final = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 

@@ -29,7 +29,7 @@ from infra.terraform.stand_in import REGION, Account, stand_in
 
 LOCK_DAYS = 30
 NO_POLICY = '{"Statement": []}'
-VISIBILITY_S = 120
+VISIBILITY_S = 60
 
 
 def read_policies(account: Account, outputs: Mapping[str, Any]) -> Policies:

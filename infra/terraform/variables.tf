@@ -45,9 +45,9 @@ variable "force_destroy" {
 }
 
 variable "visibility_timeout_s" {
-  description = "Seconds for which a received message is hidden: more than a seal takes. No stage holds messages while proving."
+  description = "Seconds for which a received message is hidden: more than a seal takes. No stage holds messages while proving; behind a receiver that died, orders wait this long."
   type        = number
-  default     = 120
+  default     = 60
 
   validation {
     condition     = var.visibility_timeout_s >= 30 && var.visibility_timeout_s <= 43200

@@ -87,7 +87,7 @@ def build(account: Account) -> None:
     for name in (f"{QUEUE}-dlq", QUEUE):
         account.sqs.create_queue(QueueName=name)
         queue(
-            account, name, VisibilityTimeout="120",
+            account, name, VisibilityTimeout="60",
             MessageRetentionPeriod="1209600", MaximumMessageSize="262144",
             SqsManagedSseEnabled="true",
         )  # fmt: skip
@@ -159,7 +159,7 @@ WRONG: dict[str, Callable[[Account], object]] = {
     ),
     "wallet sends in the clear": lambda a: queue(a, QUEUE, Policy=""),
     "sealer copies poison in the clear": lambda a: queue(a, f"{QUEUE}-dlq", Policy=""),
-    "visibility timeout: expected 120": lambda a: queue(a, QUEUE, VisibilityTimeout="119"),
+    "visibility timeout: expected 60": lambda a: queue(a, QUEUE, VisibilityTimeout="59"),
     "dead letter queue: expected": lambda a: redrive(a, ARN, 5),
     "maxReceiveCount: expected 5": lambda a: redrive(a, f"{ARN}-dlq", 6),
     "redrive permission: expected byQueue": lambda a: allow(a, redrivePermission="allowAll"),

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from convexfx.local import provision
+
 ROOT = Path(__file__).resolve().parents[2]
 STACK = ROOT / "infra" / "terraform"
 SETTINGS: dict[str, Any] = yaml.safe_load((ROOT / "executor.yaml.example").read_text())
@@ -31,6 +33,10 @@ def default(variable: str) -> str:
 def test_settings_and_stack_name_the_same_things(name: str) -> None:
     assert json.loads(default(name)) == SETTINGS[name]
     assert name in blocks("output", STACK / "outputs.tf")
+
+
+def test_the_local_queue_hides_a_message_as_long_as_the_real_one() -> None:
+    assert int(default("visibility_timeout_s")) == provision.VISIBILITY_S
 
 
 def test_names_are_those_that_outsiders_rely_on() -> None:
