@@ -144,12 +144,14 @@ def _ration_json(witness: Witness, registry: Registry) -> Json | None:
 
 
 def _diff_json(row: Any, registry: Registry) -> Json:
-    vault = int(row["vault"])
+    """A row as it is claimed: only L18 says which vault, kind and asset there can be."""
+    vault, kind, asset = int(row["vault"]), int(row["kind"]), int(row["asset"])
+    known = 0 <= kind - DIFF_ALLOWANCE < len(DIFF_KINDS)
     return {
         "position": int(row["position"]),
         "vault": "pool" if vault == 0 else f"vault {vault - 1}",
-        "kind": DIFF_KINDS[int(row["kind"]) - DIFF_ALLOWANCE],
-        "asset": registry[int(row["asset"])].id,
+        "kind": DIFF_KINDS[kind - DIFF_ALLOWANCE] if known else f"kind {kind}",
+        "asset": registry[asset].id if asset < len(registry) else f"asset {asset}",
         "amount": str(row["amount"]),
         "new_nonce": int(row["new_nonce"]),
     }

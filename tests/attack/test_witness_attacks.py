@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from convexfx.witness_text import witness_lines
 from convexfx_core.errors import PublicValueMismatch
 from convexfx_core.laws import check
 from convexfx_core.public_values import FIELD_NAMES, PublicValues, require_equal
+from tests.attack import witness_binding
 from tests.attack.witness_attack import Attack, Family, made, values_of
 from tests.attack.witness_families import FAMILIES, attacks, vectors
 from tests.laws_b_forge import law_off, verdict
@@ -28,6 +30,11 @@ def test_every_attack_breaks_its_law_on_both_paths(family: Family) -> None:
         due = None if attack.law is None else (attack.law, attack.index)
         for path in ("scalar", "columnar"):
             assert verdict(attack.data, path) == due, attack.name
+
+
+def test_a_false_witness_is_read_out_as_it_stands() -> None:
+    for attack in made(witness_binding.diffs):
+        assert any(line.strip() for line in witness_lines(attack.data)), attack.name
 
 
 @by_family

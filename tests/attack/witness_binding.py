@@ -129,6 +129,9 @@ def diffs() -> Iterator[Attack]:
         for name, by in (("amount", 1), ("new_nonce", 1), ("position", 1)):
             other = edited(rows, at, **{name: rows[name][at] + by})
             yield attack(family, f"row {at} {name}", 18, at, replace(honest, diffs=other))
+    for name, value in (("kind", 0), ("kind", 3), ("asset", 64), ("vault", (1 << 32) - 1)):
+        other = edited(rows, 0, **{name: value})
+        yield attack(family, f"{name} {value}", 18, 0, replace(honest, diffs=other))
     last = len(rows) - 1
     yield attack(family, "a payout missing", 18, last - 1, replace(honest, diffs=rows[:-2]))
     other = edited(rows, last, vault=(rows["vault"][last] % len(honest.vaults)) + 1)
