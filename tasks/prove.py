@@ -9,9 +9,10 @@ from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 
 from convexfx_core.errors import CommitUnknown, ExecutionCode, ExecutionError, PeerUnreachable
+from tasks.chain import manifest_of
 from tasks.context import Context, current
 from tasks.fault import fault_point
-from tasks.objects import Ref, as_object, epoch_key, get_json, proof_prefix, sha256_hex
+from tasks.objects import Ref, as_object, epoch_key, proof_prefix, sha256_hex
 from tasks.ports import Clock, ProofJob, ProofResult, Prover, Store
 from tasks.proof_check import check_description, require_agreed
 from tasks.proof_job import claim_job
@@ -70,7 +71,7 @@ def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | Non
     intended = proof_of_intent(ctx.store, sealed["epoch"])
     if intended is not None:
         return intended | {"milliseconds": milliseconds_since(start)}
-    require_program(ctx, get_json(ctx.store, sealed["manifest"])["program_hash"])
+    require_program(ctx, manifest_of(ctx.store, sealed["epoch"]))
     sdl_hash, witness = bytes.fromhex(diffs["sdl_hash"]), diffs["witness"]
     job = claim_job(ctx.store, ctx.program_hash, sdl_hash, ctx.proof_mode, sealed["epoch"], witness)
     made = await_result(ctx.prover, ctx.clock, job)
@@ -102,8 +103,8 @@ def proof_of_intent(store: Store, epoch: int) -> dict[str, Any] | None:
     }
 
 
-def require_program(ctx: Context, sealed: str) -> None:
-    """The program of the settings is the one that the epoch was sealed for.
+def require_program(ctx: Context, found: tuple[Ref, dict[str, Any]] | None) -> None:
+    """The program of the settings is the one of the epoch's manifest, if one is there.
 
     Raises
     ------
@@ -112,9 +113,9 @@ def require_program(ctx: Context, sealed: str) -> None:
     AgreementError
         It is not the agreement's, so that nothing can settle for now.
     """
-    if sealed != ctx.program_hash.hex():
+    if found is not None and found[1]["program_hash"] != ctx.program_hash.hex():
         require_agreed(ctx)
-        expected = f"{sealed}, as sealed"
+        expected = f"{found[1]['program_hash']}, as sealed"
         code = ExecutionCode.MESSAGE_FORMAT
         raise ExecutionError(code, "program_hash", expected, ctx.program_hash.hex())
 
