@@ -83,6 +83,37 @@ class SubmissionAnswer(Answer):
     detail: str | None = None
 
 
+class IntervalAnswer(Answer):
+    """Ends of an interval."""
+
+    low: str
+    high: str
+
+
+class PreviewAnswer(Answer):
+    """What an order would get now. Rates are units received for one unit paid, net of the fee;
+    ``interval`` holds every rate that an epoch with these reference prices can give."""
+
+    epoch: int
+    pay_asset: str
+    receive_asset: str
+    budget: str
+    status: str = Field(description="filled, partial or unfilled")
+    reason: str | None
+    paid: str
+    received: str
+    fee: str
+    rate: str
+    limit_ratio: str = Field(description="least limit ratio that this rate fills")
+    rate_without: str = Field(description="rate of the open batch without this order")
+    reference_rate: str
+    price_impact_bps: str = Field(description="how much worse the order makes its own rate")
+    interval: IntervalAnswer
+    orders: int = Field(description="orders in the open batch")
+    solver: str
+    reference_published: str
+
+
 class EpochAnswer(Answer):
     """An epoch in the list."""
 

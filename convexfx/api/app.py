@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from convexfx.api.epoch_routes import epoch_routes
+from convexfx.api.event_routes import event_routes
 from convexfx.api.follower import GRACE_S, POLL_S
 from convexfx.api.order_routes import order_routes
 from convexfx.api.problem import install_problems
@@ -59,6 +60,6 @@ def app_of(services: Services) -> FastAPI:
     )
     app.state.services = services
     install_problems(app)
-    for routes in (system_routes, vault_routes, order_routes, epoch_routes):
+    for routes in (system_routes, vault_routes, order_routes, epoch_routes, event_routes):
         app.include_router(routes(services))
     return app

@@ -114,6 +114,11 @@ class Index:
             found = self._outside_facts(order_id)
         return found is not None and found.state is OrderState.QUEUED
 
+    def queued_payloads(self) -> list[bytes]:
+        """Signed bytes of the orders that were queued and that no epoch has sealed or parked."""
+        with self._lock:
+            return [facts.payload for name, facts in self._outside.items() if self.waits(name)]
+
     def open_orders(self, owner: bytes) -> list[OrderFacts]:
         """Open orders of an owner, by nonce."""
         with self._lock:

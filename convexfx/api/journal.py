@@ -87,6 +87,7 @@ def queued_order(payload: bytes, domain: Domain) -> OrderFacts | None:
         receive=order.terms.receive,
         budget=order.budget,
         state=OrderState.QUEUED,
+        payload=payload,
     )
 
 

@@ -6,14 +6,15 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from convexfx.api.answers import OrderAnswer, ProblemAnswer, SubmissionAnswer
+from convexfx.api.answers import OrderAnswer, PreviewAnswer, ProblemAnswer, SubmissionAnswer
 from convexfx.api.desk import Verdict
 from convexfx.api.order_state import UNDECIDED, OrderFacts
 from convexfx.api.order_view import order_answer
+from convexfx.api.preview import PreviewOrder
 from convexfx.api.problem import Problem, ProblemCode
 from convexfx.api.services import Services, hash_of
 from convexfx.api.submissions import BODY_BYTES_MAX, too_large
-from convexfx_core.errors import RejectedOrder
+from convexfx_core.errors import ClearingRefused, ConfigurationError, RejectedOrder
 
 WAIT_S_MAX: Final = 300.0
 """Longer waits count as this one."""
@@ -35,6 +36,12 @@ _SUBMISSIONS: Final[dict[str, Any]] = {
                 }
             }
         },
+    }
+}
+_PREVIEW: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": PreviewOrder.model_json_schema()}},
     }
 }
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
@@ -94,8 +101,18 @@ async def await_order(services: Services, order_id: bytes, wait_s: float) -> Ord
     raise services.absent(ProblemCode.ORDER_UNKNOWN, f"order {order_id.hex()} is not known")
 
 
+def previewed(services: Services, body: bytes) -> PreviewAnswer:
+    """Preview of an order; ``Problem`` where no epoch could be cleared now."""
+    try:
+        return services.previews.of(body)
+    except ConfigurationError as error:
+        raise Problem(503, ProblemCode.NOT_READY, error.line()) from None
+    except ClearingRefused as error:
+        raise Problem(409, ProblemCode.CLEARING_REFUSED, error.line()) from None
+
+
 def order_routes(services: Services) -> APIRouter:
-    """``POST /verifiables`` and ``GET /orders/{order_id}``."""
+    """``POST /verifiables``, ``POST /preview`` and ``GET /orders/{order_id}``."""
     routes = APIRouter(tags=["orders"], responses=PROBLEMS)
 
     @routes.post(
@@ -111,6 +128,11 @@ def order_routes(services: Services) -> APIRouter:
             raise Problem(503, ProblemCode.NOT_READY, "the chain is still being read; try again")
         verdicts = await run_in_threadpool(services.desk.submit, body)
         return [submission_answer(verdict) for verdict in verdicts]
+
+    @routes.post("/preview", openapi_extra=_PREVIEW)
+    async def preview(request: Request) -> PreviewAnswer:
+        """What an order would get if the open batch were cleared with it now; nothing is queued."""
+        return await run_in_threadpool(previewed, services, await read_body(request))
 
     @routes.get("/orders/{order_id}")
     async def order(

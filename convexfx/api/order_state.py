@@ -4,7 +4,7 @@ An order goes ``queued`` -> ``sealed`` -> ``carried`` or ``parked`` -> ``sealed`
 state. Of two answers the later one never names an earlier epoch, and a final state stays.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -65,6 +65,7 @@ class OrderFacts:
     reason : of the closed list of receipts, None where there is nothing to explain.
     filling_limit : limit ratio that would have filled it, decimal text.
     in_chain : whether an epoch's own objects say so.
+    payload : the signed bytes of a queued order.
     """
 
     order_id: bytes
@@ -81,6 +82,7 @@ class OrderFacts:
     fee: int = 0
     filling_limit: str | None = None
     in_chain: bool = False
+    payload: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def is_cancel(self) -> bool:

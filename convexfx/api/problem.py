@@ -37,6 +37,7 @@ class ProblemCode(StrEnum):
     BODY = "BODY"
     PEER_UNREACHABLE = "PEER_UNREACHABLE"
     NOT_READY = "NOT_READY"
+    CLEARING_REFUSED = "CLEARING_REFUSED"
     INTERNAL = "INTERNAL"
 
 
@@ -51,6 +52,7 @@ MEANINGS: Final = {
     ProblemCode.BODY: "the request as such cannot be read",
     ProblemCode.PEER_UNREACHABLE: "a service behind the API does not answer; try again",
     ProblemCode.NOT_READY: "the chain of epochs is still being read; try again",
+    ProblemCode.CLEARING_REFUSED: "the open orders have no acceptable clearing",
     ProblemCode.INTERNAL: "a defect of the API",
 }
 """The closed list of problems, for people. Of a body that cannot be read at all the code is a

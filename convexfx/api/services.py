@@ -12,6 +12,8 @@ from convexfx.api.follower import GRACE_S, POLL_S, Follower, load_table
 from convexfx.api.index import Index
 from convexfx.api.journal import Journal, Recovery
 from convexfx.api.metrics import Metrics
+from convexfx.api.open_batch import OpenBatches
+from convexfx.api.preview import Previews
 from convexfx.api.problem import Problem, ProblemCode
 from convexfx.api.pulse import Pulse
 from convexfx.api.readiness import Readiness
@@ -29,13 +31,14 @@ class Services:
     Attributes
     ----------
     ctx : ports and domain. index : what is known. follower : who reads the chain.
-    desk : where submissions arrive. metrics, readiness, pulse : see their modules.
+    desk : where submissions arrive. previews, metrics, readiness, pulse : see their modules.
     """
 
     ctx: Context
     index: Index
     follower: Follower
     desk: Desk
+    previews: Previews
     metrics: Metrics
     readiness: Readiness
     pulse: Pulse
@@ -71,6 +74,7 @@ def build_services(
         index=index,
         follower=follower,
         desk=Desk(ctx, index, metrics, pulse, kept),
+        previews=Previews(ctx.domain, OpenBatches(ctx, index)),
         metrics=metrics,
         readiness=Readiness(ctx, index, follower),
         pulse=pulse,

@@ -131,6 +131,21 @@ def test_submissions_hold_to_their_schema(world: ApiWorld, document: Document) -
     check(document, "/verifiables", world.client.post("/verifiables", content=b"x"), "post")
 
 
+def test_previews_hold_to_their_schema(world: ApiWorld, document: Document) -> None:
+    order = {"pay_asset": "USD", "receive_asset": "EUR", "budget": "1"}
+    for body in (order, {**order, "limit_ratio": 0.5}, {}):
+        answer = world.client.post("/preview", content=json.dumps(body))
+        check(document, "/preview", answer, "post")
+    asked = document["paths"]["/preview"]["post"]["requestBody"]["content"]["application/json"]
+    jsonschema.validate(order, asked["schema"], cls=jsonschema.Draft202012Validator)
+
+
+def test_a_problem_of_the_events_holds_to_its_schema(world: ApiWorld, document: Document) -> None:
+    answer = world.client.get("/events", headers={"Last-Event-ID": "x"})
+    assert answer.status_code == 422
+    check(document, "/events", answer)
+
+
 def test_canary_another_answer_does_not_hold(document: Document) -> None:
     schema = schema_of(document, "/domain", 200)
     with pytest.raises(jsonschema.ValidationError):
@@ -140,7 +155,8 @@ def test_canary_another_answer_does_not_hold(document: Document) -> None:
 def test_every_reading_route_is_checked_here(document: Document) -> None:
     seen = {path for path, _ in (*GOOD, *BAD)}
     plain = {"/api/health", "/metrics"}
-    assert set(document["paths"]) - plain == seen | {"/verifiables"}
+    others = {"/verifiables", "/preview", "/events"}
+    assert set(document["paths"]) - plain == seen | others
 
 
 def test_every_operation_says_what_it_does(document: Document) -> None:
