@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from convexfx.cli.options import Config, Json, Number, load_settings
+from convexfx_core.errors import ConfigurationCode, ConfigurationError
 
 proof_app = typer.Typer(no_args_is_help=True)
 witness_app = typer.Typer(no_args_is_help=True)
@@ -65,7 +66,7 @@ def vkey(
 ) -> None:
     """The program hash of agreements whose epochs are executed or proven."""
     from tasks.adapters.law_program import program_hash, read_law_program
-    from tasks.adapters.proof_modes import host_of
+    from tasks.adapters.proof_modes import host_or_none
 
     settings = load_settings(config)
     key = program_hash("core", settings.law_program).hex()
@@ -73,7 +74,11 @@ def vkey(
     assert program is not None
     program.require_unchanged()
     if derive:
-        program.require_agreed(host_of(settings).vkey())
+        host = host_or_none(settings)
+        if host is None:
+            needed = "laws-host, which derives it (make rust)"
+            raise ConfigurationError(ConfigurationCode.SETTING, "--derive", needed, "none")
+        program.require_agreed(host.vkey())
     found = {"vkey": key, "elf_sha256": program.elf_sha256, "derived": derive}
     typer.echo(json.dumps(found, sort_keys=True) if as_json else key)
 

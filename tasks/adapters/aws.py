@@ -26,6 +26,10 @@ CONNECT_TIMEOUT_S: Final = 3
 READ_TIMEOUT_S: Final = 30
 UNSENT: Final = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
 """Failures after which nothing can have reached the service."""
+AWS_EXPECTED: Final = (
+    "the AWS variables of an exchange (docs/runbook.md), or a stack that runs in this folder "
+    "(convexfx up)"
+)
 MISCONFIGURED: Final = (NoCredentialsError, NoRegionError, PartialCredentialsError)
 
 
@@ -41,7 +45,7 @@ def open_client(service: Literal["s3", "sqs"], *, attempts: int) -> Any:
         return boto3.client(service, config=config)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
-            ConfigurationCode.SETTING, "AWS environment", "region and endpoint", str(error)
+            ConfigurationCode.SETTING, "AWS environment", AWS_EXPECTED, str(error)
         ) from None
 
 

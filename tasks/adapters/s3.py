@@ -14,6 +14,7 @@ from botocore.exceptions import (
 
 from convexfx_core.errors import ConvexFxError, PeerUnreachable
 from tasks.adapters.aws import (
+    AWS_EXPECTED,
     MISCONFIGURED,
     UNSENT,
     code_of,
@@ -80,7 +81,7 @@ class S3Objects:
         except UNSENT as error:
             return Attempt(Answer.UNSENT, detail=str(error))
         except MISCONFIGURED as error:
-            raise misconfigured("AWS credentials", "credentials and region", error) from None
+            raise misconfigured("AWS credentials", AWS_EXPECTED, error) from None
         except BotoCoreError as error:
             return Attempt(Answer.LOST, detail=str(error))
         return Attempt(Answer.DONE, answer["ETag"])
@@ -122,7 +123,7 @@ class S3Objects:
                 return None
             raise self._unreadable(error, what) from None
         except MISCONFIGURED as error:
-            raise misconfigured("AWS credentials", "credentials and region", error) from None
+            raise misconfigured("AWS credentials", AWS_EXPECTED, error) from None
         except BotoCoreError as error:
             raise PeerUnreachable("store", f"an answer to {what}", str(error)) from None
 

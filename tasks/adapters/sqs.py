@@ -9,7 +9,14 @@ from typing import Any, Final, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from convexfx_core.errors import CommitUnknown, ConvexFxError, PeerUnreachable
-from tasks.adapters.aws import MISCONFIGURED, code_of, misconfigured, open_client, transient
+from tasks.adapters.aws import (
+    AWS_EXPECTED,
+    MISCONFIGURED,
+    code_of,
+    misconfigured,
+    open_client,
+    transient,
+)
 from tasks.adapters.batches import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Budget, batches_of
 from tasks.adapters.bodies import check_body
 from tasks.ports import Depth, Message
@@ -243,7 +250,7 @@ class SqsInbox:
 
     def _failure(self, error: Exception, operation: str) -> ConvexFxError:
         if isinstance(error, MISCONFIGURED):
-            return misconfigured("AWS credentials", "credentials and region", error)
+            return misconfigured("AWS credentials", AWS_EXPECTED, error)
         if isinstance(error, ClientError) and not transient(error):
             return misconfigured("inbox_queue", QUEUE_EXPECTED, error)
         seen = code_of(error) if isinstance(error, ClientError) else str(error)

@@ -175,3 +175,26 @@ def test_an_unknown_order_is_a_no_and_an_absent_exchange_unreachable(
     assert (code, "ORDER_UNKNOWN" in err) == (1, True)
     code, _, err = run(f"convexfx wallet status {'ab' * 32} --api http://127.0.0.1:9")
     assert (code, "PEER_UNREACHABLE" in err) == (3, True)
+
+
+def test_without_a_stack_and_without_variables_the_line_says_what_helps(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "absent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "absent")
+    for command in ("epoch list", "epoch show 1", "witness dump 1", "proof verify 1"):
+        code, _, err = run(f"convexfx {command}")
+        assert (code, "convexfx up" in err, len(err.splitlines())) == (2, True, 1), err
+
+
+def test_a_key_is_derived_only_where_the_host_is_built(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVEXFX_RUST_BIN", "")
+    code, out, err = run("convexfx proof vkey --derive")
+    assert (code, out) == (2, "")
+    assert "--derive: expected laws-host, which derives it (make rust)" in err
+    assert run("convexfx proof vkey")[0] == 0, "the committed one needs no host"
