@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from convexfx_core.errors import (
-    CodecError,
     CommitConflict,
     ConfigurationCode,
     ConfigurationError,
@@ -25,14 +24,12 @@ from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import SIGNED_MODES
 from tasks.chain import manifest_of, outcome_of, sealed_epoch
 from tasks.epoch_result import epoch_result
-from tasks.objects import Ref, as_object, get_object, proof_prefix
+from tasks.objects import MALFORMED, Ref, as_object, get_object, proof_prefix
 from tasks.ports import Json, Store
 from tasks.proof_check import check_attestation, claimed_values, require_values
 from tasks.report import proof_mode_text
 from tasks.signed_orders import fault_of
 
-MALFORMED: Final = (KeyError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
-"""How objects fail that are not what ``docs/spec.md`` section 9 says."""
 _HEAD: Final = (1).to_bytes(8, "little") + DOMAIN_TAG
 """How the public values of a proof begin: version 1, domain tag."""
 
@@ -213,7 +210,10 @@ def stored_files(store: Store, outcome: Json, mode: str, proof: bytes | None) ->
     found = store.get(prefix + "proof.bin") if proof is None else proof
     if found is None:
         raise CommitConflict(prefix + "proof.bin", f"a proof in mode {mode}", "nothing")
-    return ({} if proof is not None else description), found
+    if proof is not None:
+        signer = description.get("attestor")
+        description = {"attestor": signer} if signer and mode in SIGNED_MODES else {}
+    return description, found
 
 
 def shown_values(epoch: Epoch) -> bytes:
@@ -225,7 +225,8 @@ def shown_values(epoch: Epoch) -> bytes:
         return claimed_values(epoch.description)
     if epoch.mode in SIGNED_MODES:
         return epoch.values.to_bytes()
-    raise CodecError("proof", f"a proof in mode {epoch.mode} with its public values", "others")
+    expected = f"a proof in mode {epoch.mode} with its public values"
+    raise ProofError(ProofCode.PROOF_INVALID, "proof", expected, "others")
 
 
 def check_proof(key: Key, epoch: Epoch, values: bytes) -> None:

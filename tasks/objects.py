@@ -13,6 +13,8 @@ from tasks.ports import Store
 
 HEAD_KEY: Final = "state/HEAD"
 GENESIS: Final = "0" * 64
+MALFORMED: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+"""How the reading of objects fails that are not what ``docs/spec.md`` section 9 says."""
 
 
 class Ref(TypedDict):

@@ -21,9 +21,19 @@ from convexfx_core.submission import payout_payloads
 from convexfx_core.transition import EpochResult
 from tasks.adapters.prover_local import ATTEST_TAG, SIGNED_MODES
 from tasks.carry import carry_bytes
-from tasks.chain import manifest_of, outcome_of, read_params, sealed_epoch
+from tasks.chain import Head, manifest_of, outcome_of, part_behind, read_params, sealed_epoch
+from tasks.narrow import part_of
 from tasks.epoch_result import epoch_result
-from tasks.objects import GENESIS, Ref, epoch_key, get_json, get_object, sha256_hex, state_key
+from tasks.objects import (
+    GENESIS,
+    MALFORMED,
+    Ref,
+    epoch_key,
+    get_json,
+    get_object,
+    sha256_hex,
+    state_key,
+)
 from tasks.ports import Store
 from tasks.receipts import epoch_receipts
 from tasks.report import lineage_of
@@ -88,9 +98,9 @@ def checks_of(outcome: dict[str, Any]) -> Iterator[tuple[str, Callable[[Replayed
     yield "orders", check_orders
     if "proposal" in outcome:
         yield "proposal.json", check_proposal
-    if outcome["status"] == "settled":
+    if outcome.get("status") == "settled":
         yield "verdict.json", check_verdict
-    if outcome["status"] == "settled" and outcome["sdl_hash"]:
+    if outcome.get("status") == "settled" and outcome.get("sdl_hash"):
         yield "state_diffs.parquet", check_diffs
         yield "sdl.json", check_sdl
         yield "witness.bin", check_witness
@@ -107,7 +117,7 @@ def examine(name: str, check: Callable[[Replayed], str], replayed: Replayed) -> 
     """Run one check; whatever is wrong becomes its finding."""
     try:
         return Finding(name, True, check(replayed))
-    except (Differs, ConvexFxError, KeyError, ValueError, TypeError, OverflowError) as error:
+    except (Differs, ConvexFxError, *MALFORMED) as error:
         return Finding(name, False, f"{type(error).__name__}: {error}")
 
 
@@ -142,6 +152,9 @@ def check_manifest(epoch: Replayed) -> str:
     parent = epoch.store.get(epoch_key(epoch.epoch - 1, "outcome.json"))
     wanted = sha256_hex(parent) if parent is not None else GENESIS
     must(epoch.sealed["parent"] == wanted, "its parent is not the outcome before it")
+    before = outcome_of(epoch.store, epoch.epoch - 1) or {}
+    part = part_behind(epoch.store, Head(epoch.epoch - 1, wanted, before))
+    must(part_of(epoch.sealed) == part, "it lets in another part of the vaults")
     return "named by the outcome, child of the outcome before it"
 
 

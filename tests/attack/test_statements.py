@@ -25,6 +25,7 @@ from tasks.chain import manifest_of, outcome_of, sealed_epoch
 from tasks.objects import epoch_key, get_json, sha256_hex
 from tasks.ports import Json, Store
 from tasks.proposal_object import proposal_from_json
+from tasks.replay import replay_epoch
 from tests.attack.statements import Statement, statements
 from tests.devnet_world import ATTESTOR, PROGRAM_HASH
 from tests.differential.laws.witnesses import Told
@@ -279,7 +280,9 @@ def test_the_network_is_the_one_that_the_manifest_shows(world: ApiWorld, fake: F
         ("manifest.json", lambda manifest: manifest["reference"].update(as_of="yesterday")),
         ("manifest.json", lambda manifest: manifest["reference"]["prices"].update(EUR="x")),
         ("outcome.json", lambda outcome: outcome.update(proposal=[])),
+        ("manifest.json", lambda manifest: manifest["reference"].update(prices="1")),
         ("proposal.json", lambda proposal: proposal.update(paid=5)),
+        ("proposal.json", lambda proposal: proposal.update(prices=proposal["prices"][:3])),
     ],
 )
 def test_objects_that_are_none_are_named_not_fallen_over(
@@ -288,3 +291,6 @@ def test_objects_that_are_none_are_named_not_fallen_over(
     with pytest.raises(ConvexFxError) as refused:
         told_by(lying(world, epoch_key(1, name), change), fake)
     assert refused.value.code in ("COMMIT_CONFLICT", "CODEC")
+    found = replay_epoch(lying(world, epoch_key(1, name), change), 1)
+    assert len(found) > 10
+    assert not all(finding.holds for finding in found)
