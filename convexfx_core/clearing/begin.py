@@ -14,6 +14,9 @@ NEWTON_STEPS, NEWTON_STEPS_FEW, FEW_LEVELS = 5, 3, 500
 """Newton only has to come near: the exact search does the rest in fewer, cheaper steps, the more
 so where levels are few."""
 
+NULL_PART_MAX: Final = 1e6
+NULL_VALUE: Final = 1e-9
+
 
 def newton_steps(levels: Levels, start: F64) -> int:
     """Most steps of Newton's method before the exact search; none from an earlier answer."""
@@ -45,8 +48,23 @@ def state_at(pool: Pool, levels: Levels, u: F64, cap: float) -> ActiveState:
     pinned = np.where(np.abs(near[1:]) >= band - AT_BAND_BPS, np.sign(near[1:]), 0.0)
     return ActiveState(
         u=near,
-        shadow=shadow,
+        shadow=plain_shadow(pool, near, shadow),
         count=full_levels(levels, near[levels.receive] - near[levels.pay], cap),
         partial=np.zeros(len(levels.pair), dtype=bool),
         pinned=pinned.astype(np.int64),
     )
+
+
+def plain_shadow(pool: Pool, u: F64, shadow: F64) -> F64:
+    """Shadow inventory (q,) of the prices u (n,) without what moves none of them.
+
+    A singular impact leaves such a part free; a million times the rest of it drowns the prices in
+    rounding.
+    """
+    heavy = float(np.abs(shadow).max() * np.abs(pool.impact).max())
+    if heavy <= NULL_PART_MAX * (1.0 + float(np.abs(u).max())):
+        return shadow
+    value, vector = np.linalg.eigh(pool.impact)
+    some = value > NULL_VALUE * value.max()
+    out: F64 = -(vector[:, some] / value[some]) @ (vector[:, some].T @ u[1:])
+    return out

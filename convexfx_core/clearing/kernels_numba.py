@@ -6,7 +6,7 @@ import numpy as np
 
 from convexfx_core.clearing import active_set, numba_active_set, numba_newton
 from convexfx_core.clearing.active_set import ActiveState
-from convexfx_core.clearing.begin import NEWTON_BPS, newton_steps
+from convexfx_core.clearing.begin import NEWTON_BPS, newton_steps, plain_shadow
 from convexfx_core.clearing.curves import HALF_LEVEL_BPS, BinnedCurve, Levels
 from convexfx_core.clearing.newton import AT_BAND_BPS, Pool
 from convexfx_core.clearing.numba_jit import compiled
@@ -137,7 +137,7 @@ class NumbaKernels:
             HALF_LEVEL_BPS, AT_BAND_BPS, NEWTON_BPS, newton_steps(levels, start),
         )  # fmt: skip
         partial = np.zeros(len(levels.pair), dtype=bool)
-        return ActiveState(u, shadow, count, partial, pinned), volume
+        return ActiveState(u, plain_shadow(pool, u, shadow), count, partial, pinned), volume
 
     def advance(
         self, pool: Pool, levels: Levels, state: ActiveState, volume: F64, damping: Terms | None

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from convexfx_core.clearing.flows import Flows, flows_of
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem, grouped_sum
-from convexfx_core.clearing.ration import ONE, Rationed, bounds, rounding_slack
+from convexfx_core.clearing.ration import Rationed, bounds, rounding_slack
+from convexfx_core.clearing.ration_settle import ONE
 from convexfx_core.clearing.rounding import Rates, canonical_order, least_rates
 from convexfx_core.clearing.scp import Equilibrium, NotConverged
 from convexfx_core.proposal import RejectKind

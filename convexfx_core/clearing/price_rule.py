@@ -21,6 +21,9 @@ from convexfx_core.units import (
     partial_fill_shift,
 )
 
+REFINED_MAX: Final = 3
+REFINED_BPS: Final = 1e-9
+"""Overflow is corrected in exact sums where doubles miss the price rule by more than this."""
 COARSE_BITS: Final = 46
 """Prices with more bits than the grid are fine enough for every limit."""
 
@@ -42,16 +45,43 @@ def settle_overflow(
     if not pinned:
         return (0,) * len(overflow)
     million = 10 ** (MILLION_EXPONENT + problem.case.params.decimals[0])
-    value = np.array(_values(problem, rates, demanded), dtype=np.float64) / million
-    reference = problem.case.reference.pbar
-    logs = [log_ratio(prices[i], reference[i]) / 2**LOG_SHIFT * 1e4 for i in pinned]
-    right = np.array(logs) + (impact @ value)[pinned]
-    found = np.linalg.lstsq(impact[np.ix_(pinned, pinned)], right, rcond=None)[0]
-    out = [0] * len(overflow)
-    for i, amount in zip(pinned, found.tolist(), strict=True):
-        whole = round(amount * million)
-        out[i] = whole if whole * overflow[i] > 0 else 0
+    whole = _values(problem, rates, demanded)
+    value = np.array(whole, dtype=np.float64) / million
+    reference = problem.case.reference
+    logs = np.array(_logs(prices, reference.pbar))[pinned]
+    block = impact[np.ix_(pinned, pinned)]
+    found = np.linalg.lstsq(block, logs + (impact @ value)[pinned], rcond=None)[0]
+    free = [low == high for low, high in zip(reference.plo, reference.phi, strict=True)]
+    out = _added([0] * len(overflow), pinned, found * million, overflow, free)
+    if any(out[i] == 0 for i in pinned):
+        out = list(overflow)
+    for _ in range(REFINED_MAX):
+        left = np.array([v - o for v, o in zip(whole, out, strict=True)], dtype=np.float64)
+        off = logs + (impact @ (left / million))[pinned]
+        if np.abs(off).max() <= REFINED_BPS:
+            break
+        more = np.linalg.lstsq(block, off, rcond=None)[0]
+        out = _added(out, pinned, more * million, overflow, free)
     return tuple(out)
+
+
+def _added(
+    start: list[int], pinned: list[int], more: F64, overflow: tuple[int, ...], free: list[bool]
+) -> list[int]:
+    """Overflow ``start`` with ``more`` (numeraire base units) on the assets ``pinned``.
+
+    None changes its side, except where the band is one point and both sides are at its edge.
+    """
+    out = list(start)
+    for i, amount in zip(pinned, more.tolist(), strict=True):
+        whole = start[i] + round(amount)
+        out[i] = whole if free[i] or whole * overflow[i] > 0 else 0
+    return out
+
+
+def _logs(prices: tuple[int, ...], reference: tuple[int, ...]) -> list[float]:
+    """Log prices against their references, bps."""
+    return [log_ratio(p, r) / 2**LOG_SHIFT * 1e4 for p, r in zip(prices, reference, strict=True)]
 
 
 def check_resolution(
@@ -75,13 +105,8 @@ def check_resolution(
     dust = problem.budget.min(initial=np.iinfo(np.uint64).max) < 2 * rates.least.max(initial=0)
     if min(p.bit_length() for p in prices) > COARSE_BITS and not dust:
         return
-    reference = problem.case.reference.pbar
-    million = 10.0 ** (MILLION_EXPONENT + problem.case.params.decimals[0])
-    value = np.array(_values(problem, rates, demanded), dtype=np.float64)
-    wanted = problem.market.impact @ ((value - np.array(overflow, dtype=np.float64)) / million)
-    pairs = zip(prices, reference, strict=True)
-    off = np.array([log_ratio(p, r) / 2**LOG_SHIFT * 1e4 for p, r in pairs]) + wanted
-    beyond = np.abs(off) / _tolerance_bps(problem, demanded)
+    off = residual_bps(problem, prices, rates, demanded, overflow)
+    beyond = np.abs(off) / tolerance_bps(problem, demanded)
     worst = int(beyond.argmax())
     if beyond[worst] > 1.0:
         raise ClearingRefused(
@@ -92,7 +117,23 @@ def check_resolution(
         )
 
 
-def _tolerance_bps(problem: Problem, demanded: U64) -> F64:
+def residual_bps(
+    problem: Problem,
+    prices: tuple[int, ...],
+    rates: Rates,
+    demanded: U64,
+    overflow: tuple[int, ...],
+) -> F64:
+    """How far each price (n,) is above the price rule, bps; floats of exact sums."""
+    million = 10.0 ** (MILLION_EXPONENT + problem.case.params.decimals[0])
+    pairs = zip(_values(problem, rates, demanded), overflow, strict=True)
+    left = np.array([value - beyond for value, beyond in pairs], dtype=np.float64) / million
+    logs = np.array(_logs(prices, problem.case.reference.pbar))
+    out: F64 = logs + problem.market.impact @ left
+    return out
+
+
+def tolerance_bps(problem: Problem, demanded: U64) -> F64:
     """Tolerance tau (n,) of the price rule, ``docs/spec.md`` section 7."""
     n, case, pair = problem.market.n, problem.case, problem.demand.pair
     unit = problem.market.unit_value / problem.quantum

@@ -5,6 +5,7 @@ min 1/2 z' M z + sum b_i |v_i| - sum limit_k a_k  with  z = offset + sum a_k (e_
 enough for integer laws: :func:`solve_by_qp` takes its active set and finishes exactly.
 """
 
+import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, Literal, TypeAlias
@@ -152,7 +153,12 @@ def _cvxpy(problem: Subproblem, accuracy: float) -> F64:
     rules += [fill >= 0, fill <= problem.size, over >= 0, under >= 0]
     programme = cvxpy.Problem(cvxpy.Minimize(cost), rules)
     tight = {"tol_gap_abs": accuracy, "tol_gap_rel": accuracy, "tol_feas": accuracy}
-    programme.solve(solver="CLARABEL", **tight)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            programme.solve(solver="CLARABEL", **tight)
+    except cvxpy.SolverError as error:
+        raise NotConverged("cvxpy: Clarabel failed") from error
     if programme.status not in ("optimal", "optimal_inaccurate"):
         raise NotConverged(f"cvxpy: {programme.status}")
     return np.concatenate((fill.value, over.value, under.value))

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from convexfx_core.clearing.active_set import ActiveState
+from convexfx_core.clearing.active_set import SIGN_TOLERANCE, ActiveState
 from convexfx_core.clearing.curves import (
     BINS,
     BinnedCurve,
@@ -181,7 +181,9 @@ def iterate(
 ) -> tuple[ActiveState, Progress, Step]:
     """SCP steps from a state and pair volumes f64[P] until conservation is exact.
 
-    Damped (the average of two linearisations) where a step does not halve the residual. Raises
+    Damped (the average of two linearisations) where a step does not halve the residual; where
+    doubles cannot hold conservation to ``RESIDUAL_BPS``, the end is a step that no longer halves
+    it: fills are exact to ``SIGN_TOLERANCE`` of the volume, and the laws judge. Raises
     :class:`NotConverged`.
     """
     total = float(levels.base.sum() + levels.volume.sum())
@@ -198,7 +200,10 @@ def iterate(
             raise NotConverged("the active set search did not end")
         progress.add(step, float(np.abs(state.u - u).max()), volume, total)
         volume = step.volume
-        if progress.settled(tolerance):
+        if progress.settled(RESIDUAL_BPS):
+            return state, progress, step
+        last = step.residual_bps > 0.5 * worse or progress.iterations == ITERATIONS_MAX
+        if last and progress.settled(max(RESIDUAL_BPS, SIGN_TOLERANCE * scale)):
             return state, progress, step
         damping = step.terms if step.residual_bps > max(0.5 * worse, tolerance) else None
         worse = step.residual_bps

@@ -7,7 +7,9 @@ import pytest
 
 from convexfx_core.clearing.flows import flows_of
 from convexfx_core.clearing.problem import pose
-from convexfx_core.clearing.ration import ONE, _box, _Dual, bounds, cuts
+from convexfx_core.clearing.ration import _box, bounds
+from convexfx_core.clearing.ration_dual import Dual
+from convexfx_core.clearing.ration_settle import ONE, cuts
 from convexfx_core.clearing.rounding import rates_of
 from tests.property.clearing_cases import Shape, case_of
 
@@ -22,7 +24,7 @@ def dual_of(seed: int, room: float, assets: int = 4):
     wanted = flows_of(assets, pair, demanded, rates.gross, rates.shift)
     volume = np.bincount(pair, demanded.astype(np.float64), minlength=assets**2)[used]
     box = _box(problem, rates, demanded, wanted)
-    return _Dual(problem, case.reference.pbar, used, volume, box), problem, used
+    return Dual(problem, case.reference.pbar, used, volume, box), problem, used
 
 
 def primal(dual) -> np.ndarray:

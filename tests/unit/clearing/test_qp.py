@@ -1,5 +1,6 @@
 """The generic programme: objective, backends, failures."""
 
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -121,3 +122,16 @@ def test_a_generic_answer_at_the_band_is_finished_at_the_band() -> None:
     assert found.u[1] == 20.0
     assert found.overflow[1] < 0
     assert found.fraction(demand).tolist() == [1.0, 0.0]
+
+
+def test_a_generic_solver_that_breaks_off_is_a_rung_that_gave_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cvxpy = import_module("cvxpy")
+
+    def broken(*_: object, **__: object) -> None:
+        raise cvxpy.SolverError("Solver 'CLARABEL' failed.")
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", broken)
+    with pytest.raises(NotConverged, match="Clarabel failed"):
+        solve_subproblem(single(3.0, 10.0), "cvxpy")

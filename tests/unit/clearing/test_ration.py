@@ -9,7 +9,9 @@ from convexfx_core.case import ClearingCase
 from convexfx_core.clearing import propose
 from convexfx_core.clearing.flows import flows_of
 from convexfx_core.clearing.problem import Problem, pose
-from convexfx_core.clearing.ration import ONE, bounds, ration, rounding_slack
+from convexfx_core.clearing.ration import bounds, ration, rounding_slack
+from convexfx_core.clearing.ration_dual import Box
+from convexfx_core.clearing.ration_settle import ONE, _misses
 from convexfx_core.clearing.rounding import Rates, rates_of
 from convexfx_core.errors import ClearingRefused
 from tests.property.clearing_cases import Shape, case_of
@@ -150,3 +152,14 @@ def test_random_binding_bounds_hold_to_the_unit(seed: int) -> None:
     if proposal.ration is not None:
         assert any(proposal.ration.omega)
         assert (proposal.paid <= proposal.ration.demanded).all()
+
+
+@pytest.mark.parametrize("width", [0, 3, 411, 412, 1000])
+def test_an_inventory_outside_its_bounds_is_never_settled(width: int) -> None:
+    """Half of a slack of 412 outside a narrow bound was the very place that was aimed at."""
+    box = Box((0,), (width,), (412,))
+    for omega in (-1, 0, 1):
+        for outside in (-206, -1, width + 1, width + 206):
+            (move,) = _misses(box, [outside], [omega])
+            assert 0 <= outside + move <= width
+            assert move

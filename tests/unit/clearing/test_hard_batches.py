@@ -1,0 +1,38 @@
+"""Batches of strangers that were refused although a certificate exists; `tests/vectors/clear-hard`.
+
+Each was found by random markets in shapes nobody here thought of, judged by a checker written from
+the documents alone.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convexfx.cli.clear import clear_document
+from convexfx_core.batch_file import read_batch
+from convexfx_core.result_file import verify_result
+
+BATCHES = sorted((Path(__file__).parents[2] / "vectors" / "clear-hard").glob("*.json"))
+
+
+def cleared(tree: dict[str, Any]) -> bytes:
+    result = clear_document(read_batch(json.dumps(tree).encode()))
+    assert result["status"] == "certified", result["reason"]
+    result.pop("timing_ms")
+    return json.dumps(result, sort_keys=True).encode()
+
+
+@pytest.mark.parametrize("path", BATCHES, ids=lambda path: path.stem)
+def test_a_hard_batch_is_certified_whatever_the_sequence_of_its_orders(path: Path) -> None:
+    tree = json.loads(path.read_bytes())
+    result = cleared(tree)
+    verify_result(read_batch(path.read_bytes()), result)
+    np.random.default_rng(7).shuffle(tree["orders"])
+    assert cleared(tree) == result
+
+
+def test_there_are_hard_batches() -> None:
+    assert len(BATCHES) >= 10
