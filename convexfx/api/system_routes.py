@@ -65,6 +65,11 @@ def system_routes(services: Services) -> APIRouter:
         """Prometheus metrics."""
         return Response(services.metrics.text(), media_type=CONTENT_TYPE)
 
+    @routes.get("/schemas", include_in_schema=False)
+    @routes.get("/schemas/", include_in_schema=False)
+    async def listed() -> dict[str, list[str]]:
+        return {"schemas": [f"/schemas/{name}.json" for name in SCHEMA_NAMES]}
+
     @routes.get("/schemas/{name}", response_class=Response)
     async def schemas(name: str) -> Response:
         """JSON Schema of verifiable, swap or inbox-message."""

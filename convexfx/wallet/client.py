@@ -55,6 +55,24 @@ class ExchangeClient:
         """Queue verifiables or Swaps; per item ``{order_id, status}`` or a rejection."""
         return list(self._ask("POST", "/verifiables", json=verifiables))
 
+    def preview(
+        self,
+        pay: str,
+        receive: str,
+        budget: str,
+        limit_ratio: str | None = None,
+        min_fill_fraction: str = "0",
+    ) -> dict[str, Any]:
+        """What an order would get if the open batch were cleared with it now; nothing is queued."""
+        order = {
+            "pay_asset": pay,
+            "receive_asset": receive,
+            "budget": budget,
+            "limit_ratio": limit_ratio,
+            "min_fill_fraction": min_fill_fraction,
+        }
+        return dict(self._ask("POST", "/preview", json=order))
+
     def status(self, order_id: str, wait_s: int = 0) -> dict[str, Any]:
         """State of an order (hexadecimal id); waits up to ``wait_s`` seconds for its outcome."""
         params = {"wait_s": wait_s} if wait_s else {}

@@ -255,6 +255,30 @@ def test_every_link_of_the_front_page_works_and_none_leaves_it() -> None:
     assert "https://" not in page
 
 
+def test_the_schemas_are_listed() -> None:
+    world = api_world()
+    for path in ("/schemas", "/schemas/"):
+        named = world.get(path)["schemas"]
+        assert len(named) == 3
+        assert all(world.client.get(name).status_code == 200 for name in named)
+
+
+def test_the_front_page_reads_what_the_routes_answer() -> None:
+    """Its script is run by a browser only, so its words are held against the answers here."""
+    world = api_world()
+    world.post(world.wallets["alice"].order("USD", "EUR", "10", nonce=1).verifiable)
+    world.epoch()
+    page = world.client.get("/").text
+    script = page.partition("<script>")[2]
+    epochs = world.get("/epochs?limit=12")
+    assert set(re.findall(r"found\.(\w+)", script)) <= epochs.keys()
+    assert set(re.findall(r"\be\.(\w+)", script)) <= epochs["epochs"][0].keys()
+    detail = world.get("/epochs/1")
+    assert set(re.findall(r"price\.(\w+)", script)) <= detail["prices"]["EUR"].keys()
+    for name in ("sealed", "settled", "aborted"):
+        assert f'"{name}"' in script
+
+
 def test_the_front_page_names_every_route() -> None:
     world = api_world()
     page = world.client.get("/").text.replace("{n}", "{number}")
