@@ -194,7 +194,15 @@ def test_a_flipped_byte_is_refused(run: Run, world: ApiWorld, tmp_path: Path, pl
 def test_a_proof_that_shows_no_public_values_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty.bin").write_bytes(b"")
     code, _, err = run(f"proof verify {CORE} --proof empty.bin")
-    assert (code, err.split(": ")[1]) == (2, "CODEC")
+    assert (code, err.split(": ")[1]) == (1, "PROOF_INVALID")
+
+
+def test_another_file_in_a_signed_mode_is_no_signature(run: Run, tmp_path: Path) -> None:
+    for body in (b"", b"no signature", bytes(64)):
+        (tmp_path / "other.bin").write_bytes(body)
+        code, out, err = run(f"proof verify {EXECUTED} --proof other.bin")
+        assert (code, out) == (1, "")
+        assert err.startswith("convexfx: PROOF_INVALID: attestation: expected a signature")
 
 
 @pytest.mark.parametrize(
