@@ -24,6 +24,7 @@ from convexfx_core.reference import (
 )
 from convexfx_core.schema import read_orders
 from convexfx_core.state import Opening, PoolState, VaultTable
+from tasks.narrow import Part, narrowed, next_part, part_of
 from tasks.objects import (
     GENESIS,
     HEAD_KEY,
@@ -91,6 +92,15 @@ def manifest_of(store: Store, epoch: int) -> tuple[Ref, dict[str, Any]] | None:
     if body is None:
         return None
     return Ref(key=key, sha256=sha256_hex(body)), as_object(body, key)
+
+
+def part_behind(store: Store, head: Head) -> Part | None:
+    """Which vaults the epoch behind ``head`` lets in; None: all."""
+    if head.outcome.get("status") != "aborted":
+        return None
+    before = outcome_of(store, head.epoch - 1) or {}
+    sealed = manifest_of(store, head.epoch)
+    return next_part(part_of(sealed[1] if sealed else {}), before.get("status") == "aborted")
 
 
 def fees_accrued(head: Head, n: int) -> tuple[int, ...]:
@@ -171,4 +181,4 @@ def _sealed_epoch(store: Store, key: str, sha256: str) -> tuple[Opening, Batch]:
     manifest: dict[str, Any] = get_json(store, Ref(key=key, sha256=sha256))
     opening = opening_of(store, manifest)
     candidates = read_orders(get_object(store, manifest["orders"]))
-    return opening, admit(candidates, opening)
+    return opening, narrowed(admit(candidates, opening), part_of(manifest))

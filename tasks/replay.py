@@ -22,8 +22,8 @@ from convexfx_core.transition import EpochResult
 from tasks.adapters.prover_local import ATTEST_TAG, SIGNED_MODES
 from tasks.carry import carry_bytes
 from tasks.chain import Head, manifest_of, outcome_of, part_behind, read_params, sealed_epoch
-from tasks.narrow import part_of
 from tasks.epoch_result import epoch_result
+from tasks.narrow import part_of
 from tasks.objects import (
     GENESIS,
     MALFORMED,

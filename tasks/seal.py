@@ -27,8 +27,9 @@ from convexfx_core.reference import (
 from convexfx_core.schema import write_orders
 from convexfx_core.sealed_orders import SealedOrders
 from convexfx_core.state import Opening, PoolState
-from tasks.chain import Head, fees_accrued, manifest_of
+from tasks.chain import Head, fees_accrued, manifest_of, part_behind
 from tasks.context import Context
+from tasks.narrow import Part, narrowed
 from tasks.objects import Ref, epoch_key, params_key, put_json, put_object, sha256_hex
 from tasks.ports import Quotes
 from tasks.stage import code_version
@@ -37,12 +38,16 @@ from tasks.vaults import read_pool, read_vaults
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An epoch that could be sealed: its opening, quotes, candidates and what admission says."""
+    """An epoch that could be sealed: its opening, quotes, candidates and what admission says.
+
+    ``part``: the vaults that are let in, None for all.
+    """
 
     head: Head
     opening: Opening
     quotes: Quotes
     candidates: SealedOrders
+    part: Part | None
     batch: Batch
 
 
@@ -83,7 +88,9 @@ def draft_epoch(ctx: Context, ground: Ground, candidates: SealedOrders) -> Draft
         pool=ground.pool,
         vaults=read_vaults(ctx.gateway, [o.tobytes() for o in owners], ctx.domain.registry),
     )
-    return Draft(ground.head, opening, ground.quotes, candidates, admit(candidates, opening))
+    part = part_behind(ctx.store, ground.head)
+    batch = narrowed(admit(candidates, opening), part)
+    return Draft(ground.head, opening, ground.quotes, candidates, part, batch)
 
 
 def reference_prices(ctx: Context, head: Head) -> tuple[Quotes, Reference]:
@@ -131,7 +138,8 @@ def write_params(ctx: Context) -> None:
 def manifest_json(ctx: Context, draft: Draft, vaults: Ref, orders: Ref) -> dict[str, Any]:
     """Manifest of an epoch (``docs/spec.md`` section 9)."""
     opening, quotes = draft.opening, draft.quotes
-    return {
+    part = {} if draft.part is None else {"part": list(draft.part)}
+    return part | {
         "version": 1,
         "epoch": opening.epoch,
         "parent": draft.head.outcome_sha256,

@@ -13,7 +13,7 @@ import pytest
 
 from convexfx.agreement import signed_agreement
 from convexfx.wallet import parquet_bundle
-from convexfx_core.errors import AgreementError, GatewayError
+from convexfx_core.errors import AgreementError, ExecutionCode, ExecutionError, GatewayError
 from convexfx_core.receipts import read_receipts
 from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.adapters.prover_local import LocalProver
@@ -22,6 +22,7 @@ from tasks.collect import collect
 from tasks.context import Context, using
 from tasks.fault import InjectedFault
 from tasks.objects import as_object, epoch_key
+from tasks.ports import ProofJob
 from tasks.replay import replay_epoch
 from tests.epoch_world import World, open_world, run_epoch, signer
 from tests.sim.test_crash_points import forget_everything
@@ -85,9 +86,9 @@ def ends(world: World) -> list[tuple[int, str]]:
     return found
 
 
-def check_settled_once(world: World, epoch: int) -> None:
-    """Both orders were consumed in ``epoch``; vaults and chain agree."""
-    assert ends(world) == [(epoch, "consumed")] * 2
+def check_settled_once(world: World, epoch: int, second: int | None = None) -> None:
+    """Both orders were consumed, in ``epoch`` (and ``second``); vaults and chain agree."""
+    assert ends(world) == [(epoch, "consumed"), (second or epoch, "consumed")]
     held = world.balances()
     assert held["alice"]["USD"] == 100_000_000_000 - 10_000_000
     assert held["bob"]["EUR"] == 100_000_000_000 - 7_000_000
@@ -139,7 +140,7 @@ def test_a_failure_that_passed_stays_the_end_of_its_epoch(
     check_settled_once(world, 2)
 
 
-def test_many_aborted_epochs_in_a_row_then_one_that_settles(world: World) -> None:
+def test_many_aborted_epochs_in_a_row_then_all_settles(world: World) -> None:
     send_two(world)
     prover_says(world, "law host lost")
     for epoch in range(1, 4):
@@ -148,8 +149,8 @@ def test_many_aborted_epochs_in_a_row_then_one_that_settles(world: World) -> Non
         assert (outcome["status"], outcome["epoch"]) == ("aborted", epoch)
         forget_everything()
     prover_says(world, "")
-    assert (world.run() or {})["status"] == "settled"
-    check_settled_once(world, 4)
+    assert [(world.run() or {})["status"] for _ in range(2)] == ["settled"] * 2
+    check_settled_once(world, 4, 5)
 
 
 def test_orders_of_aborted_epochs_expire_once(world: World) -> None:
@@ -297,3 +298,47 @@ def test_a_bundle_that_comes_after_its_message_settles_when_the_dead_letter_is_s
     outcome = world.run()
     assert outcome is not None
     assert outcome["fills"] == 1
+
+
+@dataclass
+class Allergic:
+    """A prover whose guest stops on every witness that has a certain vault."""
+
+    inner: Any
+    store: Any
+    owner: bytes
+
+    def request(self, job: ProofJob, *_: Any) -> None:
+        if self.owner in (self.store.get(job.witness_key) or b""):
+            raise ExecutionError(ExecutionCode.GUEST_TRAPPED, "witness", "an end", "none")
+        self.inner.request(job)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def test_an_order_that_ends_every_epoch_does_not_hold_up_the_others_for_ever(
+    tmp_path: Path,
+) -> None:
+    names = ("alice", "bob", "charlie", "dora", "erin")
+    with open_world(tmp_path, names) as world:
+        bob, last = world.wallets["bob"], 12
+        prover = Allergic(world.ctx.prover, world.store, bob.owner_id)
+        ctx = replace(world.ctx, prover=prover)
+        for wallet in world.wallets.values():
+            world.send([wallet.order("USD", "EUR", "10", nonce=1, valid_until_epoch=last)])
+        epochs = 0
+        while (outcome := run_as(ctx)) is not None:
+            epochs = int(outcome["epoch"])
+            if epochs == 3:
+                world.send([bob.cancel(2, "USD", last)])
+        found = ends(world)
+        assert [then for _, then in found].count("consumed") == len(names) - 1
+        assert max(epoch for epoch, then in found if then == "consumed") <= 8
+        assert [epoch for epoch, then in found if then == "expired"] == [last, last]
+        assert epochs == last
+        held = world.balances()
+        assert held["bob"]["USD"] == 100_000_000_000
+        assert world.sums() == {world.minted}
+        for epoch in range(1, epochs + 1):
+            assert [f for f in replay_epoch(world.store, epoch) if not f.holds] == []
