@@ -43,6 +43,7 @@ def start_detached(
     PeerUnreachable
         It ended or took longer; with the error that it left in the state file.
     """
+    StateFile(folder).require_ended()
     shown = progress or SilentProgress()
     console = folder / "logs" / CONSOLE
     console.parent.mkdir(parents=True, exist_ok=True)

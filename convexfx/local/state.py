@@ -95,12 +95,25 @@ class StateFile:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                state = self.read()
-                holder = f"process {state.pid}" if state else "another process"
-                raise ConfigurationError(
-                    ConfigurationCode.SETTING,
-                    str(self.path.parent),
-                    "no running stack there (convexfx down stops it)",
-                    holder,
-                ) from None
+                raise self._taken() from None
             yield
+
+    def require_ended(self) -> None:
+        """Refuse a folder in which a stack runs, before anything in it is touched.
+
+        Raises
+        ------
+        ConfigurationError
+            ``SETTING``: a supervisor lives there.
+        """
+        state = self.read()
+        if state is not None and state.alive():
+            raise self._taken()
+
+    def _taken(self) -> ConfigurationError:
+        state = self.read()
+        holder = f"process {state.pid}" if state else "another process"
+        expected = "no running stack there (convexfx down stops it)"
+        return ConfigurationError(
+            ConfigurationCode.SETTING, str(self.path.parent), expected, holder
+        )

@@ -125,8 +125,11 @@ def test_a_command_that_fails_before_any_state_is_told(tmp_path: Path) -> None:
 
 def test_a_second_up_leaves_the_first_alone(tmp_path: Path) -> None:
     state = start_detached(command(tmp_path, "plain"), tmp_path)
+    console = tmp_path / "logs" / CONSOLE
+    before = console.read_bytes()
     with pytest.raises(ConfigurationError, match="convexfx down"):
         start_detached(command(tmp_path, "plain"), tmp_path)
+    assert console.read_bytes() == before, "what the first one told is kept"
     assert state.alive()
     assert len(left(state)) == 4
     stop_stack(tmp_path)
