@@ -69,6 +69,8 @@ def _no_cut(box: Box, held: tuple[int, ...]) -> ClearingRefused:
     found = f"asset {asset}: {width} units wide, and its fills round to {slack}"
     if all(box.high[k] - held[k] < box.slack[k] for k in traded):
         found = "no traded asset with room to rise"
+    elif all(held[k] - box.low[k] < box.slack[k] for k in traded):
+        found = "no traded asset with room to fall"
     return ClearingRefused(
         ClearingCode.RATION_FAILED, "inventory bounds", "a cut that meets them", found
     )

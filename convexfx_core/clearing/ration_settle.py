@@ -22,6 +22,9 @@ ONE: Final = 1 << RATION_SHIFT
 OMEGA_MAX: Final = 1 << 52
 """Beyond it every pair that omega could cut is cut whole."""
 NEWTON_STEPS_MAX: Final = 60
+PARTS: Final = (0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75, 0.2, 0.8)
+"""Places between a bound and its slack that are aimed at, where one step of omega moves far."""
+AIMED_STEPS: Final = 5
 AGAIN_MAX: Final = 8
 ROUNDS_MAX: Final = 6
 SWEEPS_MAX: Final = 40
@@ -83,6 +86,8 @@ def settle(cutter: Cutter, dual: Dual, box: Box, omega: list[int]) -> list[int] 
     cutter.left = min(EVALUATIONS_MAX, WORK_MAX // orders)
     try:
         settled, moved = _newton(cutter, dual, box, omega, NEWTON_STEPS_MAX)
+        if not settled and (near := _near_aimed(cutter, dual, box, omega)) is not None:
+            return near
         for count in range(ROUNDS_MAX):
             if settled:
                 return moved
@@ -122,6 +127,29 @@ def _newton(
         length, before = length * 0.5 if flipped else min(1.0, length * 1.5), miss
         omega = _nudged(dual, omega, miss, length)
     return False, omega
+
+
+def _near_aimed(cutter: Cutter, dual: Dual, box: Box, omega: list[int]) -> list[int] | None:
+    """Omega by single steps from the best of those that aim inside the slacks, or None."""
+    tried = [_aimed(dual, box, omega, part) for part in PARTS]
+    misplaced = [_misplaced(cutter, box, aimed) for aimed in tried]
+    return _stepped(cutter, box, tried[int(np.argmin(misplaced))])
+
+
+def _aimed(dual: Dual, box: Box, omega: list[int], part: float) -> list[int]:
+    """Whole omega nearest to the real one whose inventories lie at ``part`` of their slacks."""
+    now = np.array(omega, dtype=np.float64) / ONE
+    side = np.sign(now)
+    near = [min(s, b - a) for a, b, s in zip(box.low, box.high, box.slack, strict=True)]
+    inside = side * part * np.array(near, dtype=np.float64) * dual.unit
+    goal = np.where(side > 0, dual.low, dual.high) + inside
+    active = np.flatnonzero(side)
+    for _ in range(AIMED_STEPS):
+        curvature = dual.curvature(now, side != 0.0)[np.ix_(active, active)]
+        miss = (goal - dual.change(now))[active]
+        now[active] += np.linalg.lstsq(curvature, miss, rcond=1e-9)[0]
+        now = np.where(now * side > 0.0, now, 0.0)
+    return [min(max(round(w * ONE), -OMEGA_MAX), OMEGA_MAX) for w in now.tolist()]
 
 
 def _swept(cutter: Cutter, box: Box, omega: list[int]) -> list[int]:
