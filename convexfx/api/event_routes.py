@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from convexfx.api.epoch_view import epoch_answer
 from convexfx.api.index import Index
-from convexfx.api.order_routes import PROBLEMS
+from convexfx.api.order_routes import PROBLEMS, require_read
 from convexfx.api.problem import Problem, ProblemCode
 from convexfx.api.services import Services
 
@@ -106,8 +106,7 @@ def event_routes(services: Services) -> APIRouter:
         last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
     ) -> StreamingResponse:
         """Epochs as they are sealed, settled or aborted; resumed behind ``Last-Event-ID``."""
-        if not services.index.caught_up:
-            raise Problem(503, ProblemCode.NOT_READY, "the chain is still being read; try again")
+        require_read(services)
         begin = first_wanted(services.index, last_event_id)
         body = stream(services, begin)
         return StreamingResponse(body, media_type=EVENT_STREAM, headers=_HEADERS)

@@ -1,6 +1,7 @@
 """Routes of submissions and orders."""
 
 import time
+from asyncio import Semaphore
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -101,6 +102,12 @@ async def await_order(services: Services, order_id: bytes, wait_s: float) -> Ord
     raise services.absent(ProblemCode.ORDER_UNKNOWN, f"order {order_id.hex()} is not known")
 
 
+def require_read(services: Services) -> None:
+    """``Problem`` NOT_READY until the chain was read once."""
+    if not services.index.caught_up:
+        raise Problem(503, ProblemCode.NOT_READY, "the chain is still being read; try again")
+
+
 def previewed(services: Services, body: bytes) -> PreviewAnswer:
     """Preview of an order; ``Problem`` where no epoch could be cleared now."""
     try:
@@ -114,6 +121,7 @@ def previewed(services: Services, body: bytes) -> PreviewAnswer:
 def order_routes(services: Services) -> APIRouter:
     """``POST /verifiables``, ``POST /preview`` and ``GET /orders/{order_id}``."""
     routes = APIRouter(tags=["orders"], responses=PROBLEMS)
+    solving = Semaphore(1)  # who waits for a preview takes no thread from other routes
 
     @routes.post(
         "/verifiables",
@@ -124,15 +132,17 @@ def order_routes(services: Services) -> APIRouter:
     async def submit(request: Request) -> list[SubmissionAnswer]:
         """Queue Swaps and VERIFIABLEs; each item is judged for itself."""
         body = await read_body(request)
-        if not services.index.caught_up:
-            raise Problem(503, ProblemCode.NOT_READY, "the chain is still being read; try again")
+        require_read(services)
         verdicts = await run_in_threadpool(services.desk.submit, body)
         return [submission_answer(verdict) for verdict in verdicts]
 
     @routes.post("/preview", openapi_extra=_PREVIEW)
     async def preview(request: Request) -> PreviewAnswer:
         """What an order would get if the open batch were cleared with it now; nothing is queued."""
-        return await run_in_threadpool(previewed, services, await read_body(request))
+        body = await read_body(request)
+        require_read(services)
+        async with solving:
+            return await run_in_threadpool(previewed, services, body)
 
     @routes.get("/orders/{order_id}")
     async def order(

@@ -1,9 +1,12 @@
 """``POST /preview``: the answer is what the epoch then gives, and every refusal names its field."""
 
+import asyncio
 import json
+import threading
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 
 from convexfx.api.open_batch import OpenBatches
@@ -173,6 +176,39 @@ def stale(world: ApiWorld) -> Any:
         as_of=quotes.as_of.replace(year=2001),
     )
     return lambda *_: old
+
+
+def test_a_chain_that_was_not_read_yet_is_not_ready() -> None:
+    body = json.dumps({"pay_asset": "USD", "receive_asset": "EUR", "budget": "1"})
+    assert refusal(api_world().restarted(), body)[:2] == (503, "NOT_READY")
+
+
+def test_a_crowd_of_previews_keeps_no_other_request_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, go = api_world(), threading.Event()
+
+    def look(_: OpenBatches) -> None:
+        go.wait(30)
+        raise ClearingRefused(ClearingCode.NOT_CONVERGED, "prices", "an equilibrium")
+
+    monkeypatch.setattr(OpenBatches, "look", look)
+    order = {"pay_asset": "USD", "receive_asset": "EUR", "budget": "1"}
+
+    async def crowd() -> list[int]:
+        transport = httpx.ASGITransport(world.client.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            waiting = [asyncio.create_task(client.post("/preview", json=order)) for _ in range(100)]
+            for _ in range(100):
+                await asyncio.sleep(0)
+            answer = await asyncio.wait_for(client.get(f"/vaults/{world.wallets['bob'].owner}"), 20)
+            go.set()
+            return [
+                answer.status_code,
+                *[one.status_code for one in await asyncio.gather(*waiting)],
+            ]
+
+    assert asyncio.run(crowd()) == [200, *[409] * 100]
 
 
 def test_a_batch_that_cannot_be_cleared_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
