@@ -100,12 +100,13 @@ def _bundle(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> No
     The hash does not name the epoch: after a failure, the next epoch may clear the same orders at
     the same prices and meet its own failed predecessor, whose diffs the gateway has taken back.
     Only who found it there before the intent was written may replace it: a failure that comes
-    later is the end of this epoch, which another worker may be writing down.
+    later is the end of this epoch, which another worker may be writing down. The nonce is read
+    first, so that no SDL came and went behind a nonce that looks untouched.
     """
+    nonce = ctx.gateway.next_nonce(delivery.witness_owner) - 1
     state = ctx.gateway.sdl(delivery.sdl_hash)
     if state is not None and not failed(state):
         return
-    nonce = ctx.gateway.next_nonce(delivery.witness_owner) - 1
     if nonce == delivery.nonce_before and (state is None or delivery.replaces):
         _apply(ctx, delivery, verifiables)
     elif nonce != delivery.nonce_after:
