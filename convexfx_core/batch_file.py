@@ -1,5 +1,6 @@
 """The batch that ``convexfx clear`` reads: JSON to a clearing case (``docs/clear-files.md``)."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -16,12 +17,24 @@ from convexfx_core.limits import (
     BALANCE_MAX,
     BAND_BPS_MAX,
     DECIMALS_MAX,
+    FEE_PPM_MAX,
     ORDERS_MAX,
 )
 from convexfx_core.params import Params, params_from_matrices
 from convexfx_core.reference import Reference, reference_from_prices
 
 BATCH_VERSION: Final = 1
+_FILE_FIELDS: Final = {
+    "gamma": "risk.gamma_bps_per_million[{}][{}]",
+    "risk": "risk.gamma_bps_per_million[{}][{}]",
+    "depth": "risk.depth_million_per_bp[{}]",
+    "band_bps": "assets[{}].band_bps",
+    "target": "assets[{}].target",
+    "q_min": "assets[{}].inventory_min",
+    "q_max": "assets[{}].inventory_max",
+    "price": "assets[{}].reference_price",
+}
+"""Fields of the file by the names that builders give them."""
 Made = TypeVar("Made")
 
 
@@ -70,7 +83,7 @@ def read_batch(data: bytes) -> BatchFile:
     CodecError : the first field that is not as ``docs/clear-files.md`` says. An order that could
         never be admitted is no error: it is kept with its :class:`RejectCode`.
     """
-    root = Fields(parse(data))
+    root = Fields(parse(data, keep_decimals=True))
     version = root.number("version")
     if version != BATCH_VERSION:
         raise CodecError("version", str(BATCH_VERSION), version)
@@ -79,7 +92,7 @@ def read_batch(data: bytes) -> BatchFile:
     orders = _orders(root, assets)
     root.done()
     prices = [asset.price for asset in assets]
-    reference = _guarded(reference_from_prices, prices, 0, params, _names(assets))
+    reference = _guarded(places, reference_from_prices, prices, 0, params)
     orders = _in_range(orders, params, reference)
     admitted = tuple(k for k, order in enumerate(orders) if order.reject is None)
     case = ClearingCase(
@@ -138,9 +151,9 @@ def _asset(name: str, value: object) -> FileAsset:
     if low > high:
         raise CodecError(fields.name("inventory_min"), "at most inventory_max", low)
     if price <= 0:
-        raise CodecError(fields.name("reference_price"), "a price above zero", price)
+        raise CodecError(fields.name("reference_price"), "a price above zero", f"{price:f}")
     if not 0 <= band <= BAND_BPS_MAX:
-        raise CodecError(fields.name("band_bps"), f"0 to {BAND_BPS_MAX}", band)
+        raise CodecError(fields.name("band_bps"), f"0 to {BAND_BPS_MAX}", f"{band:f}")
     fields.done()
     return FileAsset(asset_id, decimals, price, inventory, target, low, high, band)
 
@@ -159,6 +172,7 @@ def _params(root: Fields, assets: Sequence[FileAsset], places: list[int]) -> Par
     if len(depth) != n:
         raise CodecError("risk.depth_million_per_bp", f"{n} numbers", len(depth))
     return _guarded(
+        places,
         params_from_matrices,
         decimals=[asset.decimals for asset in assets],
         band_bps=[asset.band_bps for asset in assets],
@@ -174,7 +188,7 @@ def _params(root: Fields, assets: Sequence[FileAsset], places: list[int]) -> Par
 def _fees(root: Fields, ids: list[str]) -> list[list[int]]:
     value, n = root.take("fee_ppm"), len(ids)
     if not isinstance(value, dict):
-        flat = whole_of(value, "fee_ppm")
+        flat = _fee(value, "fee_ppm")
         return [[0 if i == j else flat for j in range(n)] for i in range(n)]
     fees = [[0] * n for _ in range(n)]
     for key, fee in value.items():
@@ -182,8 +196,15 @@ def _fees(root: Fields, ids: list[str]) -> list[list[int]]:
         pay, _, receive = key.partition("/")
         if pay not in ids or receive not in ids or pay == receive:
             raise CodecError(name, "a pair PAY/RECEIVE of two assets", key)
-        fees[ids.index(pay)][ids.index(receive)] = whole_of(fee, name)
+        fees[ids.index(pay)][ids.index(receive)] = _fee(fee, name)
     return fees
+
+
+def _fee(value: object, name: str) -> int:
+    fee = whole_of(value, name)
+    if not 0 <= fee <= FEE_PPM_MAX:
+        raise CodecError(name, f"0 to {FEE_PPM_MAX}", fee)
+    return fee
 
 
 def _orders(root: Fields, assets: Sequence[FileAsset]) -> tuple[FileOrder, ...]:
@@ -213,9 +234,15 @@ def _in_range(
     )
 
 
-def _guarded(make: Callable[..., Made], *args: Any, **kwargs: Any) -> Made:
-    """Call a builder whose refusals of configuration are errors of the file."""
+def _guarded(places: list[int], make: Callable[..., Made], *args: Any, **kwargs: Any) -> Made:
+    """Call a builder whose refusals of configuration are errors of the file.
+
+    ``places`` are the places in the file of the assets, which a builder counts from the numeraire.
+    """
     try:
         return make(*args, **kwargs)
     except ConfigurationError as error:
-        raise CodecError(error.field, error.expected, error.observed) from error
+        name, *index = re.split(r"[\[\].]+", error.field.rstrip("]"))
+        at = [str(places[int(k)]) if k.isdigit() else k for k in index]
+        field = _FILE_FIELDS.get(name, error.field).format(*at)
+        raise CodecError(field, error.expected, error.observed) from error

@@ -96,7 +96,9 @@ def text_of(value: object, name: str) -> str:
 def decimal_of(value: object, name: str) -> Decimal:
     """A number from its decimal string, digits with an optional sign and point."""
     text = text_of(value, name)
-    if len(text) > DECIMAL_CHARS_MAX or not DECIMAL_TEXT.fullmatch(text):
+    if len(text) > DECIMAL_CHARS_MAX:
+        raise CodecError(name, f"at most {DECIMAL_CHARS_MAX} characters", len(text))
+    if not DECIMAL_TEXT.fullmatch(text):
         raise CodecError(name, "a decimal string such as 12.50", text)
     return Decimal(text)
 

@@ -56,7 +56,7 @@ def clear(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="ascii")
+        _write(output, text)
     if tree["status"] != "certified":
         typer.echo(tree["reason"], err=True)
         raise typer.Exit(EXIT_REFUSED)
@@ -128,6 +128,14 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         typer.echo(f"{path}: cannot be read: {error.strerror}", err=True)
+        raise typer.Exit(EXIT_MALFORMED) from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="ascii")
+    except OSError as error:
+        typer.echo(f"{path}: cannot be written: {error.strerror}", err=True)
         raise typer.Exit(EXIT_MALFORMED) from error
 
 

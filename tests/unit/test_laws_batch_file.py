@@ -118,11 +118,11 @@ MALFORMED = [
     ("assets.1.decimals", "6", "assets[1].decimals"),
     ("assets.1.decimals", 10, "assets[1].decimals"),
     ("assets.1.decimals", -1, "assets[1].decimals"),
-    ("assets.1.reference_price", 1.1, "file"),
+    ("assets.1.reference_price", 1.1, "assets[1].reference_price"),
     ("assets.1.reference_price", 1, "assets[1].reference_price"),
     ("assets.1.reference_price", "0", "assets[1].reference_price"),
     ("assets.1.reference_price", "-1", "assets[1].reference_price"),
-    ("assets.0.reference_price", "1.1", "price.USD"),
+    ("assets.0.reference_price", "1.1", "assets[0].reference_price"),
     ("assets.1.reference_price", "1e3", "assets[1].reference_price"),
     ("assets.1.inventory", 1000, "assets[1].inventory"),
     ("assets.1.inventory", "0.0000001", "assets[1].inventory"),
@@ -131,20 +131,21 @@ MALFORMED = [
     ("assets.1.inventory_min", "3000", "assets[1].inventory_min"),
     ("assets.1.band_bps", "301", "assets[1].band_bps"),
     ("assets.1.band_bps", "-1", "assets[1].band_bps"),
-    ("assets.1.band_bps", "0.0000001", "band_bps[1]"),
+    ("assets.1.band_bps", "0.0000001", "assets[1].band_bps"),
     ("assets.1.colour", "red", "assets[1].colour"),
     ("assets.1.target", ..., "assets[1].target"),
     ("risk.gamma_bps_per_million", [["0"]], "risk.gamma_bps_per_million"),
-    ("risk.gamma_bps_per_million.1.1", "-1", "gamma[1][1]"),
+    ("risk.gamma_bps_per_million.1.1", "-1", "risk.gamma_bps_per_million[1][1]"),
     ("risk.gamma_bps_per_million.1.1", 0, "risk.gamma_bps_per_million[1][1]"),
-    ("risk.gamma_bps_per_million.0.1", "1", "gamma[0][1]"),
+    ("risk.gamma_bps_per_million.0.1", "1", "risk.gamma_bps_per_million[0][1]"),
     ("risk.depth_million_per_bp", ["0"], "risk.depth_million_per_bp"),
     ("risk.depth_million_per_bp.1", "x", "risk.depth_million_per_bp[1]"),
     ("risk.more", "x", "risk.more"),
     ("fee_ppm", 300, "fee_ppm"),
     ("fee_ppm", "0.5", "fee_ppm"),
-    ("fee_ppm", "-1", "fee_ppm[0][1]"),
-    ("fee_ppm", "100001", "fee_ppm[0][1]"),
+    ("fee_ppm", "-1", "fee_ppm"),
+    ("fee_ppm", "100001", "fee_ppm"),
+    ("fee_ppm", {"EUR/USD": "100001"}, "fee_ppm.EUR/USD"),
     ("fee_ppm", {"USD/GBP": "1"}, "fee_ppm.USD/GBP"),
     ("fee_ppm", {"USD/USD": "1"}, "fee_ppm.USD/USD"),
     ("fee_ppm", {"USD/EUR": 1}, "fee_ppm.USD/EUR"),
@@ -155,8 +156,12 @@ MALFORMED = [
     ("orders.0.id", "x" * 65, "orders[0].id"),
     ("orders.0.id", 7, "orders[0].id"),
     ("orders.0.pay", ..., "orders[0].pay"),
-    ("orders.0.budget", 12.5, "file"),
+    ("orders.0.budget", 12.5, "orders[0].budget"),
     ("orders.0.budget", 12, "orders[0].budget"),
+    ("assets.1.decimals", 6.0, "assets[1].decimals"),
+    ("orders.0.limit_ratio", 0.91, "orders[0].limit_ratio"),
+    ("assets.1.reference_price", "0." + 30 * "0" + "1", "assets[1].reference_price"),
+    ("risk.depth_million_per_bp.1", "-6", "risk.depth_million_per_bp[1]"),
     ("orders.0.budget", "12,5", "orders[0].budget"),
     ("orders.0.budget", "+1", "orders[0].budget"),
     ("orders.0.budget", "9" * 81, "orders[0].budget"),
@@ -237,3 +242,11 @@ def test_what_could_receive_too_much_inside_its_bands_is_kept_apart(
     batch = read(tree)
     assert batch.orders[0].reject == code
     assert len(batch.case.orders) == (code is None)
+
+
+def test_a_field_is_named_by_its_place_in_the_file() -> None:
+    tree = changed("risk.gamma_bps_per_million", [["-1", "0"], ["0", "0"]])
+    tree["assets"].reverse()
+    with pytest.raises(CodecError) as caught:
+        read(tree)
+    assert caught.value.field == "risk.gamma_bps_per_million[0][0]"

@@ -153,3 +153,10 @@ def test_canary_clear_does_import_one(files) -> None:
         [sys.executable, "-c", program, str(files[0])], check=False, capture_output=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_output_that_cannot_be_written_exits_2_without_a_traceback(app, files, tmp_path) -> None:
+    nowhere = tmp_path / "none" / "result.json"
+    done = RUNNER.invoke(app, ["clear", str(files[0]), "-o", str(nowhere)])
+    assert done.exit_code == 2
+    assert done.stderr == f"{nowhere}: cannot be written: No such file or directory\n"
