@@ -32,6 +32,8 @@ _PROVE_BODY: Final[dict[str, Any]] = {
     }
 }
 
+_ABSENT: Final = {"/vaults/{owner_id}": "Vault", "/sdls/{sdl_hash}": "SDL"}
+
 
 def build_app(domain: Domain, jobs: Jobs, prover: ProverSettings, faults: list[Fault]) -> FastAPI:
     """The gateway's application; its lifespan starts and ends ``jobs``."""
@@ -47,7 +49,19 @@ def build_app(domain: Domain, jobs: Jobs, prover: ProverSettings, faults: list[F
     for routes in (_intents(domain), _vaults(domain), _sdls(domain, jobs), _admin(domain, prover)):
         app.include_router(routes)
     app.include_router(fault_routes(faults))
+    declare_errors(app)
     return app
+
+
+def declare_errors(app: FastAPI) -> None:
+    """Let the OpenAPI document declare the errors that delta's does, and no others."""
+    for path, operations in app.openapi()["paths"].items():
+        for operation in operations.values():
+            answers = operation["responses"]
+            answers.pop("422", None)
+            answers["500"] = {"description": "Internal error"}
+            if (found := _ABSENT.get(path)) is not None:
+                answers["404"] = {"description": f"{found} not found"}
 
 
 async def _refused(_: Request, refusal: Exception) -> JSONResponse:

@@ -105,6 +105,16 @@ def test_the_nine_operations_are_in_the_openapi_document(http: Http) -> None:
     }
 
 
+def test_the_document_declares_the_errors_of_delta_and_no_others(http: Http) -> None:
+    paths = http.gateway.get("/openapi.json").json()["paths"]
+    absent = {"/vaults/{owner_id}", "/sdls/{sdl_hash}"}
+    for path, methods in paths.items():
+        for operation in methods.values():
+            declared = {"200", "500", *(["404"] if path in absent else [])}
+            assert set(operation["responses"]) == declared, path
+    assert paths["/sdls/{sdl_hash}"]["get"]["responses"]["404"]["description"] == "SDL not found"
+
+
 def test_an_epoch_over_http(opened: Http) -> None:
     books = opened.stage.books = Stage().books
     books.balances = {vault[0]: dict.fromkeys(TOKENS, held) for vault, held in HOLDERS.items()}
