@@ -96,7 +96,7 @@ class Index:
         """What is known of an order, or None."""
         with self._lock:
             if self._sealed is not None and (found := self._sealed_ids.find(order_id)):
-                return self._sealed.facts(found[1])
+                return self._unless_refused(self._sealed.facts(found[1]))
             located = self._ids.find(order_id)
             if located is None:
                 return self._outside_facts(order_id)
@@ -126,7 +126,8 @@ class Index:
             for table in (self._carried, self._sealed):
                 if table is not None:
                     rows = [table.facts(place) for place in table.of_owner(owner)]
-                    found |= {facts.order_id: facts for facts in rows}
+                    open_rows = [row for row in rows if self._unless_refused(row).state in OPEN]
+                    found |= {facts.order_id: facts for facts in open_rows}
         return sorted(found.values(), key=lambda facts: (facts.nonce, facts.order_id))
 
     def add_queued(self, orders: Iterable[OrderFacts]) -> None:
@@ -212,6 +213,18 @@ class Index:
             return facts
         known = facts or OrderFacts(order_id, b"", 0, 0, 0, 0, OrderState.REJECTED)
         return replace(known, state=OrderState.REJECTED, reason=REJECTED_PREFIX + code)
+
+    def _unless_refused(self, sealed: OrderFacts) -> OrderFacts:
+        """A candidate, or its refusal for good where a record had it before any epoch.
+
+        Sent once more, such an order may be sealed, only to be refused there again.
+        """
+        code = self._refused.get(sealed.order_id)
+        if code is None or self._ids.find(sealed.order_id):
+            return sealed
+        reason = REJECTED_PREFIX + code
+        told = replace(sealed, state=OrderState.REJECTED, reason=reason, epoch=None, in_chain=False)
+        return told if told.final else sealed
 
     def _outside_of(self, owner: bytes) -> list[OrderFacts]:
         names = self._by_owner.get(owner, ())

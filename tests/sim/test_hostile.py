@@ -73,9 +73,10 @@ class Watcher:
             if before is not None:
                 assert now is not None, "a known order is forgotten"
                 if before.final:
-                    assert (now.state, now.epoch, now.paid, now.received) == (
-                        before.state, before.epoch, before.paid, before.received
-                    ), "a final answer changed"  # fmt: skip
+                    assert (now.state, now.paid, now.received) == (
+                        before.state, before.paid, before.received
+                    ), f"a final answer changed: {before} -> {now}"  # fmt: skip
+                    assert before.epoch in (None, now.epoch)
                 assert (now.epoch or 0) >= (before.epoch or 0) or now.state in UNDECIDED
             if now is not None:
                 self.said[name] = now

@@ -112,6 +112,8 @@ class IndexModel(RuleBasedStateMachine):
 
     def expected(self, number: int) -> tuple[str, int | None] | None:
         if number in (self.sealed or ()):
+            if self.refused.get(number) == FOR_GOOD and number not in self.chain:
+                return "rejected", None
             return "sealed", self.index.head + 1
         if number in self.chain:
             epoch, state = self.chain[number]
