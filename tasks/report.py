@@ -23,6 +23,8 @@ from tasks.objects import Ref, epoch_key, get_json, put_json
 from tasks.ports import Store
 from tasks.proposal_object import proposal_from_json
 
+STAGES: Final = ("collect", "clear", "validate", "state_diffs", "prove", "submit", "settle")
+"""An epoch's stages in their order."""
 OUTPUTS: Final = ("proposal", "verdict", "state_diffs", "sdl", "witness", "proof", "intent")
 DIGITS: Final = Decimal("0.000001")
 
@@ -87,8 +89,9 @@ def report_markdown(outcome: dict[str, Any], counts: dict[str, int]) -> str:
         ("SDL", outcome["sdl_hash"] or "none"),
         ("gap, numeraire base units", outcome.get("gap", "-")),
     ]
-    rows += [(f"{name}, ms", ms) for name, ms in outcome["stages"].items()]
-    lines = [f"# {_title(outcome)}", "", "| | |", "|---|---|"]
+    spent = outcome["stages"]
+    rows += [(f"{name}, ms", spent[name]) for name in STAGES if name in spent]
+    lines = [f"# {_title(outcome)}", "", f"| epoch | {outcome['epoch']} |", "|---|---|"]
     return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows)])
 
 

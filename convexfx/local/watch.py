@@ -12,10 +12,9 @@ from tasks.chain import manifest_of, outcome_of, sealed_epoch
 from tasks.context import Context
 from tasks.objects import epoch_key, get_json
 from tasks.proposal_object import proposal_from_json
-from tasks.report import proof_mode_text, unit_price
+from tasks.report import STAGES, proof_mode_text, unit_price
 
 FINAL = ("consumed", "expired", "refused")
-STAGES = ("collect", "clear", "validate", "state_diffs", "prove", "submit", "settle")
 
 
 @dataclass(slots=True)
