@@ -38,6 +38,8 @@ from tasks.adapters.prover_local import SIGNED_MODES
 from tasks.adapters.settings import Settings
 
 DELTA_EPOCH_S: Final = 2
+EPOCH_GAP: Final = 10**9
+"""Orders that rest use one epoch after the other without an SDL, for days if nobody meets them."""
 DEPLOY_S_MAX: Final = 300
 SERVE_RESTARTS_MAX: Final = 100
 SOCKET_PATH_BYTES_MAX: Final = 100
@@ -190,7 +192,10 @@ class Exchange:
 
     def _settlement(self) -> Service:
         port = self.ports.settlement
-        options = ("--network", self.settings.network, "--epoch-seconds", str(DELTA_EPOCH_S))
+        options = (
+            *("--network", self.settings.network),
+            *("--epoch-seconds", str(DELTA_EPOCH_S), "--epoch-gap", str(EPOCH_GAP)),
+        )
         return self._devnet("settlement", port, (*options, *self._verifier()))
 
     def _verifier(self) -> tuple[str, ...]:

@@ -58,6 +58,14 @@ def test_modes_without_a_proof_need_no_verifier_and_no_served_prover(
     assert ("law program" in steps(exchange)) == (mode == "executed")
 
 
+def test_orders_that_rest_for_days_do_not_end_the_exchange(
+    fake_host: FakeHost, tmp_path: Path
+) -> None:
+    """Each of their epochs has no SDL; two days of them at the shortest interval must be lawful."""
+    words = list(services(exchange_of(fake_host, "attested", tmp_path))["settlement"].argv)
+    assert int(words[words.index("--epoch-gap") + 1]) > 2 * 86_400 // 5
+
+
 @pytest.mark.parametrize("mode", ["core", "compressed"])
 def test_a_proving_stack_verifies_and_serves(
     fake_host: FakeHost, tmp_path: Path, mode: str
