@@ -10,6 +10,7 @@ import pytest
 
 from convexfx.cli.main import main
 from convexfx.cli.options import load_settings
+from convexfx.local.exchange import Exchange
 from convexfx.local.processes import identity
 from convexfx.local.running import running_environment, use_running_stack, write_environment
 from convexfx.local.state import StackState, StateFile
@@ -198,3 +199,31 @@ def test_a_key_is_derived_only_where_the_host_is_built(
     assert (code, out) == (2, "")
     assert "--derive: expected laws-host, which derives it (make rust)" in err
     assert run("convexfx proof vkey")[0] == 0, "the committed one needs no host"
+
+
+def test_a_wallet_finds_the_exchange_of_its_folder(
+    run: Run, stack: Path, live: LiveApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CONVEXFX_API", raising=False)
+    port = live.url.rsplit(":", 1)[1]
+    write_environment(stack, {**VARIABLES, "CONVEXFX_API_PORT": port})
+    generate_key(Path("k.json"))
+    code, out, err = run("convexfx wallet balance --key k.json")
+    assert (code, err) == (0, "")
+    assert out.endswith("next nonce 1\n")
+
+
+@pytest.mark.parametrize(("option", "port"), [("", 8123), (" --api-port 8124", 8124)])
+def test_the_api_s_port_is_a_setting_that_an_option_changes(
+    run: Run, monkeypatch: pytest.MonkeyPatch, option: str, port: int
+) -> None:
+    seen: list[int] = []
+
+    def started(exchange: Exchange, **_: object) -> int:
+        seen.extend((exchange.ports.api, exchange.settings.api_port))
+        return 0
+
+    monkeypatch.setattr("convexfx.local.session.run_exchange", started)
+    Path("executor.yaml").write_text("api_port: 8123\nproof_mode: attested\n")
+    assert run(f"convexfx up{option}")[0] == 0
+    assert seen == [port, port]
