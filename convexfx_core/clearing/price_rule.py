@@ -13,6 +13,7 @@ from convexfx_core.clearing.flows import grouped_total
 from convexfx_core.clearing.problem import F64, U64, Problem
 from convexfx_core.clearing.rounding import Rates
 from convexfx_core.errors import ClearingCode, ClearingRefused
+from convexfx_core.limits import VALUE_MAX
 from convexfx_core.units import (
     LOG_SHIFT,
     MILLION_EXPONENT,
@@ -95,7 +96,8 @@ def check_resolution(
 
     One unit of a short price is more than the slack of limits, and an order that buys about one
     unit buys it or nothing: such an order at its limit is full or empty, never partly filled, and
-    the price rule can be missed by more than its tolerance. Free where everything is fine.
+    the price rule can be missed by more than its tolerance. Free where everything is fine, and
+    silent about values out of range, which a law names.
 
     Raises
     ------
@@ -104,6 +106,9 @@ def check_resolution(
     """
     dust = problem.budget.min(initial=np.iinfo(np.uint64).max) < 2 * rates.least.max(initial=0)
     if min(p.bit_length() for p in prices) > COARSE_BITS and not dust:
+        return
+    held = zip(_values(problem, rates, demanded), overflow, strict=True)
+    if max(abs(value - served) for value, served in held) > VALUE_MAX:
         return
     off = residual_bps(problem, prices, rates, demanded, overflow)
     beyond = np.abs(off) / tolerance_bps(problem, demanded)
