@@ -39,28 +39,7 @@ def test_there_are_hard_batches() -> None:
 
 
 def test_values_out_of_range_are_not_called_coarse_units() -> None:
-    """A price of 27 bits, and a pool 10^28 units away from its target."""
-    far = {
-        "id": "EUR",
-        "decimals": 9,
-        "reference_price": "0.005",
-        "inventory": "1000",
-        "target": "1" + 28 * "0",
-        "inventory_min": "0",
-        "inventory_max": "2000",
-        "band_bps": "20",
-    }
-    numeraire = {**far, "id": "USD", "decimals": 0, "reference_price": "1", "target": "1000"}
-    tree = {
-        "version": 1,
-        "numeraire": "USD",
-        "assets": [numeraire, far],
-        "risk": {
-            "gamma_bps_per_million": [["0", "0"], ["0", "0.43"]],
-            "depth_million_per_bp": ["0", "0"],
-        },
-        "fee_ppm": "0",
-        "orders": [],
-    }
-    result = clear_document(read_batch(json.dumps(tree).encode()))
-    assert result["reason"].startswith("Clearing failed: NO_CERTIFICATE: L")
+    """Overflow beyond 2^80 beside a price of few bits: the law that it breaks is the reason."""
+    path = BATCHES[0].parent / "refused" / "values-beyond-2-80.json"
+    result = clear_document(read_batch(path.read_bytes()))
+    assert result["reason"].startswith("Clearing failed: NO_CERTIFICATE: L0: ")
