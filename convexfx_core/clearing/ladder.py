@@ -19,6 +19,7 @@ from convexfx_core.clearing.price_rule import check_resolution, settle_overflow
 from convexfx_core.clearing.problem import F64, U64, Demand, Market, Problem, pose
 from convexfx_core.clearing.qp import BACKENDS, solve_by_qp
 from convexfx_core.clearing.ration import Rationed, ration
+from convexfx_core.clearing.refinement import STEPS_MAX, refined
 from convexfx_core.clearing.rounding import (
     Rates,
     rates_of,
@@ -120,7 +121,7 @@ def _clear(posed: Problem, solver: Solver, name: str) -> Proposal:
         if len(short):
             rejections.reject(short, RejectKind.MIN_FILL)
             continue
-        answer = _integers(problem, found)
+        answer = _refined(problem, found)
         short = below_minimum_rationed(problem, answer.rationed)
         if len(short):
             rejections.reject(short, RejectKind.RATION_MIN_FILL)
@@ -132,6 +133,18 @@ def _clear(posed: Problem, solver: Solver, name: str) -> Proposal:
             return _proposal(found, answer, rejections, name)
         rejections.reinstate(back)
     raise NotConverged(f"minimum fills did not settle in {ROUNDS_MAX} rounds")
+
+
+def _refined(problem: Problem, found: Equilibrium) -> _Answer:
+    """Integers of an equilibrium; of a better one where doubles cannot hold the sizes."""
+    answer = _integers(problem, found)
+    for _ in range(STEPS_MAX):
+        given = (answer.prices, answer.rates, answer.demanded, answer.overflow)
+        better = refined(problem, found, *given)
+        if better is None:
+            break
+        found, answer = better, _integers(problem, better)
+    return answer
 
 
 def _integers(problem: Problem, found: Equilibrium) -> _Answer:
