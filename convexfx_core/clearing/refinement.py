@@ -1,10 +1,11 @@
-"""Newton's method on the integers, where doubles cannot hold the sizes of the orders.
+"""Newton's method on the integers, where doubles or grains cannot hold the sizes of the orders.
 
 Sizes are whole quanta (:func:`convexfx_core.clearing.problem.quantised_sizes`); where the budgets
 of an asset sum beyond 2^53 base units a quantum is more than one of them, and a small order beside
 large ones is not what it seems. The price rule is then missed by what the integers show exactly:
 prices, the partly filled levels and the overflow take one Newton step together, fills stay what
-they are. Source: ``docs/clearing.md`` section 3.
+they are. A level that its grain made empty or full gets, or leaves, one grain: the tolerance allows
+for the grain of a partial fill, and for nothing else. Source: ``docs/clearing.md`` section 3.
 """
 
 from dataclasses import replace
@@ -17,7 +18,7 @@ from convexfx_core.clearing.price_rule import residual_bps, tolerance_bps
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Problem
 from convexfx_core.clearing.rounding import Rates
 from convexfx_core.clearing.scp import Equilibrium
-from convexfx_core.units import log_ratio
+from convexfx_core.units import log_ratio, partial_fill_shift
 
 STEPS_MAX: Final = 3
 RESIDUAL_BPS: Final = 1e-8
@@ -34,7 +35,7 @@ def refined(
     overflow: tuple[int, ...],
 ) -> Equilibrium | None:
     """A better equilibrium than ``found``, whose integers these are; None where they are good."""
-    if not (problem.quantum > 1.0).any() and found.residual_bps <= RESIDUAL_BPS:
+    if not _doubtful(problem, found, demanded):
         return None
     off = residual_bps(problem, prices, rates, demanded, overflow)
     if (np.abs(off) <= TOLERATED * tolerance_bps(problem, demanded)).all():
@@ -52,6 +53,15 @@ def refined(
     served[assets] += more[len(pairs) :]
     share = _shares(problem, found, demanded, pairs, more[: len(pairs)])
     return replace(found, u=u, share=share, overflow=served)
+
+
+def _doubtful(problem: Problem, found: Equilibrium, demanded: U64) -> bool:
+    """Whether doubles or grains may have cost more than the tolerance of the price rule."""
+    if (problem.quantum > 1.0).any() or found.residual_bps > RESIDUAL_BPS:
+        return True
+    partial = found.partial(problem.demand)
+    got = demanded[partial]
+    return bool(((got == 0) | (got == problem.budget[partial])).any())
 
 
 def _pins(n: int, pairs: I64, assets: I64) -> F64:
@@ -82,7 +92,10 @@ def _step(impact: F64, depth: F64, pins: F64, off: F64) -> tuple[F64, F64]:
 
 
 def _shares(problem: Problem, found: Equilibrium, demanded: U64, pairs: I64, more: F64) -> F64:
-    """Filled part f64[n*n] of each partly filled level after ``more`` $M, from its integers."""
+    """Filled part f64[n*n] of each partly filled level after ``more`` $M, from its integers.
+
+    A grain at least is filled and left.
+    """
     share, n = found.share.copy(), problem.market.n
     partial = found.partial(problem.demand)
     for pair, extra in zip(pairs.tolist(), more.tolist(), strict=True):
@@ -90,5 +103,8 @@ def _shares(problem: Problem, found: Equilibrium, demanded: U64, pairs: I64, mor
         unit = float(problem.market.unit_value[pair // n] / problem.quantum[pair // n])
         size = float(problem.demand.size[level].sum()) * float(problem.quantum[pair // n])
         filled = int(demanded[level].sum(dtype=np.uint64)) + extra / unit
+        grain = float(1 << partial_fill_shift(problem.case.params.decimals[pair // n]))
+        if size > 2.0 * grain:
+            filled = min(max(filled, grain), size - grain)
         share[pair] = min(max(filled / size, 0.0), 1.0) if size else 0.0
     return share
