@@ -15,7 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.events.actions import ChangeFlowRunState
 
+from convexfx.local.automations import silent_runs
 from convexfx.local.deployments import EPOCH_POOL, results_block_slug
 from convexfx.local.exchange import Exchange, Ports, local_exchange
 from convexfx.local.ports import free_ports
@@ -227,3 +229,17 @@ def test_an_interval_schedule_completes_runs_by_itself(running: Running) -> None
         time.sleep(1)
     assert len(rows) >= 2
     assert {row["created_by"]["type"] for row in rows} == {"SCHEDULE"}
+
+
+def test_a_run_that_ended_is_not_crashed_by_the_rule_for_silent_ones(running: Running) -> None:
+    (ended, *_) = running.ask(
+        "POST",
+        "/flow_runs/filter",
+        {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}, "limit": 1},
+    )
+    (action,) = silent_runs().actions
+    assert isinstance(action, ChangeFlowRunState)
+    asked = {"state": {"type": "CRASHED", "name": "Crashed"}, "force": action.force}
+    answer = running.ask("POST", f"/flow_runs/{ended['id']}/set_state", asked)
+    assert answer["status"] == "ABORT"
+    assert running.ask("GET", f"/flow_runs/{ended['id']}")["state_type"] == "COMPLETED"

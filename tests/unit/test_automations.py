@@ -43,6 +43,12 @@ def test_the_run_is_crashed_and_the_message_says_why() -> None:
     assert f"{SILENCE_S} s" in (action.message or "")
 
 
+def test_the_state_is_not_forced_on_a_run_that_ended_unnoticed() -> None:
+    (action,) = silent_runs().actions
+    assert isinstance(action, ChangeFlowRunState)
+    assert not action.force
+
+
 @pytest.mark.parametrize("there", [False, True], ids=["new", "again"])
 def test_it_stands_once_however_often_it_is_made(
     monkeypatch: pytest.MonkeyPatch, there: bool
