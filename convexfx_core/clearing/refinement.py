@@ -23,6 +23,8 @@ from convexfx_core.units import log_ratio, partial_fill_shift
 STEPS_MAX: Final = 3
 RESIDUAL_BPS: Final = 1e-8
 """Doubles that leave more than this are worth a look at the integers."""
+QUANTUM_MAX: Final = 64.0
+"""Base units by which the size of an order may be wrong before the integers are looked at."""
 TOLERATED: Final = 0.9
 
 
@@ -57,7 +59,7 @@ def refined(
 
 def _doubtful(problem: Problem, found: Equilibrium, demanded: U64) -> bool:
     """Whether doubles or grains may have cost more than the tolerance of the price rule."""
-    if (problem.quantum > 1.0).any() or found.residual_bps > RESIDUAL_BPS:
+    if problem.quantum.max() > QUANTUM_MAX or found.residual_bps > RESIDUAL_BPS:
         return True
     partial = found.partial(problem.demand)
     got = demanded[partial]
