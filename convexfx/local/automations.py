@@ -49,6 +49,7 @@ def silent_runs(silence_s: int = SILENCE_S) -> Automation:
             ChangeFlowRunState(
                 name="Crashed",
                 state=StateType.CRASHED,
+                force=False,
                 message=f"No heartbeat for {silence_s} s: its process and its worker are gone.",
             )
         ],
