@@ -27,7 +27,7 @@ run: env ## the whole exchange on this machine; EPOCHS=3 stops after three settl
 
 test: env ## lint and the whole default test suite
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: env ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 
 from convexfx.cli.main import main
@@ -186,6 +187,7 @@ def test_without_a_stack_and_without_variables_the_line_says_what_helps(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "absent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "absent")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it may keep another test's variables
     for command in ("epoch list", "epoch show 1", "witness dump 1", "proof verify 1"):
         code, _, err = run(f"convexfx {command}")
         assert (code, "convexfx up" in err, len(err.splitlines())) == (2, True, 1), err
