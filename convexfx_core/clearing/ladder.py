@@ -15,7 +15,7 @@ from convexfx_core.clearing.min_fill import (
     below_minimum_rationed,
     unjustified,
 )
-from convexfx_core.clearing.price_rule import check_resolution, settle_overflow
+from convexfx_core.clearing.price_rule import COARSE_BITS, check_resolution, settle_overflow
 from convexfx_core.clearing.problem import F64, U64, Demand, Market, Problem, pose
 from convexfx_core.clearing.qp import BACKENDS, solve_by_qp
 from convexfx_core.clearing.ration import Rationed, ration
@@ -136,8 +136,13 @@ def _clear(posed: Problem, solver: Solver, name: str) -> Proposal:
 
 
 def _refined(problem: Problem, found: Equilibrium) -> _Answer:
-    """Integers of an equilibrium; of a better one where doubles cannot hold the sizes."""
+    """Integers of an equilibrium; of a better one where doubles cannot hold the sizes.
+
+    Where prices are short a step of one unit leaves the limits of partly filled orders behind.
+    """
     answer = _integers(problem, found)
+    if min(price.bit_length() for price in answer.prices) <= COARSE_BITS:
+        return answer
     for _ in range(STEPS_MAX):
         given = (answer.prices, answer.rates, answer.demanded, answer.overflow)
         better = refined(problem, found, *given)

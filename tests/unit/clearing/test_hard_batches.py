@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.clearing_campaign import market_of_seed
 from convexfx.cli.clear import clear_document
 from convexfx_core.batch_file import read_batch
+from convexfx_core.clearing import propose
+from convexfx_core.errors import ClearingRefused
 from convexfx_core.result_file import verify_result
 
 BATCHES = sorted((Path(__file__).parents[2] / "vectors" / "clear-hard").glob("*.json"))
@@ -43,3 +46,9 @@ def test_values_out_of_range_are_not_called_coarse_units() -> None:
     path = BATCHES[0].parent / "refused" / "values-beyond-2-80.json"
     result = clear_document(read_batch(path.read_bytes()))
     assert result["reason"].startswith("Clearing failed: NO_CERTIFICATE: L0: ")
+
+
+def test_short_prices_are_refused_as_such_and_not_refined_into_a_broken_limit() -> None:
+    """A step of one unit of a short price leaves the limit of a partly filled order behind."""
+    with pytest.raises(ClearingRefused, match="fine enough to hold every limit"):
+        propose(market_of_seed(2149), kernels="numpy")
