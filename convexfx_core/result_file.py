@@ -14,6 +14,7 @@ from convexfx_core.proposal import Proposal
 from convexfx_core.result_claims import read_claims, read_facts
 from convexfx_core.result_document import RESULT_FIELDS, RESULT_VERSION, Tree, result_document
 from convexfx_core.settlement import Settlement, settle
+from convexfx_core.wide import Spread
 
 DERIVED_LAW: Final = 19
 
@@ -27,7 +28,9 @@ class ResultFile:
     proposal: Proposal
 
 
-def verify_result(batch: BatchFile, data: bytes, path: Path = "auto") -> Certificate:
+def verify_result(
+    batch: BatchFile, data: bytes, path: Path = "auto", spread: Spread = map
+) -> Certificate:
     """Hold a result to every law that needs no vaults, and to every value derived from it.
 
     Parameters
@@ -35,6 +38,7 @@ def verify_result(batch: BatchFile, data: bytes, path: Path = "auto") -> Certifi
     batch : the batch that it claims to clear.
     data : bytes of the result file.
     path : how the laws are computed.
+    spread : ``map``, or the ``map`` of a pool of threads, for the compiled path.
 
     Raises
     ------
@@ -44,8 +48,8 @@ def verify_result(batch: BatchFile, data: bytes, path: Path = "auto") -> Certifi
         :data:`RESULT_FIELDS` where a value does not follow from prices and fills.
     """
     result = read_result(batch, data)
-    certificate = check_clearing(batch.case, result.claims, path=path)
-    settlement = settle(batch.case, result.proposal)
+    certificate = check_clearing(batch.case, result.claims, path=path, spread=spread)
+    settlement = settle(batch.case, result.proposal, spread=spread)
     derived = result_document(batch, result.proposal, settlement, certificate)
     for number, name in enumerate(RESULT_FIELDS):
         for where, expected, observed in differences(name, derived[name], result.tree[name]):

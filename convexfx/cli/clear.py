@@ -4,7 +4,9 @@
 """
 
 import json
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -27,6 +29,7 @@ from convexfx_core.result_file import claims_of, verify_result
 from convexfx_core.result_text import amount_text, error_text
 from convexfx_core.settlement import settle
 from convexfx_core.verdict import refuse_unsteady
+from convexfx_core.wide import Spread
 
 EXIT_REFUSED: Final = 1
 EXIT_MALFORMED: Final = 2
@@ -72,7 +75,8 @@ def verify(
     """
     case = _batch(batch)
     try:
-        certificate = verify_result(case, _read(result))
+        with _threads() as pool:
+            certificate = verify_result(case, _read(result), spread=pool.map)
     except LawViolated as error:
         typer.echo(f"{error.line()} ({LAW_NAMES[error.law]})", err=True)
         raise typer.Exit(EXIT_REFUSED) from error
@@ -95,7 +99,8 @@ def clear_document(batch: BatchFile, solver: str = "auto") -> Tree:
     try:
         proposal = propose(batch.case, solver=SolverName(solver).value)
         solved = time.perf_counter()
-        tree = _certified(batch, proposal)
+        with _threads() as pool:
+            tree = _certified(batch, proposal, pool.map)
     except ClearingRefused as refusal:
         return refusal_document(refusal.line())
     ended = time.perf_counter()
@@ -104,11 +109,17 @@ def clear_document(batch: BatchFile, solver: str = "auto") -> Tree:
     return tree
 
 
-def _certified(batch: BatchFile, proposal: Proposal) -> Tree:
+def _threads() -> ThreadPoolExecutor:
+    """One a core, for the blocks of large batches; none is started for small ones."""
+    return ThreadPoolExecutor(os.cpu_count())
+
+
+def _certified(batch: BatchFile, proposal: Proposal, spread: Spread) -> Tree:
     refuse_unsteady(proposal)
-    settlement = settle(batch.case, proposal)
+    settlement = settle(batch.case, proposal, spread=spread)
+    claims = claims_of(proposal, settlement)
     try:
-        certificate = check_clearing(batch.case, claims_of(proposal, settlement))
+        certificate = check_clearing(batch.case, claims, spread=spread)
     except LawViolated as error:
         raise ClearingRefused(
             ClearingCode.NO_CERTIFICATE, error.code, "a law that holds", error.line()
