@@ -1,5 +1,6 @@
 """Which implementation does the heavy lifting: numpy alone, or numba with the same results."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, Literal, Protocol, TypeAlias
@@ -10,7 +11,7 @@ from convexfx_core.clearing import begin, newton, problem, subproblem
 from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import BinnedCurve, Levels
 from convexfx_core.clearing.newton import Pool
-from convexfx_core.clearing.problem import F64, I64, U64, Columns, Demand, grouped_sum
+from convexfx_core.clearing.problem import BLOCK, F64, I64, U64, Columns, Demand, grouped_sum
 from convexfx_core.clearing.subproblem import Step, Terms
 
 KernelChoice: TypeAlias = Literal["auto", "numpy", "numba"]
@@ -47,6 +48,11 @@ class Kernels(Protocol):
         """See :func:`convexfx_core.clearing.subproblem.advance`."""
 
 
+def blocks(count: int) -> Iterator[slice]:
+    """Slices of rows whose temporaries stay in the cache."""
+    return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))
+
+
 class NumpyKernels:
     """Vectorised numpy."""
 
@@ -58,20 +64,27 @@ class NumpyKernels:
 
     def bin_sizes(self, demand: Demand, pairs: int, cap: float, bins: int) -> tuple[F64, F64]:
         """See :class:`Kernels`."""
-        width = bins + 2
-        place = demand.limit * (bins / (2.0 * cap))
-        place += 1.0 + bins / 2
-        slot = np.clip(place, 0.0, bins + 1.0, out=place).astype(np.int64)
-        slot += demand.pair * width
+        width, slot = bins + 2, np.empty(len(demand.pair), dtype=np.int64)
+        for rows in blocks(len(slot)):
+            place = demand.limit[rows] * (bins / (2.0 * cap))
+            place += 1.0 + bins / 2
+            slot[rows] = np.clip(place, 0.0, bins + 1.0, out=place)
+            slot[rows] += demand.pair[rows] * width
         sums = grouped_sum(slot, demand.size, pairs * width)
         table = sums.reshape(pairs, width)
         return table[:, 1 : bins + 1], table[:, bins + 1].copy()
 
     def split(self, demand: Demand, low: F64, high: F64) -> tuple[I64, F64]:
-        """See :class:`Kernels`."""
-        above = demand.limit > high[demand.pair]
-        chosen = np.flatnonzero(~above & (demand.limit >= low[demand.pair]))
-        return chosen, grouped_sum(demand.pair, demand.size * above, len(low))
+        """See :class:`Kernels`; sums of whole quanta are exact, by blocks as at once."""
+        chosen, full = [np.zeros(0, dtype=np.int64)], np.zeros(len(low))
+        for rows in blocks(len(demand.pair)):
+            pair, limit = demand.pair[rows], demand.limit[rows]
+            above = limit > high.take(pair)
+            inside = limit >= low.take(pair)
+            inside &= ~above
+            chosen.append(np.flatnonzero(inside) + rows.start)
+            full += grouped_sum(pair, demand.size[rows] * above, len(low))
+        return np.concatenate(chosen), full
 
     def balance(
         self, pool: Pool, curve: BinnedCurve, start: F64, tolerance_bps: float, steps_max: int
