@@ -26,6 +26,7 @@ SIGN_TOLERANCE: Final = 1e-12
 """Multipliers may be out of their range by this part of it."""
 STEPS_MAX: Final = 4_000
 _BEYOND: Final = 3.0
+_NONE: Final = np.zeros(1)
 
 
 @dataclass(slots=True)
@@ -74,12 +75,14 @@ class _Search:
         self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
     ) -> None:
         self.state, self.levels, self.impact, self.band = state, levels, impact, band[1:]
-        self.level, self.size = np.append(levels.level, 0.0), np.append(levels.volume, 0.0)
+        self.level = np.concatenate((levels.level, _NONE))
+        self.size = np.concatenate((levels.volume, _NONE))
         n, filled = len(offset), levels.filled(state.count)
         self.net = offset + net_flow(n, levels.pay, levels.receive, filled, filled)
         self.kinks = 0
         volume = float(np.abs(offset).sum() + filled.sum())
-        self.still = max(STILL_BPS, ROUNDING * float(np.abs(impact).max()) * volume)
+        largest = float(np.maximum.reduce(np.abs(impact), axis=None))
+        self.still = max(STILL_BPS, ROUNDING * largest * volume)
 
     def manifold(self, pairs: I64, assets: I64) -> tuple[F64, F64]:
         """Shadow inventory (q,) and multipliers of the pins at the manifold's minimum."""
@@ -157,14 +160,16 @@ class _Search:
         meets = ((up & (state.count > levels.first)) | (down & (state.count < levels.last))) & (
             ~state.partial
         )
-        time = np.full(len(along), _BEYOND)
+        time = np.empty(len(along))
+        time.fill(_BEYOND)
         np.divide(self.level[state.count - up] - price, along, out=time, where=meets)
         return np.asarray(np.maximum(time, 0.0), dtype=np.float64)
 
     def _band_time(self, move: F64, parallel: float) -> tuple[float, int]:
         """Step length at which the first free asset meets its band, and the asset."""
         free = (self.state.pinned == 0) & (np.abs(move) > parallel)
-        time = np.full(len(move), _BEYOND)
+        time = np.empty(len(move))
+        time.fill(_BEYOND)
         room = np.copysign(self.band, move) - self.state.u[1:]
         np.divide(room, move, out=time, where=free)
         asset = int(time.argmin())
@@ -246,7 +251,8 @@ def descend(state: ActiveState, levels: Levels, impact: F64, offset: F64, band: 
         state.shadow = shadow
         state.u[1:] = -(impact @ shadow)
         state.u[assets + 1] = state.pinned[assets] * band[assets + 1]
-        part[pairs] = np.clip(multiplier[:held], 0.0, search.size[state.count[pairs]])
+        filled = np.maximum(multiplier[:held], 0.0)
+        part[pairs] = np.minimum(filled, search.size[state.count[pairs]])
         overflow[assets] = -np.maximum(multiplier[held:], 0.0) * state.pinned[assets]
         return Descent(part, overflow, step, search.kinks, True)
     return Descent(part, overflow, STEPS_MAX, search.kinks, False)

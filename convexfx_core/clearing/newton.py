@@ -79,7 +79,7 @@ class _Balance:
     def moved(self, step: F64, length: float) -> "_Balance":
         """The balance after a projected step."""
         band, u = self.pool.band[1:], self.u.copy()
-        u[1:] = np.clip(u[1:] + length * step, -band, band)
+        u[1:] = np.minimum(np.maximum(u[1:] + length * step, -band), band)
         return _Balance(self.pool, self.curve, u)
 
 

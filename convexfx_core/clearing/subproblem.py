@@ -90,7 +90,7 @@ def advance(
     out = volume * np.exp((state.u[levels.pay] - state.u[levels.receive]) * BPS)
     after = pool.gap + net_flow(n, levels.pay, levels.receive, volume, out)
     rule = pool.impact @ (after[1:] - found.overflow) + state.u[1:]
-    residual = float(np.abs(rule).max())
+    residual = float(np.maximum.reduce(np.abs(rule)))
     return Step(
         terms, volume, found.part, found.overflow, residual, found.steps, found.kinks, found.exact
     )
