@@ -114,7 +114,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count())
 
 
-def _certified(batch: BatchFile, proposal: Proposal, spread: Spread) -> Tree:
+def _certified(batch: BatchFile, proposal: Proposal, spread: Spread = map) -> Tree:
     refuse_unsteady(proposal)
     settlement = settle(batch.case, proposal, spread=spread)
     claims = claims_of(proposal, settlement)
