@@ -5,6 +5,7 @@ bytes with the same code. Checks run in the order in which they stand here; the 
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from typing import Final
 
@@ -50,6 +51,7 @@ __all__ = [
     "decode_order",
     "limit_from_ratio",
     "min_fill_atoms",
+    "order_in_units",
     "order_payload",
     "order_terms",
     "payout_terms",
@@ -130,6 +132,36 @@ def order_payload(domain: Domain, order: UnsignedOrder) -> bytes:
         allowances=(Allowance(domain.registry[order.pay].token, order.budget),),
         auxiliary=order.terms.to_bytes(),
     ).to_bytes()
+
+
+def order_in_units(
+    registry: Registry,
+    pay_asset: str,
+    receive_asset: str,
+    budget: Decimal,
+    limit_ratio: Decimal | None,
+    min_fill_fraction: Decimal,
+    valid_until_epoch: int,
+) -> tuple[int, int, Terms]:
+    """Pay asset, budget in base units and terms of an order given in units of its assets.
+
+    Parameters
+    ----------
+    limit_ratio : units of ``pay_asset`` for one of ``receive_asset``, fee included; None: market.
+
+    Raises
+    ------
+    RejectedOrder
+        An asset is unknown, or a number is out of its range.
+    """
+    pay = registry.index(pay_asset, "pay_asset")
+    receive = registry.index(receive_asset, "receive_asset")
+    atoms = registry[pay].atoms(budget, "budget")
+    least = min_fill_atoms(min_fill_fraction, atoms)
+    limit = None
+    if limit_ratio is not None:
+        limit = limit_from_ratio(limit_ratio, registry[pay].decimals, registry[receive].decimals)
+    return pay, atoms, order_terms(receive, limit, least, valid_until_epoch)
 
 
 def decode_order(payload: bytes, domain: Domain) -> UnsignedOrder:

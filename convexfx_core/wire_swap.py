@@ -20,13 +20,10 @@ from convexfx_core.orders import (
     Domain,
     SignedOrder,
     UnsignedOrder,
-    limit_from_ratio,
-    min_fill_atoms,
+    order_in_units,
     order_payload,
-    order_terms,
     read_signed_order,
 )
-from convexfx_core.terms import Terms
 from convexfx_core.wire_delta import Signature
 from convexfx_core.wire_orders import decoded, ed25519_parts
 from convexfx_core.wire_types import U64, DecimalNumber, Strict, validate
@@ -112,7 +109,15 @@ def swap_order(swap: Swap, domain: Domain, next_nonce: int | None = None) -> Sig
     nonce = next_nonce if swap.nonce is None else swap.nonce
     if nonce is None:
         raise RejectedOrder(RejectCode.NONCE_RANGE, "nonce", "the vault's next nonce", None)
-    pay, budget, terms = _meaning(swap, domain)
+    pay, budget, terms = order_in_units(
+        domain.registry,
+        swap.pay_asset,
+        swap.receive_asset,
+        swap.budget,
+        swap.limit_ratio,
+        swap.min_fill_fraction,
+        swap.valid_until_epoch,
+    )
     payload = order_payload(domain, UnsignedOrder(owner, nonce, pay, budget, terms))
     return read_signed_order(payload, pub_key, signature, domain)
 
@@ -134,20 +139,6 @@ def parse_submissions(body: bytes, bytes_max: int) -> list[object]:
 def is_swap(item: object) -> bool:
     """Whether an item of the API is tagged as a Swap."""
     return isinstance(item, dict) and list(item) == ["Swap"]
-
-
-def _meaning(swap: Swap, domain: Domain) -> tuple[int, int, Terms]:
-    registry = domain.registry
-    pay = registry.index(swap.pay_asset, "pay_asset")
-    receive = registry.index(swap.receive_asset, "receive_asset")
-    budget = registry[pay].atoms(swap.budget, "budget")
-    least = min_fill_atoms(swap.min_fill_fraction, budget)
-    limit = None
-    if swap.limit_ratio is not None:
-        limit = limit_from_ratio(
-            swap.limit_ratio, registry[pay].decimals, registry[receive].decimals
-        )
-    return pay, budget, order_terms(receive, limit, least, swap.valid_until_epoch)
 
 
 def _bytes_of(text: str, length: int, field: str, code: RejectCode) -> bytes:

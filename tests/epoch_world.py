@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from convexfx.agreement import signed_agreement
 from convexfx.local.exchange import verifier_command
@@ -20,6 +21,7 @@ from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.orders import Credit, Domain
 from convexfx_core.params import Params, flat_fee, params_from_matrices
+from tasks import chain, epoch_result
 from tasks.adapters.clock import ManualClock, SystemClock
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.faults import Faults
@@ -33,6 +35,7 @@ from tasks.chain import outcome_of
 from tasks.clear import clear
 from tasks.collect import collect
 from tasks.context import Context, using
+from tasks.fault import InjectedFault
 from tasks.ports import Inbox, Store
 from tasks.prove import prove
 from tasks.settle import settle
@@ -80,6 +83,16 @@ class World:
         with using(self.ctx):
             return run_epoch()
 
+    def die_at(self, point: str, folder: Path) -> None:
+        """Run until a fault point of the stages, which ends the worker with all that it knows."""
+        armed = folder / "fault"
+        armed.write_text(f"{point} raise")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CONVEXFX_FAULT", str(armed))
+            with pytest.raises(InjectedFault):
+                self.run()
+        forget_everything()
+
     @contextmanager
     def tampered(self, key: str, body: bytes) -> Iterator[None]:
         """Another body under ``key`` inside the block, as if the store had rotted."""
@@ -114,6 +127,12 @@ class World:
         """Sum of all vaults for each token."""
         vaults = self.balances().values()
         return {sum(vault[name] for vault in vaults) for name in CURRENCIES}
+
+
+def forget_everything() -> None:
+    """What a new process does not know."""
+    chain._sealed_epoch.cache_clear()
+    epoch_result._epoch_result.cache_clear()
 
 
 def run_epoch() -> dict[str, Any] | None:

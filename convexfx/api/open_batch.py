@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -59,7 +58,6 @@ class OpenBatches:
         self._ctx = ctx
         self._index = index
         self._now = now
-        self._lock = Lock()
         self._last: tuple[tuple[int, int | None, int], float, OpenBatch] | None = None
 
     def look(self) -> OpenBatch:
@@ -74,13 +72,12 @@ class OpenBatches:
         PeerUnreachable, GatewayError
             Store or gateway does not answer.
         """
-        with self._lock:
-            state = self._index.head, self._index.sealed_epoch, self._index.waiting
-            if self._last and self._last[0] == state and self._now() < self._last[1]:
-                return self._last[2]
-            found = self._read()
-            self._last = state, self._now() + FRESH_S, found
-            return found
+        state = self._index.head, self._index.sealed_epoch, self._index.waiting
+        if self._last and self._last[0] == state and self._now() < self._last[1]:
+            return self._last[2]
+        found = self._read()
+        self._last = state, self._now() + FRESH_S, found
+        return found
 
     def _read(self) -> OpenBatch:
         ctx = self._ctx

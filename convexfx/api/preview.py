@@ -1,7 +1,6 @@
 """``POST /preview``: what an order would get if the open batch were cleared with it now."""
 
 from decimal import Context, Decimal
-from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -21,10 +20,8 @@ from convexfx_core.orders import (
     SignedOrder,
     UnsignedOrder,
     decode_order,
-    limit_from_ratio,
-    min_fill_atoms,
+    order_in_units,
     order_payload,
-    order_terms,
 )
 from convexfx_core.proposal import Proposal
 from convexfx_core.rates import PairRate, pair_rate
@@ -73,21 +70,21 @@ def read_order(body: bytes, domain: Domain) -> UnsignedOrder:
     """
     value = strict_json(body, bytes_max=BODY_BYTES_MAX, keep_decimals=True)
     wanted: PreviewOrder = validate(ORDER, value, "preview")
-    registry = domain.registry
-    pay = registry.index(wanted.pay_asset, "pay_asset")
-    receive = registry.index(wanted.receive_asset, "receive_asset")
-    budget = registry[pay].atoms(wanted.budget, "budget")
-    least = min_fill_atoms(wanted.min_fill_fraction, budget)
-    limit = None
-    if wanted.limit_ratio is not None:
-        decimals = registry[pay].decimals, registry[receive].decimals
-        limit = limit_from_ratio(wanted.limit_ratio, *decimals)
-    order = UnsignedOrder(NOBODY, 1, pay, budget, order_terms(receive, limit, least, 0))
+    pay, budget, terms = order_in_units(
+        domain.registry,
+        wanted.pay_asset,
+        wanted.receive_asset,
+        wanted.budget,
+        wanted.limit_ratio,
+        wanted.min_fill_fraction,
+        valid_until_epoch=0,
+    )
+    order = UnsignedOrder(NOBODY, 1, pay, budget, terms)
     return decode_order(order_payload(domain, order), domain)
 
 
 class Previews:
-    """Clears a copy of the open batch with one order more; one at a time.
+    """Clears a copy of the open batch with one order more; the route asks one at a time.
 
     Parameters
     ----------
@@ -97,7 +94,6 @@ class Previews:
     def __init__(self, domain: Domain, batches: OpenBatches) -> None:
         self._domain = domain
         self._batches = batches
-        self._lock = Lock()
 
     def of(self, body: bytes) -> PreviewAnswer:
         """Preview of a request's order.
@@ -110,9 +106,8 @@ class Previews:
             As :meth:`OpenBatches.look`; the last solver step was not small.
         """
         order = read_order(body, self._domain)
-        with self._lock:
-            batch = self._batches.look()
-            return self._answer(order, batch, cleared_with(batch.case, order))
+        batch = self._batches.look()
+        return self._answer(order, batch, cleared_with(batch.case, order))
 
     def _answer(self, order: UnsignedOrder, batch: OpenBatch, found: Outcome) -> PreviewAnswer:
         pay, receive = order.pay, order.terms.receive

@@ -51,7 +51,7 @@ MEANINGS: Final = {
     ProblemCode.METHOD: "the route has other methods",
     ProblemCode.BODY: "the request as such cannot be read",
     ProblemCode.PEER_UNREACHABLE: "a service behind the API does not answer; try again",
-    ProblemCode.NOT_READY: "the chain of epochs is still being read; try again",
+    ProblemCode.NOT_READY: "the chain is still being read, or nothing can be sealed now; try again",
     ProblemCode.CLEARING_REFUSED: "the open orders have no acceptable clearing",
     ProblemCode.INTERNAL: "a defect of the API",
 }

@@ -14,10 +14,8 @@ from convexfx_core.orders import (
     UnsignedOrder,
     cancel_terms,
     decode_order,
-    limit_from_ratio,
-    min_fill_atoms,
+    order_in_units,
     order_payload,
-    order_terms,
 )
 from convexfx_core.payload import DebitAllowance
 from convexfx_core.terms import Terms
@@ -112,17 +110,17 @@ class Wallet:
         RejectedOrder
             With the code and field that the exchange would answer.
         """
-        registry = self.domain.registry
-        paid, received = registry.index(pay, "pay"), registry.index(receive, "receive")
-        atoms = registry[paid].atoms(exact(budget, "budget"), "budget")
-        limit = None
-        if limit_ratio is not None:
-            decimals = registry[paid].decimals, registry[received].decimals
-            limit = limit_from_ratio(exact(limit_ratio, "limit_ratio"), *decimals)
-        least = min_fill_atoms(exact(min_fill_fraction, "min_fill_fraction"), atoms)
-        return self._sign(
-            nonce, paid, atoms, order_terms(received, limit, least, valid_until_epoch)
+        limit = None if limit_ratio is None else exact(limit_ratio, "limit_ratio")
+        paid, atoms, terms = order_in_units(
+            self.domain.registry,
+            pay,
+            receive,
+            exact(budget, "budget"),
+            limit,
+            exact(min_fill_fraction, "min_fill_fraction"),
+            valid_until_epoch,
         )
+        return self._sign(nonce, paid, atoms, terms)
 
     def cancel(self, nonce: int, pay: str, valid_until_epoch: int = 0) -> SignedVerifiable:
         """Sign a cancel of whatever order holds ``nonce``; it consumes the nonce."""

@@ -26,7 +26,8 @@ SIGN_TOLERANCE: Final = 1e-12
 """Multipliers may be out of their range by this part of it."""
 STEPS_MAX: Final = 4_000
 _BEYOND: Final = 3.0
-_NONE: Final = np.zeros(1)
+_BEHIND: Final = np.zeros(1)
+"""Limit and size of the level that is behind the last one."""
 
 
 @dataclass(slots=True)
@@ -75,8 +76,8 @@ class _Search:
         self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
     ) -> None:
         self.state, self.levels, self.impact, self.band = state, levels, impact, band[1:]
-        self.level = np.concatenate((levels.level, _NONE))
-        self.size = np.concatenate((levels.volume, _NONE))
+        self.level = np.concatenate((levels.level, _BEHIND))
+        self.size = np.concatenate((levels.volume, _BEHIND))
         n, filled = len(offset), levels.filled(state.count)
         self.net = offset + net_flow(n, levels.pay, levels.receive, filled, filled)
         self.kinks = 0

@@ -1,6 +1,5 @@
 """Which implementation does the heavy lifting: numpy alone, or numba with the same results."""
 
-from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, Literal, Protocol, TypeAlias
@@ -11,7 +10,7 @@ from convexfx_core.clearing import begin, newton, problem, subproblem
 from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import BinnedCurve, Levels
 from convexfx_core.clearing.newton import Pool
-from convexfx_core.clearing.problem import BLOCK, F64, I64, U64, Columns, Demand, grouped_sum
+from convexfx_core.clearing.problem import F64, I64, U64, Columns, Demand, blocks, grouped_sum
 from convexfx_core.clearing.subproblem import Step, Terms
 
 KernelChoice: TypeAlias = Literal["auto", "numpy", "numba"]
@@ -46,11 +45,6 @@ class Kernels(Protocol):
         self, pool: Pool, levels: Levels, state: ActiveState, volume: F64, damping: Terms | None
     ) -> Step:
         """See :func:`convexfx_core.clearing.subproblem.advance`."""
-
-
-def blocks(count: int) -> Iterator[slice]:
-    """Slices of rows whose temporaries stay in the cache."""
-    return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))
 
 
 class NumpyKernels:

@@ -5,6 +5,7 @@ machines. Once prices and demanded fills are integers, the price rule of the ass
 a small linear system whose right side everybody computes alike.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -45,44 +46,59 @@ def settle_overflow(
     pinned = [i for i, v in enumerate(overflow) if v and impact[i, i] > 0.0]
     if not pinned:
         return (0,) * len(overflow)
-    million = 10 ** (MILLION_EXPONENT + problem.case.params.decimals[0])
-    whole = _values(problem, rates, demanded)
-    value = np.array(whole, dtype=np.float64) / million
-    reference = problem.case.reference
-    logs = np.array(_logs(prices, reference.pbar))[pinned]
+    million, values = _million(problem), _values(problem, rates, demanded)
+    reference, none = problem.case.reference, [0] * len(overflow)
+    logs = _logs(prices, reference.pbar)
     block = impact[np.ix_(pinned, pinned)]
-    found = np.linalg.lstsq(block, logs + (impact @ value)[pinned], rcond=None)[0]
+    off = _above_rule(problem, logs, values, none)[pinned]
+    found = np.linalg.lstsq(block, off, rcond=None)[0]
     free = [low == high for low, high in zip(reference.plo, reference.phi, strict=True)]
-    out = _added([0] * len(overflow), pinned, found * million, overflow, free)
+    out = _added(none, pinned, (found * million).tolist(), overflow, free)
     if any(out[i] == 0 for i in pinned):
         out = list(overflow)
     for _ in range(REFINED_MAX):
-        left = np.array([v - o for v, o in zip(whole, out, strict=True)], dtype=np.float64)
-        off = logs + (impact @ (left / million))[pinned]
+        off = _above_rule(problem, logs, values, out)[pinned]
         if np.abs(off).max() <= REFINED_BPS:
             break
         more = np.linalg.lstsq(block, off, rcond=None)[0]
-        out = _added(out, pinned, more * million, overflow, free)
+        out = _added(out, pinned, (more * million).tolist(), overflow, free)
     return tuple(out)
 
 
 def _added(
-    start: list[int], pinned: list[int], more: F64, overflow: tuple[int, ...], free: list[bool]
+    start: list[int],
+    pinned: list[int],
+    more: list[float],
+    overflow: tuple[int, ...],
+    free: list[bool],
 ) -> list[int]:
     """Overflow ``start`` with ``more`` (numeraire base units) on the assets ``pinned``.
 
     None changes its side, except where the band is one point and both sides are at its edge.
     """
     out = list(start)
-    for i, amount in zip(pinned, more.tolist(), strict=True):
+    for i, amount in zip(pinned, more, strict=True):
         whole = start[i] + round(amount)
         out[i] = whole if free[i] or whole * overflow[i] > 0 else 0
     return out
 
 
-def _logs(prices: tuple[int, ...], reference: tuple[int, ...]) -> list[float]:
+def _million(problem: Problem) -> float:
+    """Base units of a million of the numeraire."""
+    return float(10 ** (MILLION_EXPONENT + problem.case.params.decimals[0]))
+
+
+def _logs(prices: tuple[int, ...], reference: tuple[int, ...]) -> F64:
     """Log prices against their references, bps."""
-    return [log_ratio(p, r) / 2**LOG_SHIFT * 1e4 for p, r in zip(prices, reference, strict=True)]
+    pairs = zip(prices, reference, strict=True)
+    return np.array([log_ratio(p, r) / 2**LOG_SHIFT * 1e4 for p, r in pairs])
+
+
+def _above_rule(problem: Problem, logs: F64, values: Sequence[int], overflow: Sequence[int]) -> F64:
+    """How far log prices (n,) are above the rule, bps; values (n,) less overflow, base units."""
+    left = [value - beyond for value, beyond in zip(values, overflow, strict=True)]
+    impact = problem.market.impact @ (np.array(left, dtype=np.float64) / _million(problem))
+    return np.asarray(logs + impact, dtype=np.float64)
 
 
 def check_resolution(
@@ -130,12 +146,8 @@ def residual_bps(
     overflow: tuple[int, ...],
 ) -> F64:
     """How far each price (n,) is above the price rule, bps; floats of exact sums."""
-    million = 10.0 ** (MILLION_EXPONENT + problem.case.params.decimals[0])
-    pairs = zip(_values(problem, rates, demanded), overflow, strict=True)
-    left = np.array([value - beyond for value, beyond in pairs], dtype=np.float64) / million
-    logs = np.array(_logs(prices, problem.case.reference.pbar))
-    out: F64 = logs + problem.market.impact @ left
-    return out
+    logs, values = _logs(prices, problem.case.reference.pbar), _values(problem, rates, demanded)
+    return _above_rule(problem, logs, values, overflow)
 
 
 def tolerance_bps(problem: Problem, demanded: U64) -> F64:

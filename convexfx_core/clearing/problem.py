@@ -6,7 +6,7 @@ index ``i * n + j``. Formulation: ``docs/clearing.md``; perturbation and quantis
 sizes are what makes every sum exact and therefore independent of the sequence of the orders.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -41,6 +41,11 @@ _ROW_WORDS, WORD_BUDGET, WORD_LIMIT, WORD_MIN_FILL, WORD_TAIL = 10, 5, 6, 7, 9
 def grouped_sum(group: I64, weight: F64, groups: int) -> F64:
     """Sum of the weights of each group, f64[groups]."""
     return np.asarray(np.bincount(group, weight, minlength=groups), dtype=np.float64)
+
+
+def blocks(count: int) -> Iterator[slice]:
+    """Slices of rows whose temporaries stay in the cache."""
+    return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +158,7 @@ RowReader: TypeAlias = Callable[[U64, F64, int], Columns]
 
 
 def read_rows(words: U64, net: F64, n: int) -> Columns:
-    """Columns of order rows, block by block so that a block stays in the cache.
+    """Columns of order rows.
 
     Limits are all in, relative to the net reference rate. To receive at least one base unit is a
     limit on the rate as well; a market order has no other.
@@ -161,8 +166,7 @@ def read_rows(words: U64, net: F64, n: int) -> Columns:
     count, steps = len(words), coarse_shift(len(words))
     pair, limit = np.empty(count, dtype=np.int64), np.empty(count)
     budget, coarse = np.empty(count, dtype=np.uint64), np.zeros(n)
-    for start in range(0, count, BLOCK):
-        some = slice(start, start + BLOCK)
+    for some in blocks(count):
         block = words[some]
         tail = block[:, WORD_TAIL].copy()
         pay = tail & U16

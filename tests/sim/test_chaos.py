@@ -23,7 +23,6 @@ from convexfx.wallet import SignedVerifiable, inline_messages, json_bundle, parq
 from convexfx_core.errors import ConvexFxError
 from convexfx_core.receipts import read_receipts
 from convexfx_core.schema import read_orders
-from tasks import chain, epoch_result
 from tasks.adapters.clock import ManualClock, SystemClock
 from tasks.adapters.faults import Crash, Fault, Faults
 from tasks.adapters.memory import MemoryInbox, MemoryStore
@@ -33,7 +32,7 @@ from tasks.context import using
 from tasks.objects import as_object, epoch_key, get_object
 from tasks.replay import replay_epoch
 from tasks.seal import commit_seal, draft_epoch, prepare
-from tests.epoch_world import World, open_world, run_epoch
+from tests.epoch_world import World, forget_everything, open_world, run_epoch
 
 FIRST = int(os.environ.get("CONVEXFX_SEED", "0"))
 SEEDS = range(FIRST, FIRST + (20 if os.environ.get("CONVEXFX_LONG") else 1))
@@ -177,11 +176,6 @@ def work(exchange: Exchange, turns: int) -> None:
         except Exception as error:
             exchange.escaped.append(error)
         exchange.turned.advance(TURN_S)
-
-
-def forget_everything() -> None:
-    chain._sealed_epoch.cache_clear()
-    epoch_result._epoch_result.cache_clear()
 
 
 def run_schedule(exchange: Exchange, seed: int) -> None:

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import chain, epoch_result
 from tasks.chain import read_head
-from tasks.fault import InjectedFault
 from tasks.replay import replay_epoch
-from tests.epoch_world import World, open_world
+from tests.epoch_world import World, forget_everything, open_world
 
 POINTS = (
     "collect", "collect.rejects", "collect.sealed", "collect.done", "clear", "clear.done",
@@ -28,16 +26,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def forget_everything() -> None:
-    """What a new process does not know."""
-    chain._sealed_epoch.cache_clear()
-    epoch_result._epoch_result.cache_clear()
-
-
 @pytest.mark.parametrize("point", POINTS)
-def test_a_crash_at_any_point_changes_no_outcome(
-    world: World, point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_at_any_point_changes_no_outcome(world: World, point: str, tmp_path: Path) -> None:
     number = read_head(world.store).epoch + 1
     alice, bob = world.wallets["alice"], world.wallets["bob"]
     nonce = {name: world.gateway.next_nonce(w.owner) for name, w in world.wallets.items()}
@@ -45,12 +35,7 @@ def test_a_crash_at_any_point_changes_no_outcome(
     world.send([alice.order("USD", "EUR", "10", nonce=nonce["alice"])])
     world.send([bob.order("EUR", "JPY", "7", nonce=nonce["bob"])])
     world.ctx.inbox.send(["{poison"])
-    armed = tmp_path / "fault"
-    armed.write_text(f"{point} raise")
-    monkeypatch.setenv("CONVEXFX_FAULT", str(armed))
-    with pytest.raises(InjectedFault):
-        world.run()
-    forget_everything()
+    world.die_at(point, tmp_path)
     world.wait_for_messages()
     outcome = world.run() or world.outcome(number)
     assert (outcome["status"], outcome["fills"], outcome["epoch"]) == ("settled", 2, number)

@@ -20,12 +20,10 @@ from tasks.adapters.prover_local import LocalProver
 from tasks.chain import read_head
 from tasks.collect import collect
 from tasks.context import Context, using
-from tasks.fault import InjectedFault
 from tasks.objects import as_object, epoch_key
 from tasks.ports import ProofJob
 from tasks.replay import replay_epoch
-from tests.epoch_world import World, open_world, run_epoch, signer
-from tests.sim.test_crash_points import forget_everything
+from tests.epoch_world import World, forget_everything, open_world, run_epoch, signer
 
 UNTIL = 5
 
@@ -120,19 +118,12 @@ def seal(world: World) -> None:
         assert collect.fn() is not None
 
 
-def test_a_failure_that_passed_stays_the_end_of_its_epoch(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_that_passed_stays_the_end_of_its_epoch(world: World, tmp_path: Path) -> None:
     """The worker dies with the network's answer; the next one meets a prover that is well."""
     send_two(world)
-    armed = tmp_path / "fault"
-    armed.write_text("submit.done raise")
-    monkeypatch.setenv("CONVEXFX_FAULT", str(armed))
     prover_says(world, "law host lost")
-    with pytest.raises(InjectedFault):
-        world.run()
+    world.die_at("submit.done", tmp_path)
     prover_says(world, "")
-    forget_everything()
     first, second = world.run(), world.run()
     assert first is not None
     assert second is not None
@@ -213,15 +204,10 @@ def agree(world: World, ctx: Context) -> None:
 
 @pytest.mark.parametrize("point", ["prove", "submit.intent"])
 def test_a_program_changed_between_crash_and_retry_carries_the_orders(
-    world: World, point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, point: str, tmp_path: Path
 ) -> None:
     send_two(world)
-    armed = tmp_path / "fault"
-    armed.write_text(f"{point} raise")
-    monkeypatch.setenv("CONVEXFX_FAULT", str(armed))
-    with pytest.raises(InjectedFault):
-        world.run()
-    forget_everything()
+    world.die_at(point, tmp_path)
     changed = changed_program(world)
     if point != "submit.intent":
         with pytest.raises(AgreementError):
@@ -235,15 +221,10 @@ def test_a_program_changed_between_crash_and_retry_carries_the_orders(
 
 
 def test_a_program_changed_after_the_network_settled_changes_nothing(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path
 ) -> None:
     send_two(world)
-    armed = tmp_path / "fault"
-    armed.write_text("submit.done raise")
-    monkeypatch.setenv("CONVEXFX_FAULT", str(armed))
-    with pytest.raises(InjectedFault):
-        world.run()
-    forget_everything()
+    world.die_at("submit.done", tmp_path)
     changed = changed_program(world)
     agree(world, changed)
     outcome = run_as(changed)

@@ -141,7 +141,7 @@ def test_invalid_words_are_usage_errors(run: Run, command: str) -> None:
         ("USD USD 1", "SELF_PAIR: receive: expected another asset than pay"),
         ("USD EUR 0", "budget"),
         ("USD EUR 1 --nonce 9223372036854775808", "nonce"),
-        ("USD XYZ 1", "receive: expected USD EUR JPY GBP CHF AUD"),
+        ("USD XYZ 1", "receive_asset: expected USD EUR JPY GBP CHF AUD"),
     ],
 )
 def test_invalid_orders_are_one_line_that_names_the_field(
