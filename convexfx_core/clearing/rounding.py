@@ -15,15 +15,13 @@ import numpy as np
 from convexfx_core.case import ClearingCase
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem
 from convexfx_core.clearing.scp import EDGE_BPS, Equilibrium
+from convexfx_core.rates import every_rate
 from convexfx_core.units import (
     LIMIT_SLACK_SHIFT,
     LIMIT_UNREACHABLE,
     MILLION_EXPONENT,
     ceil_div,
-    gross_rate,
-    net_rate,
     partial_fill_shift,
-    rate_shift,
 )
 
 PRICE_BITS: Final = 46
@@ -82,18 +80,24 @@ def round_prices(case: ClearingCase, u: F64, overflow: tuple[int, ...]) -> tuple
 
 
 def rates_of(case: ClearingCase, prices: tuple[int, ...], pairs: I64) -> Rates:
-    """Rates of the directed pairs ``pairs`` at integer prices."""
-    n, pbar, fees = case.params.n, case.reference.pbar, case.params.fee_ppm
-    shift = np.zeros(n * n, dtype=np.int64)
-    gross, net, least = (np.zeros(n * n, dtype=np.uint64) for _ in range(3))
-    for pair in pairs.tolist():
-        i, j = divmod(pair, n)
-        s = rate_shift(pbar[i], pbar[j])
-        rate = gross_rate(prices[i], prices[j], s)
-        kept = net_rate(rate, fees[i][j])
-        shift[pair], gross[pair], net[pair] = s, rate, kept
-        least[pair] = min(ceil_div(1 << s, kept), LIMIT_UNREACHABLE)
-    return Rates(shift, gross, net, least)
+    """Rates of the directed pairs ``pairs`` at integer prices.
+
+    A pair whose rate no 64 bits hold has the rate zero, at which nobody trades; settlement refuses
+    the case.
+    """
+    table, used = every_rate(case, prices), np.zeros(case.params.n**2, dtype=np.bool_)
+    used[pairs] = True
+    none, least = np.uint64(0), np.where(used, np.uint64(LIMIT_UNREACHABLE), np.uint64(0))
+    some = np.flatnonzero(used & (table.net > none))
+    whole = np.array([1 << shift for shift in table.shift[some].tolist()], dtype=object)
+    asked = -(-whole // table.net[some].astype(object))
+    least[some] = np.minimum(asked, LIMIT_UNREACHABLE).astype(np.uint64)
+    return Rates(
+        np.where(used, table.shift, 0),
+        np.where(used, table.gross, none),
+        np.where(used, table.net, none),
+        least,
+    )
 
 
 def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], rates: Rates) -> U64:
