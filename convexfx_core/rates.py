@@ -124,21 +124,27 @@ def every_rate(case: ClearingCase, prices: tuple[int, ...]) -> RateTable:
     worst = _crossed(reference.plo, reference.phi, valid, scale)
     fits = ((gross >= RATE_MIN) & (gross <= RATE_MAX)).astype(np.bool_)
     valid[valid] = fits
-    gross, worst, keep = gross[fits], worst[fits], keep[fits]
-    net, market = gross * keep // PPM, worst * keep // PPM
+    keep, own, floor = keep[fits], gross[fits].astype(np.uint64), worst[fits].astype(np.uint64)
     return RateTable(
         shift,
-        _spread(gross, valid),
-        _spread(net, valid),
-        _spread(market, valid),
+        _spread(own, valid),
+        _spread(_net(own, keep), valid),
+        _spread(_net(floor, keep), valid),
         valid,
         np.zeros(n * n, dtype=np.bool_),
     )
 
 
-def _spread(rates: Integers, valid: NDArray[np.bool_]) -> NDArray[np.uint64]:
+def _net(rate: NDArray[np.uint64], keep: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """floor(rate keep / 10^6) of rates below 2^63, in 64 bits."""
+    whole, rest = np.divmod(rate, np.uint64(PPM))
+    net: NDArray[np.uint64] = whole * keep + rest * keep // np.uint64(PPM)
+    return net
+
+
+def _spread(rates: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArray[np.uint64]:
     column = np.zeros(len(valid), dtype=np.uint64)
-    column[valid] = rates.astype(np.uint64)
+    column[valid] = rates
     return column
 
 
@@ -154,9 +160,8 @@ def _shifts(pbar: tuple[int, ...]) -> NDArray[np.int64]:
     return shift
 
 
-def _kept_ppm(case: ClearingCase) -> Integers:
-    fees = [PPM - fee for row in case.params.fee_ppm for fee in row]
-    return np.array(fees, dtype=object)
+def _kept_ppm(case: ClearingCase) -> NDArray[np.uint64]:
+    return np.uint64(PPM) - np.array(case.params.fee_ppm, dtype=np.uint64).reshape(-1)
 
 
 def _crossed(

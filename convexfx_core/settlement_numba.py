@@ -49,13 +49,9 @@ def by_machine_code(
         columns = (words[rows], amounts[rows], received[rows], fee[rows])
         return bool(_settle(*columns, table, n, used, sums)), sums
 
-    done = list(spread(work, range(0, count, BLOCK)))
-    totals = [[0] * n for _ in range(3)]
-    for _, sums in done:
-        for total, column in zip(totals, sums, strict=True):
-            total[:] = [a + b for a, b in zip(total, wide_totals(column), strict=True)]
+    done = list(spread(work, range(0, max(count, 1), BLOCK)))
+    flow_in, flow_out, fees = wide_totals([sums for _, sums in done])
     fits = all(fits for fits, _ in done)
-    flow_in, flow_out, fees = map(tuple, totals)
     return SettledAmounts(received, fee, flow_in, flow_out, fees, used, fits)
 
 

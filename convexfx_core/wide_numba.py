@@ -4,7 +4,7 @@ Every number is an unsigned 64-bit one: mixed with a signed one, numba would mak
 The cache on disk does not see changes of this file for functions elsewhere: touch those after one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numba
@@ -51,6 +51,17 @@ def add_wide(
     sums[column, row, 0] = total
 
 
-def wide_totals(sums: NDArray[np.uint64]) -> tuple[int, ...]:
-    """Sums of :func:`add_wide` as Python integers."""
-    return tuple(low + (high << 64) for low, high in sums.tolist())
+def wide_totals(blocks: Sequence[NDArray[np.uint64]]) -> list[tuple[int, ...]]:
+    """Sums of :func:`add_wide`, u64[C, n, 2] of each block, over all blocks (at least one).
+
+    Returns
+    -------
+    C rows of n Python integers.
+    """
+    sums = np.array(blocks)
+    halves = np.stack((sums & LOW, sums >> HALF), axis=-1).sum(axis=0)
+    by_column: list[list[list[list[int]]]] = halves.tolist()
+    return [
+        tuple(a + (b << 32) + (c << 64) + (d << 96) for (a, b), (c, d) in column)
+        for column in by_column
+    ]

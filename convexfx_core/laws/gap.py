@@ -6,7 +6,7 @@ Derivation: ``docs/invariants.md``, section on the gap.
 from typing import Final
 
 from convexfx_core.laws.facts import Tables
-from convexfx_core.laws.price_rule import PriceRule
+from convexfx_core.laws.price_rule import PriceRule, dot
 from convexfx_core.laws.totals import Totals
 from convexfx_core.units import LIMIT_SLACK_SHIFT, LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT, ceil_div
 
@@ -20,8 +20,8 @@ def gap(tables: Tables, totals: Totals, rule: PriceRule) -> int:
     """Bound of the duality gap of the flows wanted, >= 0."""
     risk, inverse = tables.case.params.risk, tables.case.params.risk_inverse
     sizes = [abs(residual) for residual in rule.residual]
-    spread = [sum(h * r for h, r in zip(row, sizes, strict=True)) for row in inverse]
-    curved = sum(size * s for size, s in zip(sizes, spread, strict=True))
+    spread = [dot(row, sizes) for row in inverse]
+    curved = dot(sizes, spread)
     diagonal = [row[i] for i, row in enumerate(risk)]
     ridge = _ridge(diagonal)
     moved = sum(

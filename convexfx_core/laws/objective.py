@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from convexfx_core.laws.facts import Tables
-from convexfx_core.laws.price_rule import PriceRule
+from convexfx_core.laws.price_rule import PriceRule, dot
 from convexfx_core.laws.totals import Totals
 from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT
 
@@ -18,11 +18,8 @@ class Objective(NamedTuple):
 
 def objective(tables: Tables, totals: Totals, rule: PriceRule) -> Objective:
     """Terms of the outcome; risk and tracking split 1/2 X G X, the incentive is minus surplus."""
-    params, off = tables.case.params, rule.off_target
-    pairs = zip(params.depth, rule.log_price, strict=True)
+    pairs = zip(tables.case.params.depth, rule.log_price, strict=True)
     tracking = sum(w * log * log for w, log in pairs) >> (2 * LOG_SHIFT + 1)
-    rows = (sum(g * x for g, x in zip(row, off, strict=True)) for row in params.risk)
-    quadratic = sum(x * row for x, row in zip(off, rows, strict=True)) >> (RISK_SHIFT + 1)
-    prices = zip(totals.surplus, tables.case.reference.pbar, strict=True)
-    surplus = sum(amount * pbar for amount, pbar in prices) >> PRICE_SHIFT
+    quadratic = dot(rule.off_target, rule.pull) >> (RISK_SHIFT + 1)
+    surplus = dot(totals.surplus, tables.case.reference.pbar) >> PRICE_SHIFT
     return Objective(max(0, quadratic - tracking), tracking, -surplus)

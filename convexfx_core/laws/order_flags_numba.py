@@ -15,6 +15,7 @@ from convexfx_core.order_tiles_numba import (
     BUDGETS,
     CUTS,
     GROSSES,
+    LINE,
     MANTISSAS,
     MARKETS,
     MIN_FILLS,
@@ -60,6 +61,10 @@ LAWS_SEEN: Final = U64(0b100_0010_1111)
 FLAGS, GROSS, NET, ASKED, WANTED, BEYOND = range(6)
 FOUND_ROWS: Final = 6
 BALANCE_TOP, WHOLE = U64(BALANCE_MAX), U64(RATION_ONE)
+BLOCK: Final = 1 << 17
+"""Most orders of one call."""
+NARROW: Final = U64(46)
+"""As many amounts of so many bits as a block has orders sum to 63 bits."""
 SLACK_SHIFT, CUT_SHIFT = U64(LIMIT_SLACK_SHIFT), U64(RATION_SHIFT)
 
 
@@ -78,19 +83,19 @@ def scan(
     counts: NDArray[np.int64],
     first: NDArray[np.int64],
 ) -> int:
-    """Judge every order of a block and add it to the sums; the number of fills.
+    """Judge every order of a block of at most ``BLOCK`` and add it to the sums; the number of fills.
 
     ``rejected`` are positions in the block and one beyond it; ``sums`` u64[8, n, 2], ``counts``
     i64[3, n * n] and ``first`` i64[11], -1 where nothing was found, are written.
     """
     fills, tile = 0, np.empty((TILE_ROWS, WIDTH), dtype=U64)
-    found = np.zeros((FOUND_ROWS, WIDTH), dtype=U64)
+    found, narrow = np.zeros((FOUND_ROWS, WIDTH), dtype=U64), np.zeros((n, LINE), dtype=U64)
     for start in range(0, len(words), TILE):
         stop = min(start + TILE, len(words))
         end = start + load_tile(words[start:stop], table, n, tile)
         own = (paid[start:end], want[start:end])
         _check_rows(tile, own[1], found)
-        _check_amounts(tile, *own, received[start:end], fee[start:end], found)
+        bits = _check_amounts(tile, *own, received[start:end], fee[start:end], found)
         if rationed:
             load_cuts(table, n, end - start, tile)
             _check_ration(tile, *own, found)
@@ -99,9 +104,16 @@ def scan(
             _mark(first, ONE, end)
         if first[MALFORMED] >= 0:
             return fills
-        fills += _add_up(tile, *own, found, n, sums, counts)
+        fills += _count(tile[TAILS], *own, n, counts)
+        if bits >> NARROW == ZERO:
+            _add_narrow(tile, own[0], found, narrow)
+        else:
+            _add_up(tile, own[0], found, sums)
         if rationed:
             _add_wanted(tile[TAILS], own[1], found, sums)
+    for asset in range(n):
+        for column in range(LINE):
+            add_wide(sums, column, U64(asset), narrow[asset, column], ZERO)
     return fills
 
 
@@ -139,11 +151,12 @@ def _check_amounts(
     received: NDArray[np.uint64],
     fee: NDArray[np.uint64],
     found: NDArray[np.uint64],
-) -> None:
-    """Flags of what is paid, received and kept; amounts for the sums."""
+) -> np.uint64:
+    """Flags of what is paid, received and kept; amounts for the sums, and all their bits."""
     flags, gross, net, asked = found[FLAGS], found[GROSS], found[NET], found[ASKED]
     tails, mantissas, markets = tile[TAILS], tile[MANTISSAS], tile[MARKETS]
     shifts, grosses, nets, least = tile[SHIFTS], tile[GROSSES], tile[NETS], tile[MIN_FILLS]
+    budgets, bits = tile[BUDGETS], ZERO
     for k in range(len(paid)):
         t = paid[k]
         limit = limit_rate(tails[k], mantissas[k], shifts[k], markets[k])
@@ -154,6 +167,8 @@ def _check_amounts(
         wrong = U64(wrong != ZERO) | U64(gross[k] > BALANCE_TOP)
         small = U64(t > ZERO) & U64(t < least[k])
         flags[k] |= wrong << LAW_3 | small << LAW_5 | U64(t > want[k]) << LAW_1
+        bits |= t | budgets[k] | gross[k]
+    return bits
 
 
 @compiled
@@ -216,30 +231,59 @@ def _mark(first: NDArray[np.int64], flags: np.uint64, position: int) -> None:
 
 
 @compiled
-def _add_up(
-    tile: NDArray[np.uint64],
+def _count(
+    tails: NDArray[np.uint64],
     paid: NDArray[np.uint64],
     want: NDArray[np.uint64],
-    found: NDArray[np.uint64],
     n: int,
-    sums: NDArray[np.uint64],
     counts: NDArray[np.int64],
 ) -> int:
-    """Add a tile to the sums; the number of its fills."""
-    fills, tails, budgets = 0, tile[TAILS], tile[BUDGETS]
-    gross, net, asked = found[GROSS], found[NET], found[ASKED]
+    """Count a tile's orders by pair; the number of its fills."""
+    fills = 0
     for k in range(len(paid)):
-        i, j = tails[k] & SHORT, (tails[k] >> RECEIVE_SHIFT) & SHORT
-        pair = i * U64(n) + j
+        pair = (tails[k] & SHORT) * U64(n) + ((tails[k] >> RECEIVE_SHIFT) & SHORT)
         counts[USED, pair] = 1
         counts[WANTS, pair] += want[k] > ZERO
         fills += paid[k] > ZERO
+    return fills
+
+
+@compiled
+def _add_narrow(
+    tile: NDArray[np.uint64],
+    paid: NDArray[np.uint64],
+    found: NDArray[np.uint64],
+    narrow: NDArray[np.uint64],
+) -> None:
+    """Add a tile of amounts that need no carry to ``narrow`` u64[n, LINE]."""
+    tails, budgets = tile[TAILS], tile[BUDGETS]
+    gross, net, asked = found[GROSS], found[NET], found[ASKED]
+    for k in range(len(paid)):
+        i, j = tails[k] & SHORT, (tails[k] >> RECEIVE_SHIFT) & SHORT
+        narrow[i, IN] += paid[k]
+        narrow[i, SPENDABLE] += budgets[k]
+        narrow[j, OUT] += gross[k]
+        narrow[j, FEES] += gross[k] - net[k]
+        narrow[j, SURPLUS] += net[k] - asked[k]
+
+
+@compiled
+def _add_up(
+    tile: NDArray[np.uint64],
+    paid: NDArray[np.uint64],
+    found: NDArray[np.uint64],
+    sums: NDArray[np.uint64],
+) -> None:
+    """Add a tile of any amounts to the sums."""
+    tails, budgets = tile[TAILS], tile[BUDGETS]
+    gross, net, asked = found[GROSS], found[NET], found[ASKED]
+    for k in range(len(paid)):
+        i, j = tails[k] & SHORT, (tails[k] >> RECEIVE_SHIFT) & SHORT
         add_wide(sums, IN, i, paid[k], ZERO)
         add_wide(sums, SPENDABLE, i, budgets[k], ZERO)
         add_wide(sums, OUT, j, gross[k], ZERO)
         add_wide(sums, FEES, j, gross[k] - net[k], ZERO)
         add_wide(sums, SURPLUS, j, net[k] - asked[k], ZERO)
-    return fills
 
 
 @compiled

@@ -1,13 +1,13 @@
 """The order laws as machine code: one pass over the order rows, same findings as by columns."""
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convexfx_core.laws.facts import Tables
 from convexfx_core.laws.order_flags_numba import (
+    BLOCK,
     FEES,
     IN,
     MALFORMED,
@@ -28,9 +28,6 @@ from convexfx_core.order_tiles_numba import pair_rows
 from convexfx_core.order_words import order_words
 from convexfx_core.wide import Spread
 from convexfx_core.wide_numba import wide_totals
-
-BLOCK: Final = 1 << 17
-"""Orders of one piece of work: about two milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,8 @@ def by_machine_code(tables: Tables, spread: Spread = map) -> OrderFindings:
         found.first[found.first >= 0] += start
         return replace(found, fills=int(fills))
 
-    return _findings(list(spread(work, range(0, len(words), BLOCK))), n, rationed)
+    starts = range(0, max(len(words), 1), BLOCK)
+    return _findings(list(spread(work, starts)), n, rationed)
 
 
 def _findings(blocks: list[_Scanned], n: int, rationed: bool) -> OrderFindings:
@@ -86,28 +84,25 @@ def _findings(blocks: list[_Scanned], n: int, rationed: bool) -> OrderFindings:
     first = {law: at for block in firsts for law, at in block.items()}
     malformed = first.pop(MALFORMED, None)
     return OrderFindings(
-        totals=_totals(blocks, counts, n, rationed),
+        totals=_totals(blocks, counts, rationed),
         first=first,
         used=counts[USED] > 0,
         malformed=malformed,
     )
 
 
-def _totals(blocks: list[_Scanned], counts: NDArray[np.int64], n: int, rationed: bool) -> Totals:
-    columns = [[0] * n for _ in range(8)]
-    for block in blocks:
-        for column, sums in zip(columns, block.sums, strict=True):
-            column[:] = [a + b for a, b in zip(column, wide_totals(sums), strict=True)]
+def _totals(blocks: list[_Scanned], counts: NDArray[np.int64], rationed: bool) -> Totals:
+    columns = wide_totals([block.sums for block in blocks])
     wanted = (WANT_IN, WANT_OUT) if rationed else (IN, OUT)
     return Totals(
-        flow_in=tuple(columns[IN]),
-        flow_out=tuple(columns[OUT]),
-        fees=tuple(columns[FEES]),
-        want_in=tuple(columns[wanted[0]]),
-        want_out=tuple(columns[wanted[1]]),
-        budget=tuple(columns[SPENDABLE]),
-        idle=tuple(columns[UNSPENT]),
-        surplus=tuple(columns[SURPLUS]),
+        flow_in=columns[IN],
+        flow_out=columns[OUT],
+        fees=columns[FEES],
+        want_in=columns[wanted[0]],
+        want_out=columns[wanted[1]],
+        budget=columns[SPENDABLE],
+        idle=columns[UNSPENT],
+        surplus=columns[SURPLUS],
         wants=tuple(counts[WANTS].tolist()),
         partials=tuple(counts[PARTIALS].tolist()),
         fills=sum(block.fills for block in blocks),

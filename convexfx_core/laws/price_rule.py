@@ -3,7 +3,9 @@
 Symbols X, u_hat, LOG, E and tau of ``docs/spec.md`` section 7.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import mul
 from typing import Final
 
 from convexfx_core.laws.facts import Tables
@@ -22,15 +24,22 @@ class PriceRule:
     Attributes
     ----------
     off_target : X, numeraire base units.
+    pull : G X, scale 2^112.
     log_price : LOG(P, Pbar), scale 2^64.
     residual : LOG - u_hat, scale 2^64.
     tau : what rounding that a correct prover cannot avoid may leave, scale 2^64.
     """
 
     off_target: tuple[int, ...]
+    pull: tuple[int, ...]
     log_price: tuple[int, ...]
     residual: tuple[int, ...]
     tau: tuple[int, ...]
+
+
+def dot(left: Iterable[int], right: Iterable[int]) -> int:
+    """Sum of the products of two columns of equal length."""
+    return sum(map(mul, left, right))
 
 
 def price_rule(tables: Tables, totals: Totals) -> PriceRule:
@@ -41,12 +50,11 @@ def price_rule(tables: Tables, totals: Totals) -> PriceRule:
     pairs = zip(claims.prices, case.reference.pbar, strict=True)
     logs = tuple(log_ratio(price, pbar) for price, pbar in pairs)
     risk = case.params.risk
-    hats = tuple(
-        -(sum(g * x for g, x in zip(row, off, strict=True)) >> (RISK_SHIFT - LOG_SHIFT))
-        for row in risk
-    )
+    pull = tuple(dot(row, off) for row in risk)
+    hats = (-(force >> (RISK_SHIFT - LOG_SHIFT)) for force in pull)
     return PriceRule(
         off_target=off,
+        pull=pull,
         log_price=logs,
         residual=tuple(log - hat for log, hat in zip(logs, hats, strict=True)),
         tau=tuple(
@@ -80,4 +88,4 @@ def _errors(tables: Tables, totals: Totals) -> list[int]:
 
 
 def _propagated(row: tuple[int, ...], errors: list[int]) -> int:
-    return sum(abs(g) * e for g, e in zip(row, errors, strict=True)) >> RISK_SHIFT
+    return dot(map(abs, row), errors) >> RISK_SHIFT
