@@ -46,7 +46,7 @@ from convexfx_core.order_words import (
     SHORT,
 )
 from convexfx_core.units import LIMIT_SLACK_SHIFT, RATION_SHIFT
-from convexfx_core.wide_numba import ZERO, add_wide, compiled, multiply_shift
+from convexfx_core.wide_numba import HALF, LOW, ZERO, add_wide, compiled, multiply_shift
 
 U64: Final = np.uint64
 IN, OUT, FEES, WANT_IN, WANT_OUT, SPENDABLE, UNSPENT, SURPLUS = range(8)
@@ -90,27 +90,32 @@ def scan(
     """
     fills, tile = 0, np.empty((TILE_ROWS, WIDTH), dtype=U64)
     found, narrow = np.zeros((FOUND_ROWS, WIDTH), dtype=U64), np.zeros((n, LINE), dtype=U64)
+    seen = np.zeros(n * n, dtype=U64)
     for start in range(0, len(words), TILE):
         stop = min(start + TILE, len(words))
         end = start + load_tile(words[start:stop], table, n, tile)
         own = (paid[start:end], want[start:end])
         _check_rows(tile, own[1], found)
-        bits = _check_amounts(tile, *own, received[start:end], fee[start:end], found)
+        bits, flagged = _check_amounts(tile, *own, received[start:end], fee[start:end], found)
         if rationed:
             load_cuts(table, n, end - start, tile)
             _check_ration(tile, *own, found)
-        _look_at_flagged(tile, own[1], found, start, rejected, n, sums, counts, first)
+        if rationed or flagged != ZERO:
+            _look_at_flagged(tile, own[1], found, start, rejected, n, sums, counts, first)
         if end < stop:
             _mark(first, ONE, end)
         if first[MALFORMED] >= 0:
             return fills
-        fills += _count(tile[TAILS], *own, n, counts)
+        fills += _count(tile[TAILS], *own, n, seen)
         if bits >> NARROW == ZERO:
             _add_narrow(tile, own[0], found, narrow)
         else:
             _add_up(tile, own[0], found, sums)
         if rationed:
             _add_wanted(tile[TAILS], own[1], found, sums)
+    for pair in range(n * n):
+        counts[USED, pair] += int(seen[pair] & LOW)
+        counts[WANTS, pair] += int(seen[pair] >> HALF)
     for asset in range(n):
         for column in range(LINE):
             add_wide(sums, column, U64(asset), narrow[asset, column], ZERO)
@@ -151,12 +156,15 @@ def _check_amounts(
     received: NDArray[np.uint64],
     fee: NDArray[np.uint64],
     found: NDArray[np.uint64],
-) -> np.uint64:
-    """Flags of what is paid, received and kept; amounts for the sums, and all their bits."""
+) -> tuple[np.uint64, np.uint64]:
+    """Flags of what is paid, received and kept; amounts for the sums.
+
+    Returns the bits of all amounts, and all flags so far.
+    """
     flags, gross, net, asked = found[FLAGS], found[GROSS], found[NET], found[ASKED]
     tails, mantissas, markets = tile[TAILS], tile[MANTISSAS], tile[MARKETS]
     shifts, grosses, nets, least = tile[SHIFTS], tile[GROSSES], tile[NETS], tile[MIN_FILLS]
-    budgets, bits = tile[BUDGETS], ZERO
+    budgets, bits, flagged = tile[BUDGETS], ZERO, ZERO
     for k in range(len(paid)):
         t = paid[k]
         limit = limit_rate(tails[k], mantissas[k], shifts[k], markets[k])
@@ -168,7 +176,8 @@ def _check_amounts(
         small = U64(t > ZERO) & U64(t < least[k])
         flags[k] |= wrong << LAW_3 | small << LAW_5 | U64(t > want[k]) << LAW_1
         bits |= t | budgets[k] | gross[k]
-    return bits
+        flagged |= flags[k]
+    return bits, flagged
 
 
 @compiled
@@ -236,14 +245,13 @@ def _count(
     paid: NDArray[np.uint64],
     want: NDArray[np.uint64],
     n: int,
-    counts: NDArray[np.int64],
+    seen: NDArray[np.uint64],
 ) -> int:
-    """Count a tile's orders by pair; the number of its fills."""
+    """Count a tile's orders by pair, in the high half those that want something; its fills."""
     fills = 0
     for k in range(len(paid)):
         pair = (tails[k] & SHORT) * U64(n) + ((tails[k] >> RECEIVE_SHIFT) & SHORT)
-        counts[USED, pair] = 1
-        counts[WANTS, pair] += want[k] > ZERO
+        seen[pair] += ONE | U64(want[k] > ZERO) << HALF
         fills += paid[k] > ZERO
     return fills
 
