@@ -15,8 +15,9 @@ CHUNK: Final = 16_384
 stay in the cache."""
 COMPILED_ORDERS_MIN: Final = 50_000
 """Below, loading compiled code takes longer than numpy."""
-NARROW: Final = 1 << 38
-"""A chunk of values below this sums below 2^52: exact in doubles, and 2^10 chunks in 63 bits."""
+NARROW: Final = 2.0**52
+"""A sum in doubles that ends below this was exact at every step, for nothing in it is negative;
+2^10 chunks of such sums fit 63 bits."""
 
 Spread: TypeAlias = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 """A ``map``: the builtin one, or that of a pool of threads which the caller owns."""
@@ -101,12 +102,11 @@ class Sums:
     def add(self, rows: NDArray[np.intp], values: NDArray[np.uint64]) -> None:
         """Add ``values`` to the sums at ``rows`` in [0, size); at most :data:`CHUNK` rows.
 
-        Values below 2^38 sum below 2^52 in doubles, larger ones are added by halves.
+        In doubles where these hold the sums, else by halves.
         """
-        if not values.size:
-            return
-        if int(values.max()) < NARROW:
-            self._low += np.bincount(rows, values.view(np.int64), self.size).astype(np.int64)
+        whole = np.bincount(rows, values, self.size)
+        if whole.max(initial=0.0) < NARROW:
+            self._low += whole.astype(np.int64)
             return
         self._low += np.bincount(rows, values & LOW, self.size).astype(np.int64)
         self._high += np.bincount(rows, values >> HALF, self.size).astype(np.int64)

@@ -37,7 +37,12 @@ def test_shifts_are_taken_by_rows() -> None:
     assert taken.right.tolist() == [62, 0]
 
 
-@pytest.mark.parametrize("top", [NARROW - 1, NARROW, (1 << 64) - 1])
+LAST_NARROW = (int(NARROW) - 1) // (2 * (CHUNK // 3))
+
+
+@pytest.mark.parametrize(
+    "top", [LAST_NARROW, LAST_NARROW + 1, (1 << 53) - 1, (1 << 53) + 1, (1 << 64) - 1]
+)
 def test_sums_are_exact_whatever_the_size(top: int) -> None:
     sums, rows = Sums(3), np.array([0, 2, 2] * (CHUNK // 3), dtype=np.intp)
     values = np.full(len(rows), top, dtype=np.uint64)
