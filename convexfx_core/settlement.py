@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convexfx_core.case import ClearingCase
 from convexfx_core.errors import ClearingCode, ClearingRefused
 from convexfx_core.limits import AMOUNT_MAX, BALANCE_MAX
-from convexfx_core.order_words import order_words, read_words
+from convexfx_core.order_words import RECEIVE_SHIFT, SHORT, TAIL, order_words, read_words
 from convexfx_core.proposal import Proposal
 from convexfx_core.rates import RateTable, every_rate, limit_rates, refuse_invalid
 from convexfx_core.settled_amounts import SettledAmounts
@@ -119,15 +119,16 @@ def by_columns(
     words, shifts = order_words(orders), split_shifts(np.where(rates.valid, rates.shift, 0))
     for start in range(0, len(words), CHUNK):
         rows = slice(start, start + CHUNK)
-        columns, own = read_words(words[rows]), paid[rows]
-        pair, pay, receive = columns.pair(n), columns.pay.view(np.intp), columns.receive
+        own, tail = paid[rows], words[rows, TAIL].copy()
+        pay, receive = tail & SHORT, (tail >> RECEIVE_SHIFT) & SHORT
+        pair = (pay * np.uint64(n) + receive).view(np.intp)
         steps = shifts.take(pair)
         used[pair] = True
         received[rows], _ = multiply_shift(own, rates.net.take(pair), steps)
         gross, beyond = multiply_shift(own, rates.gross.take(pair), steps)
-        fits &= not beyond.any() and not (gross > np.uint64(BALANCE_MAX)).any()
+        fits &= bool(gross.max() <= BALANCE_MAX and not beyond.any())
         np.subtract(gross, received[rows], out=fee[rows])
-        ins.add(pay, own)
+        ins.add(pay.view(np.intp), own)
         outs.add(receive.view(np.intp), gross)
         fees.add(receive.view(np.intp), fee[rows])
     totals = ins.totals(), outs.totals(), fees.totals()

@@ -30,8 +30,8 @@ class Columns:
     """At most ``wide.CHUNK`` orders with their claims; see :class:`facts.OrderFacts`.
 
     ``wanted`` and ``filled`` say what ``want`` and ``paid`` receive; without rationing they are
-    one object. ``idle`` are the rows in the money whose want leaves some of the budget, neither
-    dust nor rejected.
+    one object. ``left`` says whose want leaves some of the budget, ``idle`` are those of them in
+    the money, neither dust nor rejected.
     """
 
     pay: Rows
@@ -49,6 +49,7 @@ class Columns:
     wanted: Amounts
     filled: Amounts
     cut: U64 | None
+    left: Mask
     idle: Rows
 
 
@@ -64,7 +65,8 @@ def columns(tables: Tables, orders: OrderWords, shifts: Shifts, start: int) -> C
     if claims.ration is not None:
         want = claims.ration.demanded[rows]
         wanted = _amounts(want, net, gross, own)
-    idle = np.flatnonzero((want < budget) & (net > limit))
+    left = want < budget
+    idle = np.flatnonzero(left & (net > limit))
     idle = idle[_kept(claims.rejected, start, idle)]
     worth = multiply_shift(budget[idle], net[idle], own.take(idle))
     return Columns(
@@ -83,6 +85,7 @@ def columns(tables: Tables, orders: OrderWords, shifts: Shifts, start: int) -> C
         wanted=wanted,
         filled=filled,
         cut=tables.cut.take(pair) if claims.ration is not None else None,
+        left=left,
         idle=idle[(worth[0] > 0) | (worth[1] > 0)],
     )
 

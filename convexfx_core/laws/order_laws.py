@@ -95,7 +95,7 @@ def by_rows(tables: Tables) -> OrderFindings:
 def by_columns(tables: Tables) -> OrderFindings:
     """A chunk at a time, by columns."""
     n, laws = tables.case.params.n, _laws_for(tables)
-    used, first = np.zeros(n * n, dtype=np.bool_), dict[int, int]()
+    first = dict[int, int]()
     running = RunningTotals(n, tables.claims.ration is not None)
     shifts = split_shifts(np.where(tables.rates.valid, tables.rates.shift, 0))
     words = order_words(tables.case.orders)
@@ -103,15 +103,15 @@ def by_columns(tables: Tables) -> OrderFindings:
         orders = read_words(words[start : start + CHUNK])
         good = orders.well_formed(n)
         if not good.all():
-            return OrderFindings(running.totals(), first, used, start + int(np.argmin(good)))
+            at = start + int(np.argmin(good))
+            return OrderFindings(running.totals(), first, running.used, at)
         rows = columns(tables, orders, shifts, start)
-        used[rows.pair] = True
         running.add(rows)
         for number, law in laws.items():
             mask = law.breached(rows)
             if number not in first and mask.any():
                 first[number] = start + int(np.argmax(mask))
-    return OrderFindings(running.totals(), first, used)
+    return OrderFindings(running.totals(), first, running.used)
 
 
 def _laws_for(tables: Tables) -> dict[int, OrderLaw]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convexfx_core.laws.columns import Columns
+from convexfx_core.laws.columns import Columns, Mask
 from convexfx_core.laws.facts import OrderFacts
 from convexfx_core.wide import Sums, multiply_shift
 
@@ -78,7 +78,8 @@ class RunningTotals:
         self._in, self._out, self._fees, self._surplus = (Sums(n) for _ in range(4))
         self._budget, self._idle, self._want_in = (Sums(n) for _ in range(3))
         self._want_out, self._want_beyond = Sums(n), Sums(n)
-        self._wants, self._partials = (np.zeros(n * n, dtype=np.int64) for _ in range(2))
+        self._orders = np.zeros((n * n, 2), dtype=np.int64)
+        self._partials = np.zeros(n * n, dtype=np.int64)
         self._fills = 0
 
     def add(self, rows: Columns) -> None:
@@ -97,10 +98,18 @@ class RunningTotals:
             self._want_beyond.add(rows.receive, rows.wanted.beyond)
         self._idle.add(rows.pay[rows.idle], rows.budget[rows.idle] - rows.want[rows.idle])
         wants = rows.want > 0
-        partials = np.flatnonzero(wants & (rows.want < rows.budget))
-        size = len(self._wants)
-        self._wants += np.bincount(rows.pair, wants, minlength=size).astype(np.int64)
-        self._partials += np.bincount(rows.pair[partials], minlength=size)
+        partials = np.flatnonzero(wants & rows.left)
+        place = rows.pair * 2
+        place += wants
+        counts = np.bincount(place, minlength=self._orders.size)
+        self._orders += counts.reshape(self._orders.shape)
+        self._partials += np.bincount(rows.pair[partials], minlength=len(self._partials))
+
+    @property
+    def used(self) -> Mask:
+        """Pairs with any order, bool[n * n]."""
+        used: Mask = self._orders.any(axis=1)
+        return used
 
     def totals(self) -> Totals:
         """The sums so far."""
@@ -114,7 +123,7 @@ class RunningTotals:
             budget=self._budget.totals(),
             idle=self._idle.totals(),
             surplus=self._surplus.totals(),
-            wants=tuple(self._wants.tolist()),
+            wants=tuple(self._orders[:, 1].tolist()),
             partials=tuple(self._partials.tolist()),
             fills=self._fills,
         )
