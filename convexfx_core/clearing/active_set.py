@@ -15,7 +15,7 @@ import numpy as np
 from convexfx_core.clearing.curves import Levels
 from convexfx_core.clearing.dense import solve_dense
 from convexfx_core.clearing.newton import net_flow
-from convexfx_core.clearing.problem import F64, I64, Mask
+from convexfx_core.clearing.problem import F64, I64, Mask, largest
 
 STILL_BPS: Final = 1e-11
 ROUNDING: Final = 1e-15
@@ -81,9 +81,8 @@ class _Search:
         n, filled = len(offset), levels.filled(state.count)
         self.net = offset + net_flow(n, levels.pay, levels.receive, filled, filled)
         self.kinks = 0
-        volume = float(np.abs(offset).sum() + filled.sum())
-        largest = float(np.maximum.reduce(np.abs(impact), axis=None))
-        self.still = max(STILL_BPS, ROUNDING * largest * volume)
+        volume = float(np.add.reduce(np.abs(offset)) + np.add.reduce(filled))
+        self.still = max(STILL_BPS, ROUNDING * largest(impact) * volume)
 
     def manifold(self, pairs: I64, assets: I64) -> tuple[F64, F64]:
         """Shadow inventory (q,) and multipliers of the pins at the manifold's minimum."""
@@ -127,15 +126,15 @@ class _Search:
         target = -(self.impact @ shadow)
         move = np.zeros(len(state.u))
         np.subtract(target, state.u[1:], out=move[1:])
-        largest = float(np.maximum.reduce(np.abs(move)))
-        if largest <= self.still:
+        reach = largest(move)
+        if reach <= self.still:
             return False
         curvature = -float(move[1:] @ change)
         if curvature <= 0.0:
             return False
         along = move[levels.receive] - move[levels.pay]
-        kink = self._kink_times(along, PARALLEL * largest)
-        band_time, asset = self._band_time(move[1:], PARALLEL * largest)
+        kink = self._kink_times(along, PARALLEL * reach)
+        band_time, asset = self._band_time(move[1:], PARALLEL * reach)
         time, jump, pin = self._cross(along, kink, band_time, curvature)
         state.u += time * move
         state.shadow = state.shadow + time * change
@@ -164,7 +163,7 @@ class _Search:
         time = np.empty(len(along))
         time.fill(_BEYOND)
         np.divide(self.level[state.count - up] - price, along, out=time, where=meets)
-        return np.asarray(np.maximum(time, 0.0), dtype=np.float64)
+        return np.maximum(time, 0.0, out=time)
 
     def _band_time(self, move: F64, parallel: float) -> tuple[float, int]:
         """Step length at which the first free asset meets its band, and the asset."""

@@ -7,7 +7,7 @@ import numpy as np
 from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import Levels, full_levels, level_curve
 from convexfx_core.clearing.newton import AT_BAND_BPS, Pool, balance
-from convexfx_core.clearing.problem import F64
+from convexfx_core.clearing.problem import F64, largest
 
 NEWTON_BPS: Final = 1e-2
 NEWTON_STEPS, NEWTON_STEPS_FEW, FEW_LEVELS = 5, 3, 500
@@ -44,7 +44,7 @@ def state_at(pool: Pool, levels: Levels, u: F64, cap: float) -> ActiveState:
     for _ in range(2):
         shadow = shadow - pool.stiffness @ (u[1:] + pool.impact @ shadow)
     band, near = pool.band[1:], np.zeros(len(u))
-    near[1:] = np.clip(-(pool.impact @ shadow), -band, band)
+    near[1:] = np.minimum(np.maximum(-(pool.impact @ shadow), -band), band)
     pinned = np.where(np.abs(near[1:]) >= band - AT_BAND_BPS, np.sign(near[1:]), 0.0)
     return ActiveState(
         u=near,
@@ -61,8 +61,8 @@ def plain_shadow(pool: Pool, u: F64, shadow: F64) -> F64:
     A singular impact leaves such a part free; a million times the rest of it drowns the prices in
     rounding.
     """
-    heavy = float(np.abs(shadow).max() * np.abs(pool.impact).max())
-    if heavy <= NULL_PART_MAX * (1.0 + float(np.abs(u).max())):
+    heavy = largest(shadow) * largest(pool.impact)
+    if heavy <= NULL_PART_MAX * (1.0 + largest(u)):
         return shadow
     value, vector = np.linalg.eigh(pool.impact)
     some = value > NULL_VALUE * value.max()

@@ -115,7 +115,7 @@ class KnotCurve:
 
     def evaluate(self, price: F64) -> tuple[F64, F64]:
         """See :class:`Curve`."""
-        segment = np.searchsorted(self.key, self.rank * self.span - price) + self.rank
+        segment = self.key.searchsorted(self.rank * self.span - price) + self.rank
         slope = self.slope[segment]
         return self.y[segment] + slope * (self.x[segment] - price), slope
 
@@ -155,32 +155,32 @@ def levels_in(market: Market, demand: Demand, chosen: I64, base: F64) -> Levels:
     """Levels of the orders ``chosen`` (positions) over ``base`` (f64[n*n] size above them)."""
     n = market.n
     pair, limit = demand.pair[chosen], demand.limit[chosen]
-    by_limit = np.argsort(-limit)
+    by_limit = (-limit).argsort()
     kind = np.uint16 if n <= 256 else np.int64
-    order = by_limit[np.argsort(pair[by_limit].astype(kind), kind="stable")]
+    order = by_limit[pair[by_limit].astype(kind).argsort(kind="stable")]
     pair, limit = pair[order], limit[order]
     fresh = np.ones(len(pair), dtype=bool)
     fresh[1:] = (limit[1:] != limit[:-1]) | (pair[1:] != pair[:-1])
-    start = np.flatnonzero(fresh)
+    start = fresh.nonzero()[0]
     size = demand.size[chosen][order]
     size = np.add.reduceat(size, start) if len(start) else size
     limit, pair = limit[start], pair[start]
     active = base > 0
     active[pair] = True
-    pairs = np.flatnonzero(active)
+    pairs = active.nonzero()[0]
     count = np.bincount(pair, minlength=n * n)[pairs]
-    last = np.cumsum(count)
+    last = count.cumsum()
     value = market.unit_value[pairs // n]
-    volume = size * np.repeat(value, count)
+    volume = size * value.repeat(count)
     return Levels(
         pair=pairs,
         pay=pairs // n,
         receive=pairs % n,
         base=base[pairs] * value,
         limit=limit,
-        level=limit - np.repeat(perturbation_bps(pairs), count),
+        level=limit - perturbation_bps(pairs).repeat(count),
         volume=volume,
-        prefix=np.concatenate(([0.0], np.cumsum(volume))),
+        prefix=np.concatenate(([0.0], volume.cumsum())),
         first=last - count,
         last=last,
     )
@@ -192,20 +192,20 @@ def level_curve(levels: Levels, cap: float) -> KnotCurve:
     rank = np.arange(pairs)
     count = levels.last - levels.first
     knots = np.where(count > 0, count + 2, 0)
-    end = np.cumsum(knots)
+    end = knots.cumsum()
     begin = end - knots
-    some = np.flatnonzero(count)
+    some = count.nonzero()[0]
     first, last = levels.first[some], levels.last[some]
-    inner = np.arange(len(levels.level)) + np.repeat(begin - levels.first + 1, count)
+    inner = np.arange(len(levels.level)) + (begin - levels.first + 1).repeat(count)
     x, y = np.empty(end[-1] if pairs else 0), np.zeros(end[-1] if pairs else 0)
-    start = levels.prefix[:-1] - np.repeat(levels.prefix[levels.first], count)
+    start = levels.prefix[:-1] - levels.prefix[levels.first].repeat(count)
     x[inner], y[inner] = levels.level, start + 0.5 * levels.volume
     x[begin[some]] = levels.level[first] + HALF_LEVEL_BPS
     x[end[some] - 1] = levels.level[last - 1] - HALF_LEVEL_BPS
     y[end[some] - 1] = levels.prefix[last] - levels.prefix[first]
-    y += np.repeat(levels.base, knots)
+    y += levels.base.repeat(knots)
     span = 8.0 * cap + 8.0 * HALF_LEVEL_BPS
-    key = np.asarray(np.repeat(rank, knots) * span - x, dtype=np.float64)
+    key = np.asarray(rank.repeat(knots) * span - x, dtype=np.float64)
     return _segments(levels, rank, knots, begin, key, span, x, y)
 
 
@@ -216,11 +216,11 @@ def _segments(
     sx, sy, slope = np.zeros(total + pairs), np.zeros(total + pairs), np.zeros(total + pairs)
     head = begin + rank
     sy[head] = levels.base
-    after = np.arange(total) + np.repeat(rank, knots) + 1
+    after = np.arange(total) + rank.repeat(knots) + 1
     sx[after], sy[after] = x, y
     inside = np.ones(total, dtype=bool)
     inside[begin[knots > 0] + knots[knots > 0] - 1] = False
-    left = np.flatnonzero(inside)
+    left = inside.nonzero()[0]
     run = np.maximum(x[left] - x[left + 1], 1e-12)
     slope[after[left]] = (y[left + 1] - y[left]) / run
     return KnotCurve(levels.pay, levels.receive, key, rank, span, sx, sy, slope)
@@ -230,8 +230,8 @@ def full_levels(levels: Levels, price: F64, cap: float) -> I64:
     """Index i64[P] of the first level that is not strictly above the pair's price (bps)."""
     rank = np.arange(len(price))
     span = 8.0 * cap
-    key = np.repeat(rank, levels.last - levels.first) * span - levels.level
-    count = np.clip(np.searchsorted(key, rank * span - price), levels.first, levels.last)
+    key = rank.repeat(levels.last - levels.first) * span - levels.level
+    count = np.minimum(np.maximum(key.searchsorted(rank * span - price), levels.first), levels.last)
     padded = np.append(levels.level, 0.0)
     count += (count < levels.last) & (padded[np.minimum(count, len(key))] > price)
     count -= (count > levels.first) & (padded[count - 1] <= price)

@@ -7,7 +7,7 @@ import numpy as np
 
 from convexfx_core.clearing.curves import Curve
 from convexfx_core.clearing.dense import solve_dense
-from convexfx_core.clearing.problem import BPS, F64, I64, Mask, grouped_sum
+from convexfx_core.clearing.problem import BPS, F64, I64, Mask, grouped_sum, largest
 
 AT_BAND_BPS: Final = 1e-11
 
@@ -34,7 +34,7 @@ def laplacian(n: int, pay: I64, receive: I64, weight: F64) -> F64:
     """Graph Laplacian (n, n) of undirected weights on directed pairs."""
     edges = grouped_sum(pay * n + receive, weight, n * n).reshape(n, n)
     edges = edges + edges.T
-    degree = edges.sum(axis=1)
+    degree = np.add.reduce(edges, axis=1)
     np.negative(edges, out=edges)
     edges.ravel()[:: n + 1] += degree
     return edges
@@ -71,9 +71,9 @@ class _Balance:
         jacobian = self.pool.stiffness + laplacian(n, c.pay, c.receive, weight)[1:, 1:]
         if free.all():
             return -solve_dense(jacobian, self.inward)
-        step, some = np.zeros(n - 1), np.flatnonzero(free)
+        step, some = np.zeros(n - 1), free.nonzero()[0]
         if len(some):
-            step[some] = -solve_dense(jacobian[np.ix_(some, some)], self.inward[some])
+            step[some] = -solve_dense(jacobian[some[:, None], some], self.inward[some])
         return step
 
     def moved(self, step: F64, length: float) -> "_Balance":
@@ -105,7 +105,7 @@ def balance(
     at = _Balance(pool, curve, start)
     for step in range(steps_max):
         free = at.free()
-        if np.abs(pool.impact @ np.where(free, at.inward, 0.0)).max(initial=0.0) < tolerance_bps:
+        if largest(pool.impact @ np.where(free, at.inward, 0.0)) < tolerance_bps:
             return at.u, at.volume, step
         at = _line_search(at, at.direction(free))
     return at.u, at.volume, steps_max

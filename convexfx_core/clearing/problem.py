@@ -8,7 +8,7 @@ sizes are what makes every sum exact and therefore independent of the sequence o
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,12 @@ _ROW_WORDS, WORD_BUDGET, WORD_LIMIT, WORD_MIN_FILL, WORD_TAIL = 10, 5, 6, 7, 9
 
 def grouped_sum(group: I64, weight: F64, groups: int) -> F64:
     """Sum of the weights of each group, f64[groups]."""
-    return np.asarray(np.bincount(group, weight, minlength=groups), dtype=np.float64)
+    return cast(F64, np.bincount(group, weight, groups))
+
+
+def largest(values: F64) -> float:
+    """Largest absolute value; 0 of none. The reductions themselves: small batches feel wrappers."""
+    return float(np.maximum.reduce(np.abs(values), axis=None, initial=0.0))
 
 
 def blocks(count: int) -> Iterator[slice]:

@@ -20,7 +20,7 @@ from convexfx_core.clearing.curves import (
 )
 from convexfx_core.clearing.kernels import Kernels
 from convexfx_core.clearing.newton import Pool
-from convexfx_core.clearing.problem import BPS, F64, I64, Demand, Market, Mask
+from convexfx_core.clearing.problem import BPS, F64, I64, Demand, Market, Mask, largest
 from convexfx_core.clearing.subproblem import Step
 
 ITERATIONS_MAX: Final = 20
@@ -115,7 +115,7 @@ class Progress:
         self.kinks += step.kinks
         self.residual = step.residual_bps
         self.step_y = moved_bps * BPS
-        change = float(np.abs(step.volume - volume).max(initial=0.0))
+        change = largest(step.volume - volume)
         self.step_alpha = change / total if total else 0.0
 
     def settled(self, tolerance_bps: float) -> bool:
@@ -129,7 +129,9 @@ def pool_of(market: Market) -> Pool:
     impact = market.impact[1:, 1:]
     q = len(impact)
     ridge = max(RIDGE * float(np.trace(impact)) / q, 1e-16)
-    inverse = np.linalg.inv(impact + ridge * np.eye(q))
+    raised = impact.copy()
+    raised.ravel()[:: q + 1] += ridge
+    inverse = np.linalg.inv(raised)
     return Pool(market.gap, impact, 0.5 * (inverse + inverse.T), market.band)
 
 
@@ -186,8 +188,8 @@ def iterate(
     it: fills are exact to ``SIGN_TOLERANCE`` of the volume, and the laws judge. Raises
     :class:`NotConverged`.
     """
-    total = float(levels.base.sum() + levels.volume.sum())
-    scale = float(np.abs(pool.impact).max(initial=0.0)) * (np.abs(pool.gap).sum() + total)
+    total = float(np.add.reduce(levels.base) + np.add.reduce(levels.volume))
+    scale = largest(pool.impact) * (float(np.add.reduce(np.abs(pool.gap))) + total)
     tolerance = max(RESIDUAL_BPS, _ROUNDING * scale)
     progress, damping, worse = Progress(), None, np.inf
     while progress.iterations < ITERATIONS_MAX:
@@ -198,7 +200,7 @@ def iterate(
             raise NotConverged("the active set became singular") from error
         if not step.exact:
             raise NotConverged("the active set search did not end")
-        progress.add(step, float(np.abs(state.u - u).max()), volume, total)
+        progress.add(step, largest(state.u - u), volume, total)
         volume = step.volume
         if progress.settled(RESIDUAL_BPS):
             return state, progress, step
@@ -224,7 +226,7 @@ def equilibrium(
     some = state.count > levels.first
     lowest_full = np.nextafter(limit[state.count - 1], -np.inf)
     cut[levels.pair] = np.where(some, lowest_full, high[levels.pair])
-    held = np.flatnonzero(state.partial)
+    held = state.partial.nonzero()[0]
     pair, level = levels.pair[held], state.count[held]
     marginal[pair] = levels.limit[level]
     share[pair] = last.part[held] / levels.volume[level]

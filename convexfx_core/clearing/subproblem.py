@@ -9,7 +9,7 @@ from convexfx_core.clearing.active_set import ActiveState
 from convexfx_core.clearing.curves import Levels
 from convexfx_core.clearing.dense import solve_dense
 from convexfx_core.clearing.newton import Pool, laplacian, net_flow
-from convexfx_core.clearing.problem import BPS, F64, grouped_sum
+from convexfx_core.clearing.problem import BPS, F64, grouped_sum, largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ def step_impact(pool: Pool, terms: Terms, u: F64) -> tuple[F64, F64]:
     The price rule with conservation linearised is u' = -impact (offset + fills - overflow).
     """
     depth = terms.depth
-    softer = np.eye(len(u) - 1) + pool.impact @ depth[1:, 1:]
+    softer = pool.impact @ depth[1:, 1:]
+    softer.ravel()[:: len(u)] += 1.0
     impact = solve_dense(softer, pool.impact)
     return 0.5 * (impact + impact.T), pool.gap + terms.correction - depth @ u
 
@@ -90,7 +91,7 @@ def advance(
     out = volume * np.exp((state.u[levels.pay] - state.u[levels.receive]) * BPS)
     after = pool.gap + net_flow(n, levels.pay, levels.receive, volume, out)
     rule = pool.impact @ (after[1:] - found.overflow) + state.u[1:]
-    residual = float(np.maximum.reduce(np.abs(rule)))
+    residual = largest(rule)
     return Step(
         terms, volume, found.part, found.overflow, residual, found.steps, found.kinks, found.exact
     )

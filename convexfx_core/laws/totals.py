@@ -108,8 +108,7 @@ class RunningTotals:
     @property
     def used(self) -> Mask:
         """Pairs with any order, bool[n * n]."""
-        used: Mask = self._orders.any(axis=1)
-        return used
+        return np.asarray(self._orders.any(axis=1))
 
     def totals(self) -> Totals:
         """The sums so far."""
