@@ -15,7 +15,7 @@ import numpy as np
 from convexfx_core.clearing.curves import Levels
 from convexfx_core.clearing.dense import solve_dense
 from convexfx_core.clearing.newton import net_flow
-from convexfx_core.clearing.problem import F64, I64, Mask, largest
+from convexfx_core.clearing.problem import F64, I64, Mask, grouped_sum, largest
 
 STILL_BPS: Final = 1e-11
 ROUNDING: Final = 1e-15
@@ -70,7 +70,7 @@ class Descent:
 
 
 class _Search:
-    __slots__ = ("band", "impact", "kinks", "level", "levels", "net", "size", "state", "still")
+    __slots__ = ("band", "bordered", "impact", "kinks", "level", "levels", "net", "size", "state", "still")
 
     def __init__(
         self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64
@@ -80,32 +80,39 @@ class _Search:
         self.size = np.concatenate((levels.volume, _BEHIND))
         n, filled = len(offset), levels.filled(state.count)
         self.net = offset + net_flow(n, levels.pay, levels.receive, filled, filled)
-        self.kinks = 0
+        self.kinks, self.bordered = 0, np.zeros((n, n))
+        self.bordered[1:, 1:] = impact
         volume = float(np.add.reduce(np.abs(offset)) + np.add.reduce(filled))
         self.still = max(STILL_BPS, ROUNDING * largest(impact) * volume)
 
     def manifold(self, pairs: I64, assets: I64) -> tuple[F64, F64]:
-        """Shadow inventory (q,) and multipliers of the pins at the manifold's minimum."""
+        """Shadow inventory (q,) and multipliers of the pins at the manifold's minimum.
+
+        A pinned pair, and an asset against the numeraire, is +1 at ``plus`` and -1 at ``minus``.
+        """
         shadow: F64 = self.net[1:]
-        held = len(pairs)
-        if held + len(assets) == 0:
+        if len(pairs) + len(assets) == 0:
             return shadow, np.zeros(0)
-        n, levels, state = len(self.net), self.levels, self.state
-        pins = np.zeros((n, held + len(assets)))
-        column = np.arange(held)
-        pins[levels.pay[pairs], column] = 1.0
-        pins[levels.receive[pairs], column] = -1.0
+        levels, state = self.levels, self.state
+        plus, minus = levels.pay[pairs], levels.receive[pairs]
         wanted = self.level[state.count[pairs]]
         if len(assets):
-            pins[assets + 1, np.arange(held, pins.shape[1])] = state.pinned[assets]
+            sign = state.pinned[assets]
+            plus = np.concatenate((plus, (assets + 1) * (sign > 0)))
+            minus = np.concatenate((minus, (assets + 1) * (sign < 0)))
             wanted = np.concatenate((wanted, -self.band[assets]))
-        pins = pins[1:]
-        through = self.impact @ pins
-        matrix = pins.T @ through
+        through = self.bordered.take(plus, 1)
+        through -= self.bordered.take(minus, 1)
+        matrix = through.take(plus, 0)
+        matrix -= through.take(minus, 0)
         scale = 1.0 / np.sqrt(np.maximum(matrix.diagonal(), 1e-300))
-        right = (wanted - shadow @ through) * scale
-        multiplier = solve_dense(matrix * scale[:, None] * scale, right) * scale
-        return np.asarray(shadow + pins @ multiplier, dtype=np.float64), multiplier
+        right = (wanted - self.net @ through) * scale
+        matrix *= scale[:, None]
+        matrix *= scale
+        multiplier = solve_dense(matrix, right) * scale
+        n = len(self.net)
+        flow = grouped_sum(plus, multiplier, n) - grouped_sum(minus, multiplier, n)
+        return shadow + flow[1:], multiplier
 
     def shift(self, pair: int, up: int) -> None:
         """Empty (``up`` = -1) the last full level of a pair, or fill (+1) the next one."""

@@ -18,6 +18,7 @@ from convexfx_core.clearing.curves import (
     histogram_curve,
     levels_in,
 )
+from convexfx_core.clearing.dense import solve_dense
 from convexfx_core.clearing.kernels import Kernels
 from convexfx_core.clearing.newton import Pool
 from convexfx_core.clearing.problem import BPS, F64, I64, Demand, Market, Mask, largest
@@ -129,9 +130,8 @@ def pool_of(market: Market) -> Pool:
     impact = market.impact[1:, 1:]
     q = len(impact)
     ridge = max(RIDGE * float(np.trace(impact)) / q, 1e-16)
-    raised = impact.copy()
-    raised.ravel()[:: q + 1] += ridge
-    inverse = np.linalg.inv(raised)
+    identity = np.eye(q)
+    inverse = solve_dense(impact + ridge * identity, identity)
     return Pool(market.gap, impact, 0.5 * (inverse + inverse.T), market.band)
 
 

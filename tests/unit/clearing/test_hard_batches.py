@@ -15,7 +15,11 @@ from bench.clearing_campaign import market_of_seed
 from convexfx.cli.clear import clear_document
 from convexfx_core.batch_file import read_batch
 from convexfx_core.clearing import propose
+from convexfx_core.clearing.price_rule import check_resolution
+from convexfx_core.clearing.problem import pose
+from convexfx_core.clearing.rounding import rates_of
 from convexfx_core.errors import ClearingRefused
+from convexfx_core.limits import VALUE_MAX
 from convexfx_core.result_file import verify_result
 
 BATCHES = sorted((Path(__file__).parents[2] / "vectors" / "clear-hard").glob("*.json"))
@@ -42,10 +46,17 @@ def test_there_are_hard_batches() -> None:
 
 
 def test_values_out_of_range_are_not_called_coarse_units() -> None:
-    """Overflow beyond 2^80 beside a price of few bits: the law that it breaks is the reason."""
+    """Overflow beyond 2^80 beside coarse units: the law that it breaks is to name the reason."""
     path = BATCHES[0].parent / "refused" / "values-beyond-2-80.json"
-    result = clear_document(read_batch(path.read_bytes()))
-    assert result["reason"].startswith("Clearing failed: NO_CERTIFICATE: L0: ")
+    batch = read_batch(path.read_bytes())
+    reason = clear_document(batch)["reason"]
+    assert reason.startswith("Clearing failed: NO_CERTIFICATE: ")
+    problem, prices = pose(batch.case), batch.case.reference.pbar
+    rates, nothing = rates_of(batch.case, prices, problem.demand.pair), problem.budget * 0
+    beyond = tuple(overflow * (asset == 1) for asset, overflow in enumerate([VALUE_MAX + 1] * 20))
+    check_resolution(problem, prices, rates, nothing, beyond)
+    with pytest.raises(ClearingRefused, match="fine enough to hold every limit"):
+        check_resolution(problem, prices, rates, nothing, tuple(side >> 9 for side in beyond))
 
 
 def test_short_prices_are_refused_as_such_and_not_refined_into_a_broken_limit() -> None:
