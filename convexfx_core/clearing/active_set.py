@@ -70,7 +70,18 @@ class Descent:
 
 
 class _Search:
-    __slots__ = ("band", "bordered", "impact", "kinks", "level", "levels", "net", "size", "state", "still")
+    __slots__ = (
+        "band",
+        "bordered",
+        "impact",
+        "kinks",
+        "level",
+        "levels",
+        "net",
+        "size",
+        "state",
+        "still",
+    )
 
     def __init__(
         self, state: ActiveState, levels: Levels, impact: F64, offset: F64, band: F64

@@ -83,10 +83,11 @@ def scan(
     counts: NDArray[np.int64],
     first: NDArray[np.int64],
 ) -> int:
-    """Judge every order of a block of at most ``BLOCK`` and add it to the sums; the number of fills.
+    """Judge every order of a block and add it to the sums; the number of fills.
 
-    ``rejected`` are positions in the block and one beyond it; ``sums`` u64[8, n, 2], ``counts``
-    i64[3, n * n] and ``first`` i64[11], -1 where nothing was found, are written.
+    A block has at most ``BLOCK`` orders; ``rejected`` are positions in it and one beyond it.
+    ``sums`` u64[8, n, 2], ``counts`` i64[3, n * n] and ``first`` i64[11], -1 where nothing was
+    found, are written.
     """
     fills, tile = 0, np.empty((TILE_ROWS, WIDTH), dtype=U64)
     found, narrow = np.zeros((FOUND_ROWS, WIDTH), dtype=U64), np.zeros((n, LINE), dtype=U64)

@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from convexfx_core.case import ClearingCase
 from convexfx_core.errors import ClearingRefused, LawViolated
-from convexfx_core.laws import order_laws, order_laws_numba
+from convexfx_core.laws import certify, order_laws, order_laws_numba
 from convexfx_core.laws.certify import check_clearing
 from convexfx_core.laws.claims import Certificate
 from convexfx_core.limits import AMOUNT_MAX
+from convexfx_core.proposal import Proposal
 from convexfx_core.rates import every_rate, limit_rates, pair_rate, rate_table
 from convexfx_core.result_file import claims_of
 from convexfx_core.settlement import settle
@@ -98,6 +100,45 @@ def test_blocks_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> N
             with pytest.raises(LawViolated) as caught:
                 check_clearing(case, lie, path="compiled", spread=spread)
             assert (caught.value.law, caught.value.index) == (3, 0)
+
+
+@pytest.mark.parametrize("top", [1 << 41, 1 << 46, 1 << 55])
+def test_sums_of_a_whole_block_are_exact(top: int) -> None:
+    """Amounts below 2^46 need no carry, those above do."""
+    case = case_of(Shape(assets=3, orders=order_laws_numba.BLOCK + 5), 4)
+    orders = case.orders.copy()
+    orders["budget"] = top - 1
+    orders["budget"][::1500] = 1 << 44
+    orders["min_fill"] = 0
+    case = replace(case, orders=orders)
+    paid = np.ascontiguousarray(orders["budget"])
+    settled = settle(case, replace(nothing_paid(case), paid=paid), kernels="numpy")
+    claims = claims_of(replace(nothing_paid(case), paid=paid), settled)
+    tables = certify._tables(case, claims)
+    one, other = (order_laws.inspect_orders(tables, path) for path in ("columnar", "compiled"))
+    assert one.totals.flow_in == other.totals.flow_in == settled.flow_in
+    assert one.totals.flow_out == other.totals.flow_out == settled.flow_out
+    assert one.totals.fees == other.totals.fees == settled.fees
+    assert one.totals.budget == other.totals.budget == settled.flow_in
+    assert one.totals.wants == other.totals.wants
+    assert one.totals.fills == other.totals.fills == len(orders)
+    assert (one.used == other.used).all()
+    assert sum(settled.flow_in) == int(paid.astype(object).sum())
+
+
+def nothing_paid(case: ClearingCase) -> Proposal:
+    """The proposal in which nobody trades, at reference prices."""
+    _, some = cleared(0)
+    none = np.zeros(0, dtype=np.int64)
+    return replace(
+        some,
+        prices=case.reference.pbar,
+        paid=np.zeros(len(case.orders), dtype=np.uint64),
+        overflow=(0,) * case.params.n,
+        ration=None,
+        rejected=none,
+        reject_kinds=none.astype(np.uint8),
+    )
 
 
 def test_products_are_exact() -> None:
