@@ -96,8 +96,7 @@ def scan(
         stop = min(start + TILE, len(words))
         end = start + load_tile(words[start:stop], table, n, tile)
         own = (paid[start:end], want[start:end])
-        _check_rows(tile, own[1], found)
-        bits, flagged = _check_amounts(tile, *own, received[start:end], fee[start:end], found)
+        bits, flagged = _check(tile, *own, received[start:end], fee[start:end], found)
         if rationed:
             load_cuts(table, n, end - start, tile)
             _check_ration(tile, *own, found)
@@ -124,33 +123,7 @@ def scan(
 
 
 @compiled
-def _check_rows(
-    tile: NDArray[np.uint64], want: NDArray[np.uint64], found: NDArray[np.uint64]
-) -> None:
-    """Flags of the rows themselves, and of what is wanted against them."""
-    flags, tails, budgets = found[FLAGS], tile[TAILS], tile[BUDGETS]
-    mantissas, least = tile[MANTISSAS], tile[MIN_FILLS]
-    shifts, nets, markets = tile[SHIFTS], tile[NETS], tile[MARKETS]
-    for k in range(len(want)):
-        tail, mantissa, budget, w = tails[k], mantissas[k], budgets[k], want[k]
-        kind, bits = tail >> LIMIT_KIND_SHIFT, (tail >> EXPONENT_SHIFT) & SHORT
-        odd = U64(mantissa - MANTISSA_LOW > MANTISSA_ROOM)
-        odd |= U64((bits + EXPONENT_OFFSET) & SHORT > EXPONENT_ROOM)
-        odd = odd if kind == LIMITED else U64(mantissa | bits | kind != ZERO)
-        odd |= U64(tail & SHORT == (tail >> RECEIVE_SHIFT) & SHORT)
-        odd |= U64((tail >> KIND_SHIFT) & BYTE != ORDERED)
-        odd |= U64(budget - ONE >= BUDGET_TOP) | U64(least[k] > budget)
-        limit = limit_rate(tail, mantissa, shifts[k], markets[k])
-        some, left = U64(w > ZERO), U64(w < budget)
-        inside = U64(nets[k] > limit)
-        clear = inside & U64(nets[k] - limit > limit >> SLACK_SHIFT)
-        odd |= U64(w > budget) << LAW_1 | (some & U64(nets[k] < limit)) << LAW_2
-        odd |= (some & U64(w < least[k])) << LAW_5 | (some & left) << PARTIAL
-        flags[k] = odd | (left & inside) << IDLE | (left & clear) << CLEAR
-
-
-@compiled
-def _check_amounts(
+def _check(
     tile: NDArray[np.uint64],
     paid: NDArray[np.uint64],
     want: NDArray[np.uint64],
@@ -158,26 +131,42 @@ def _check_amounts(
     fee: NDArray[np.uint64],
     found: NDArray[np.uint64],
 ) -> tuple[np.uint64, np.uint64]:
-    """Flags of what is paid, received and kept; amounts for the sums.
+    """Flags of the rows, of what is wanted, paid, received and kept; amounts for the sums.
 
-    Returns the bits of all amounts, and all flags so far.
+    Returns the bits of all amounts, and all flags.
     """
     flags, gross, net, asked = found[FLAGS], found[GROSS], found[NET], found[ASKED]
-    tails, mantissas, markets = tile[TAILS], tile[MANTISSAS], tile[MARKETS]
-    shifts, grosses, nets, least = tile[SHIFTS], tile[GROSSES], tile[NETS], tile[MIN_FILLS]
-    budgets, bits, flagged = tile[BUDGETS], ZERO, ZERO
-    for k in range(len(paid)):
-        t = paid[k]
-        limit = limit_rate(tails[k], mantissas[k], shifts[k], markets[k])
-        net[k], _ = multiply_shift(t, nets[k], shifts[k])
-        gross[k], beyond = multiply_shift(t, grosses[k], shifts[k])
-        asked[k], _ = multiply_shift(t, limit, shifts[k])
-        wrong = (received[k] ^ net[k]) | (fee[k] ^ (gross[k] - net[k])) | beyond
-        wrong = U64(wrong != ZERO) | U64(gross[k] > BALANCE_TOP)
+    tails, budgets, mantissas = tile[TAILS], tile[BUDGETS], tile[MANTISSAS]
+    least, markets = tile[MIN_FILLS], tile[MARKETS]
+    shifts, grosses, nets = tile[SHIFTS], tile[GROSSES], tile[NETS]
+    bits, flagged = ZERO, ZERO
+    for k in range(len(want)):
+        tail, mantissa, budget, w = tails[k], mantissas[k], budgets[k], want[k]
+        t, shift, rate = paid[k], shifts[k], nets[k]
+        kind, exponent = tail >> LIMIT_KIND_SHIFT, (tail >> EXPONENT_SHIFT) & SHORT
+        odd = U64(mantissa - MANTISSA_LOW > MANTISSA_ROOM)
+        odd |= U64((exponent + EXPONENT_OFFSET) & SHORT > EXPONENT_ROOM)
+        odd = odd if kind == LIMITED else U64(mantissa | exponent | kind != ZERO)
+        odd |= U64(tail & SHORT == (tail >> RECEIVE_SHIFT) & SHORT)
+        odd |= U64((tail >> KIND_SHIFT) & BYTE != ORDERED)
+        odd |= U64(budget - ONE >= BUDGET_TOP) | U64(least[k] > budget)
+        limit = limit_rate(tail, mantissa, shift, markets[k])
+        some, left = U64(w > ZERO), U64(w < budget)
+        inside = U64(rate > limit)
+        clear = inside & U64(rate - limit > limit >> SLACK_SHIFT)
+        odd |= U64(w > budget) << LAW_1 | (some & U64(rate < limit)) << LAW_2
+        odd |= (some & U64(w < least[k])) << LAW_5 | (some & left) << PARTIAL
+        odd |= (left & inside) << IDLE | (left & clear) << CLEAR
+        got, _ = multiply_shift(t, rate, shift)
+        taken, beyond = multiply_shift(t, grosses[k], shift)
+        asked[k], _ = multiply_shift(t, limit, shift)
+        wrong = (received[k] ^ got) | (fee[k] ^ (taken - got)) | beyond
+        wrong = U64(wrong != ZERO) | U64(taken > BALANCE_TOP)
         small = U64(t > ZERO) & U64(t < least[k])
-        flags[k] |= wrong << LAW_3 | small << LAW_5 | U64(t > want[k]) << LAW_1
-        bits |= t | budgets[k] | gross[k]
-        flagged |= flags[k]
+        odd |= wrong << LAW_3 | small << LAW_5 | U64(t > w) << LAW_1
+        net[k], gross[k], flags[k] = got, taken, odd
+        bits |= t | budget | taken
+        flagged |= odd
     return bits, flagged
 
 
