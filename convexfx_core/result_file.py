@@ -19,6 +19,16 @@ from convexfx_core.wide import Spread
 DERIVED_LAW: Final = 19
 
 
+class _Nothing:
+    """A field that is not there; no text of a file can pass for it."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+NOTHING: Final = _Nothing()
+
+
 @dataclass(frozen=True, slots=True)
 class ResultFile:
     """A result file: its tree without ``timing_ms``, and what it claims and reports in it."""
@@ -63,7 +73,7 @@ def differences(
     """Places where two trees differ, as (name, derived, claimed)."""
     if isinstance(derived, dict) and isinstance(claimed, dict):
         for key in sorted(derived.keys() | claimed.keys()):
-            inner = derived.get(key, "nothing"), claimed.get(key, "nothing")
+            inner = derived.get(key, NOTHING), claimed.get(key, NOTHING)
             yield from differences(f"{name}.{key}", *inner)
     elif isinstance(derived, list) and isinstance(claimed, list) and len(derived) == len(claimed):
         for index, inner in enumerate(zip(derived, claimed, strict=True)):

@@ -9,10 +9,13 @@ import numpy as np
 from convexfx_core.case import ClearingCase
 from convexfx_core.clearing.kernels import KernelChoice, Kernels, load
 from convexfx_core.clearing.min_fill import (
-    ROUNDS_MAX,
+    STARTS,
+    Cycling,
     Rejections,
     below_minimum,
     below_minimum_rationed,
+    rejected_at_first,
+    rounds_max,
     unjustified,
 )
 from convexfx_core.clearing.price_rule import COARSE_BITS, check_resolution, settle_overflow
@@ -109,10 +112,28 @@ class _Answer:
 
 
 def _clear(posed: Problem, solver: Solver, name: str) -> Proposal:
+    """Settle the minimum fills, from nobody rejected or, where that cycles, from other beginnings.
+
+    Raises :class:`ClearingRefused` where they do not settle: another solver finds the same prices.
+    """
+    rounds = rounds_max(len(posed.case.orders))
+    for start in range(STARTS):
+        some = rounds // 4 if start else rounds
+        try:
+            return _settled(posed, solver, name, rejected_at_first(posed, start), some)
+        except Cycling as cycle:
+            reason = cycle.reason
+    raise ClearingRefused(
+        ClearingCode.NOT_CONVERGED, "clearing", "minimum fills that settle", reason
+    )
+
+
+def _settled(
+    posed: Problem, solver: Solver, name: str, rejections: Rejections, rounds: int
+) -> Proposal:
     """Solve, reject, reinstate until every rejection is justified and nothing else is needed."""
-    rejections = Rejections(np.zeros(len(posed.case.orders), dtype=np.uint8))
     start: F64 | None = None
-    for _ in range(ROUNDS_MAX):
+    for _ in range(rounds):
         dead = rejections.dead
         problem = replace(posed, demand=posed.demand.without(dead)) if dead.any() else posed
         found = solver(problem.market, problem.demand, start)
@@ -132,7 +153,7 @@ def _clear(posed: Problem, solver: Solver, name: str) -> Proposal:
             check_resolution(problem, *final)
             return _proposal(found, answer, rejections, name)
         rejections.reinstate(back)
-    raise NotConverged(f"minimum fills did not settle in {ROUNDS_MAX} rounds")
+    raise Cycling(f"not in {rounds} rounds")
 
 
 def _refined(problem: Problem, found: Equilibrium) -> _Answer:

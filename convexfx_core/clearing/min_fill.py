@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from convexfx_core.clearing.curves import GOLDEN
 from convexfx_core.clearing.flows import Flows, flows_of
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem, grouped_sum
 from convexfx_core.clearing.ration import Rationed, bounds, rounding_slack
@@ -21,12 +22,30 @@ from convexfx_core.clearing.scp import Equilibrium, NotConverged
 from convexfx_core.proposal import RejectKind
 
 U8: TypeAlias = NDArray[np.uint8]
-ROUNDS_MAX: Final = 400
+ROUNDS_MIN: Final = 400
+"""Rounds that every batch may take; one of many orders gets two for each of its orders."""
+ROUNDS_WORK_MAX: Final = 100_000_000
+"""Orders looked at in all rounds beyond these: a minute."""
 REINSTATED_MAX: Final = 8
+STARTS: Final = 24
+"""Sets of rejections from which the rounds begin before they are given up."""
 SHARED_MAX: Final = 2
 """How often an order comes back because a law, or a fair share, wants it."""
 _TIE: Final = 2.8e-11
 """Just below twice the smallest tolerance of the price rule (2^-36), which the law grants."""
+
+
+class Cycling(NotConverged):
+    """An order that must come back is pushed out again and again."""
+
+
+def rounds_max(count: int) -> int:
+    """Rounds of solve and reject that a batch of ``count`` orders may take.
+
+    A round rejects a level of each pair at least, so that a ladder of all-or-nothing orders needs
+    as many rounds as it has levels.
+    """
+    return max(ROUNDS_MIN, min(2 * count, ROUNDS_WORK_MAX // max(1, count)))
 
 
 @dataclass(slots=True)
@@ -56,6 +75,21 @@ class Rejections:
         """Let an order take part again."""
         self.kind[position] = 0
         self.returned[position] = self.returned.get(position, 0) + 1
+
+
+def rejected_at_first(problem: Problem, start: int) -> Rejections:
+    """Beginning number ``start`` of the rounds: nobody is out, then other parts of all minimum fills.
+
+    The parts are scattered over the canonical order, so that the sequence of the orders is no
+    matter.
+    """
+    kind = np.zeros(len(problem.min_fill), dtype=np.uint8)
+    if start:
+        asking = np.flatnonzero(problem.min_fill)
+        place = np.modf((_rank(problem, asking) + 1.0) * GOLDEN * start)[0]
+        part = np.modf(GOLDEN * start)[0]
+        kind[asking[place < part]] = RejectKind.MIN_FILL
+    return Rejections(kind)
 
 
 def below_minimum(problem: Problem, found: Equilibrium) -> I64:
@@ -102,8 +136,8 @@ def unjustified(
     """The rejected order to let in again, or None if all are justified.
 
     First those whose rejection no law allows, the least justified one first; then those that a
-    fair share at these prices would serve. Raises :class:`NotConverged` if an order that must come
-    back was pushed out :data:`REINSTATED_MAX` times.
+    fair share at these prices would serve. Raises :class:`Cycling` if an order that must come back
+    was pushed out :data:`REINSTATED_MAX` times.
     """
     out = np.flatnonzero(rejections.dead)
     if not len(out):
@@ -121,7 +155,7 @@ def unjustified(
         if again.any():
             return int(out[np.lexsort((rank, -surplus, ~again))[0]])
     if (excess > 0.0).any():
-        raise NotConverged(f"a minimum fill stays out without need {REINSTATED_MAX} times")
+        raise Cycling(f"a minimum fill stays out without need {REINSTATED_MAX} times")
     return None
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from convexfx_core.case import ClearingCase
 from convexfx_core.clearing import propose
-from convexfx_core.clearing.min_fill import Rejections
+from convexfx_core.clearing.min_fill import Rejections, rounds_max
 from convexfx_core.clearing.scp import NotConverged
 from convexfx_core.errors import ClearingRefused
 from convexfx_core.proposal import RejectKind
@@ -100,10 +100,24 @@ def test_rejections_remember_who_came_back() -> None:
 
 
 def test_a_policy_that_does_not_settle_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convexfx_core.clearing.ladder.ROUNDS_MAX", 1)
-    with pytest.raises(ClearingRefused, match="did not settle in 1 rounds"):
+    monkeypatch.setattr("convexfx_core.clearing.ladder.rounds_max", lambda count: count)
+    with pytest.raises(ClearingRefused, match="minimum fills that settle, found not in"):
         propose(buyers([3.0], [10.0], [0.7]), kernels="numpy")
     assert issubclass(NotConverged, Exception)
+
+
+def test_rounds_grow_with_the_orders_and_end() -> None:
+    assert [rounds_max(k) for k in (0, 200, 201)] == [400, 400, 402]
+    assert rounds_max(10_000) == 10_000
+    assert rounds_max(10**6) == 400
+
+
+def test_a_long_ladder_of_small_all_or_nothing_orders_stops_nobody() -> None:
+    """Each order below the price is rejected in a round of its own: 450 orders, 450 rounds."""
+    limits = [3.0 - 1e-8 * k for k in range(450)]
+    case = buyers(limits, [0.02] * 450, [1.0] * 450)
+    proposal = propose(case, kernels="numpy")
+    assert not check(case, proposal).violations
 
 
 @pytest.mark.parametrize("seed", range(30))
