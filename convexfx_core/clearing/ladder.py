@@ -22,6 +22,7 @@ from convexfx_core.clearing.price_rule import COARSE_BITS, check_resolution, set
 from convexfx_core.clearing.problem import F64, U64, Demand, Market, Problem, pose
 from convexfx_core.clearing.qp import BACKENDS, solve_by_qp
 from convexfx_core.clearing.ration import Rationed, ration
+from convexfx_core.clearing.ration_moves import rationed_at_moved_prices
 from convexfx_core.clearing.refinement import STEPS_MAX, refined
 from convexfx_core.clearing.rounding import (
     Rates,
@@ -181,7 +182,18 @@ def _integers(problem: Problem, found: Equilibrium) -> _Answer:
     rates = rates_of(case, prices, used)
     demanded = round_fills(problem, found, prices, rates)
     overflow = settle_overflow(problem, prices, rates, demanded, overflow)
-    return _Answer(prices, overflow, rates, demanded, ration(problem, prices, rates, demanded))
+    try:
+        rationed = ration(problem, prices, rates, demanded)
+    except ClearingRefused:
+        moved = rationed_at_moved_prices(problem, prices, rates, demanded)
+        if (
+            moved is None
+            or (round_fills(problem, found, moved.prices, moved.rates) != demanded).any()
+        ):
+            raise
+        prices, rates, rationed = moved.prices, moved.rates, moved.rationed
+        overflow = settle_overflow(problem, prices, rates, demanded, overflow)
+    return _Answer(prices, overflow, rates, demanded, rationed)
 
 
 def _proposal(found: Equilibrium, answer: _Answer, rejections: Rejections, name: str) -> Proposal:

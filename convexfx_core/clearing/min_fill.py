@@ -78,7 +78,7 @@ class Rejections:
 
 
 def rejected_at_first(problem: Problem, start: int) -> Rejections:
-    """Beginning number ``start`` of the rounds: nobody is out, then other parts of all minimum fills.
+    """Beginning number ``start`` of the rounds: nobody is out, then parts of all with a minimum.
 
     The parts are scattered over the canonical order, so that the sequence of the orders is no
     matter.

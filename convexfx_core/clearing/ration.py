@@ -67,6 +67,8 @@ def _no_cut(box: Box, held: tuple[int, ...]) -> ClearingRefused:
     asset = min(traded, key=lambda k: (box.high[k] - box.low[k]) / box.slack[k])
     width, slack = box.high[asset] - box.low[asset], box.slack[asset]
     found = f"asset {asset}: {width} units wide, and its fills round to {slack}"
+    if width > 2 * slack:
+        found = "no whole steps of omega (2^-40) and of prices that meet all of them at once"
     if all(box.high[k] - held[k] < box.slack[k] for k in traded):
         found = "no traded asset with room to rise"
     elif all(held[k] - box.low[k] < box.slack[k] for k in traded):
@@ -95,6 +97,12 @@ def _surely_inside(problem: Problem, rates: Rates, demanded: U64) -> bool:
     low, high = (np.array(side, dtype=np.float64) - held for side in low_high)
     change = into - out
     return bool(((change - margin >= low) & (change + margin <= high)).all())
+
+
+def box_of(problem: Problem, rates: Rates, demanded: U64) -> Box:
+    """Bounds and slacks of the inventories for these demanded fills."""
+    wanted = flows_of(problem.market.n, problem.demand.pair, demanded, rates.gross, rates.shift)
+    return _box(problem, rates, demanded, wanted)
 
 
 def _box(problem: Problem, rates: Rates, demanded: U64, wanted: Flows) -> Box:

@@ -131,12 +131,12 @@ def _newton(
 
 def _near_aimed(cutter: Cutter, dual: Dual, box: Box, omega: list[int]) -> list[int] | None:
     """Omega by single steps from the best of those that aim inside the slacks, or None."""
-    tried = [_aimed(dual, box, omega, part) for part in PARTS]
-    misplaced = [_misplaced(cutter, box, aimed) for aimed in tried]
-    return _stepped(cutter, box, tried[int(np.argmin(misplaced))])
+    tried = [aimed(dual, box, omega, part) for part in PARTS]
+    apart = [misplaced(cutter, box, near) for near in tried]
+    return _stepped(cutter, box, tried[int(np.argmin(apart))])
 
 
-def _aimed(dual: Dual, box: Box, omega: list[int], part: float) -> list[int]:
+def aimed(dual: Dual, box: Box, omega: list[int], part: float) -> list[int]:
     """Whole omega nearest to the real one whose inventories lie at ``part`` of their slacks."""
     now = np.array(omega, dtype=np.float64) / ONE
     side = np.sign(now)
@@ -187,9 +187,9 @@ def _inward(box: Box, k: int, side: int, held: int) -> bool:
 
 def _stepped(cutter: Cutter, box: Box, omega: list[int]) -> list[int] | None:
     """Omega after single steps, each the one that leaves the inventories least misplaced."""
-    worst = _misplaced(cutter, box, omega)
+    worst = misplaced(cutter, box, omega)
     while worst > 0.0:
-        tried = [(_misplaced(cutter, box, step), step) for step in _neighbours(omega)]
+        tried = [(misplaced(cutter, box, step), step) for step in _neighbours(omega)]
         least, step = min(tried)
         if least >= worst:
             return None
@@ -204,7 +204,7 @@ def _neighbours(omega: list[int]) -> Iterable[list[int]]:
             yield [*omega[:k], w - by, *omega[k + 1 :]]
 
 
-def _misplaced(cutter: Cutter, box: Box, omega: list[int]) -> float:
+def misplaced(cutter: Cutter, box: Box, omega: list[int]) -> float:
     """How far the inventories are from where the laws want them, in their slacks."""
     total = 0.0
     rows = zip(box.low, box.high, box.slack, omega, cutter.after(omega), strict=True)

@@ -121,6 +121,17 @@ def _(tree):
     tree["rate_shift"]["USD/EUR"] += 1
 
 
+for _section in ("deviation_bps", "rate_shift", "fees_accrued", "objective", "certificate"):
+    edit(f"a field beside {_section} that says nothing", "plain", 19)(
+        lambda t, s=_section: t[s].update(XXX="nothing")
+    )
+edit("a limit that fills what is filled", "plain", 19)(
+    lambda t: next(f for f in t["fills"] if f["status"] == "filled").update(
+        limit_that_fills="nothing"
+    )
+)
+
+
 @edit("rate shift as a text", "plain", 19)
 def _(tree):
     tree["rate_shift"]["USD/EUR"] = str(tree["rate_shift"]["USD/EUR"])

@@ -42,7 +42,7 @@ def test_a_hard_batch_is_certified_whatever_the_sequence_of_its_orders(path: Pat
 
 
 def test_there_are_hard_batches() -> None:
-    assert len(BATCHES) >= 10
+    assert len(BATCHES) >= 20
 
 
 def test_values_out_of_range_are_not_called_coarse_units() -> None:
