@@ -26,9 +26,10 @@ from convexfx_core.units import LIMIT_SLACK_SHIFT
 
 MOVE_MAX: Final = 600
 """Steps of the price grid (2^-46) that a price may move; the tolerance of its rule is 2^10."""
-TRIES_MAX: Final = 200
-TRIES_WORK_MAX: Final = 2_000_000
-"""Orders looked at before the search is given up: some seconds."""
+MARKETS_MAX: Final = 4_000
+"""Markets at other prices that are looked at."""
+WORK_MAX: Final = 40_000_000
+"""Orders looked at in all of them: some ten seconds."""
 AIMS: Final = 3
 """Steps of prices that follow each other for one omega."""
 NEAR_PARTS: Final = (0.003, 0.3)
@@ -56,9 +57,11 @@ class _Search:
         self.volume = np.array(grouped_total(pair, demanded, n * n), dtype=np.float64)
         self.value = problem.market.unit_value / problem.quantum
         self.first: list[int] = []
+        self.left = min(MARKETS_MAX, WORK_MAX // max(1, len(demanded)))
 
     def cutter(self, steps: I64) -> Cutter:
         """The market at prices that took ``steps`` (n) of their grids."""
+        self.left -= 1
         grids = zip(self.prices, steps.tolist(), strict=True)
         prices = tuple(p + (s << max(0, p.bit_length() - PRICE_BITS)) for p, s in grids)
         rates = rates_of(self.problem.case, prices, self.used)
@@ -124,7 +127,7 @@ def rationed_at_moved_prices(
     if not room.any():
         return None
     search, noise = _Search(problem, prices, demanded, room), np.random.default_rng(0)
-    for _ in range(min(TRIES_MAX, TRIES_WORK_MAX // max(1, len(demanded)))):
+    while search.left > 0:
         steps = noise.integers(-room, room + 1)
         for part in NEAR_PARTS:
             if (found := search.near(steps, part)) is not None:
