@@ -26,6 +26,8 @@ from convexfx_core.clearing.ration_moves import rationed_at_moved_prices
 from convexfx_core.clearing.refinement import STEPS_MAX, refined
 from convexfx_core.clearing.rounding import (
     Rates,
+    fit_short_prices,
+    paid_at_its_limit,
     rates_of,
     round_fills,
     round_overflow,
@@ -177,7 +179,8 @@ def _refined(problem: Problem, found: Equilibrium) -> _Answer:
 def _integers(problem: Problem, found: Equilibrium) -> _Answer:
     case = problem.case
     overflow = round_overflow(case, found.overflow)
-    prices = round_prices(case, found.u, overflow)
+    prices = round_prices(case, found.u, overflow, paid_at_its_limit(found))
+    prices = fit_short_prices(problem, found, prices, overflow)
     used = np.flatnonzero(np.bincount(problem.demand.pair, minlength=problem.market.n**2))
     rates = rates_of(case, prices, used)
     demanded = round_fills(problem, found, prices, rates)

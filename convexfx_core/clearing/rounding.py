@@ -21,7 +21,11 @@ from convexfx_core.units import (
     LIMIT_UNREACHABLE,
     MILLION_EXPONENT,
     ceil_div,
+    gross_rate,
+    limit_rate,
+    net_rate,
     partial_fill_shift,
+    rate_shift,
 )
 
 PRICE_BITS: Final = 46
@@ -58,12 +62,20 @@ def on_grid(price: int) -> int:
     return ((price + (1 << (drop - 1))) >> drop) << drop
 
 
-def round_price(u_bps: float, overflow: int, pbar: int, plo: int, phi: int) -> int:
-    """Integer price of an asset at a deviation, inside [plo, phi]; at the edge with overflow."""
+def round_price(
+    u_bps: float, overflow: int, pbar: int, plo: int, phi: int, up: bool = False
+) -> int:
+    """Integer price of an asset at a deviation, inside [plo, phi]; at the edge with overflow.
+
+    A price of fewer bits than the grid is rounded up or down, as a limit wants that stands at it.
+    """
     if overflow:
         return phi if overflow < 0 else plo
     factor = int(math.ldexp(math.expm1(u_bps * BPS), _EXP_SHIFT))
-    return min(max(on_grid(pbar + ((pbar * factor) >> _EXP_SHIFT)), plo), phi)
+    price = pbar + ((pbar * factor) >> _EXP_SHIFT)
+    if up and price.bit_length() <= PRICE_BITS:
+        price = pbar - ((-pbar * factor) >> _EXP_SHIFT)
+    return min(max(on_grid(price), plo), phi)
 
 
 def round_overflow(case: ClearingCase, overflow: F64) -> tuple[int, ...]:
@@ -72,11 +84,83 @@ def round_overflow(case: ClearingCase, overflow: F64) -> tuple[int, ...]:
     return tuple(round(value * million) for value in overflow.tolist())
 
 
-def round_prices(case: ClearingCase, u: F64, overflow: tuple[int, ...]) -> tuple[int, ...]:
-    """All n prices; the numeraire's is its reference."""
-    r = case.reference
-    moved = list(zip(u.tolist(), overflow, r.pbar, r.plo, r.phi, strict=True))[1:]
+def round_prices(
+    case: ClearingCase, u: F64, overflow: tuple[int, ...], up: Mask | None = None
+) -> tuple[int, ...]:
+    """All n prices; the numeraire's is its reference. ``up`` bool[n]: see :func:`round_price`."""
+    r, ups = case.reference, [False] * len(u) if up is None else up.tolist()
+    moved = list(zip(u.tolist(), overflow, r.pbar, r.plo, r.phi, ups, strict=True))[1:]
     return r.pbar[:1] + tuple(round_price(*row) for row in moved)
+
+
+def paid_at_its_limit(found: Equilibrium) -> Mask:
+    """Assets (n) that a partly filled level pays: a price rounded up keeps its limit."""
+    n = len(found.u)
+    up = np.zeros(n, dtype=np.bool_)
+    up[np.flatnonzero(np.isfinite(found.marginal)) // n] = True
+    return up
+
+
+def fit_short_prices(
+    problem: Problem, found: Equilibrium, prices: tuple[int, ...], overflow: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Prices at which partly filled levels keep their limits although a price has few bits.
+
+    One unit of a short price is more than the slack of a limit: the longer price of the pair makes
+    up for it, each once, to the nearest one that the limit accepts.
+    """
+    case, out, moved = problem.case, list(prices), set[int]()
+    partial = found.partial(problem.demand)
+    for pair in np.unique(problem.demand.pair[partial]).tolist():
+        i, j = divmod(pair, case.params.n)
+        longer = i if out[i].bit_length() >= out[j].bit_length() else j
+        if min(out[i].bit_length(), out[j].bit_length()) > PRICE_BITS or longer in moved | {0}:
+            continue
+        least = _least_rate(case, partial[problem.demand.pair[partial] == pair], i, j)
+        if least and not overflow[longer] and not _at_its_limit(case, out, i, j, least):
+            out[longer] = _nearest_accepted(case, out, (i, j), longer, least)
+            moved.add(longer)
+    return tuple(out)
+
+
+def _least_rate(case: ClearingCase, level: I64, i: int, j: int) -> int:
+    """The greatest of the least net rates that the limits of a level accept; 0 of market orders."""
+    shift = rate_shift(case.reference.pbar[i], case.reference.pbar[j])
+    rows = case.orders[level]
+    limits = set(zip(rows["limit_m"].tolist(), rows["limit_e"].tolist(), strict=True))
+    return max(limit_rate(m, e, shift) if m else 0 for m, e in limits)
+
+
+def _net_rate(case: ClearingCase, prices: list[int], i: int, j: int) -> int:
+    shift = rate_shift(case.reference.pbar[i], case.reference.pbar[j])
+    return net_rate(gross_rate(prices[i], prices[j], shift), case.params.fee_ppm[i][j])
+
+
+def _at_its_limit(case: ClearingCase, prices: list[int], i: int, j: int, least: int) -> bool:
+    return least <= _net_rate(case, prices, i, j) <= least + (least >> LIMIT_SLACK_SHIFT)
+
+
+def _nearest_accepted(
+    case: ClearingCase, prices: list[int], pair: tuple[int, int], longer: int, least: int
+) -> int:
+    """The lowest price of the asset paid, or the highest of the one received, that accepts a net
+    rate of ``least``; on the grid, inside the band."""
+    (i, j), out = pair, list(prices)
+
+    def accepts(price: int) -> bool:
+        out[longer] = price
+        return _net_rate(case, out, i, j) >= least
+
+    low, high = case.reference.plo[longer], case.reference.phi[longer]
+    refused, accepted = (low, high) if longer == i else (high, low)
+    if accepts(refused):
+        return refused
+    while abs(accepted - refused) > 1:
+        middle = (accepted + refused) // 2
+        refused, accepted = (refused, middle) if accepts(middle) else (middle, accepted)
+    drop = max(0, accepted.bit_length() - PRICE_BITS)
+    price = -(-accepted >> drop) << drop if longer == i else accepted >> drop << drop
+    return min(max(price, low), high)
 
 
 def rates_of(case: ClearingCase, prices: tuple[int, ...], pairs: I64) -> Rates:

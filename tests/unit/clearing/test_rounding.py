@@ -136,3 +136,10 @@ def test_canonical_order_is_owner_then_nonce() -> None:
     key = [(tuple(int(w) for w in o["owner"]), int(o["nonce"])) for o in case.orders]
     ordered = canonical_order(case, np.arange(50))
     assert [key[k] for k in ordered] == sorted(key)
+
+
+def test_a_short_price_is_rounded_as_its_limit_wants() -> None:
+    given = {"u_bps": 1.0, "overflow": 0, "pbar": 10_003, "plo": 9_000, "phi": 11_000}
+    assert round_price(up=False, **given) == 10_004
+    assert round_price(up=True, **given) == 10_005
+    assert round_price(up=True, **given | {"u_bps": 0.0}) == 10_003
