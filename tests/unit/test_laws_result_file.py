@@ -10,7 +10,7 @@ import pytest
 from convexfx_core.errors import CodecError, LawViolated
 from convexfx_core.json_fields import Fields, atoms_of, decimal_of, whole_of
 from convexfx_core.result_document import RESULT_FIELDS, refusal_document
-from convexfx_core.result_file import differences, verify_result
+from convexfx_core.result_file import NOTHING, differences, verify_result
 from convexfx_core.result_text import (
     amount_text,
     bps_text,
@@ -143,8 +143,8 @@ def test_differences_name_their_place() -> None:
     assert list(differences("x", {"a": [1, {"b": "2"}]}, {"a": [1, {"b": "2"}]})) == []
     assert list(differences("x", {"a": [1, 2]}, {"a": [1, 3]})) == [("x.a[1]", 2, 3)]
     assert list(differences("x", {"a": 1}, {"b": 1})) == [
-        ("x.a", 1, "nothing"),
-        ("x.b", "nothing", 1),
+        ("x.a", 1, NOTHING),
+        ("x.b", NOTHING, 1),
     ]
     assert list(differences("x", [1], [1, 1])) == [("x", [1], [1, 1])]
     assert list(differences("x", 1, True)) == [("x", 1, True)]
