@@ -26,9 +26,9 @@ ROUNDS_MIN: Final = 400
 """Rounds that every batch may take; one of many orders gets two for each of its orders."""
 ROUNDS_WORK_MAX: Final = 100_000_000
 """Orders looked at in all rounds beyond these: a minute."""
-REINSTATED_MAX: Final = 8
 STARTS: Final = 24
 """Sets of rejections from which the rounds begin before they are given up."""
+REINSTATED_MAX: Final = 8
 SHARED_MAX: Final = 2
 """How often an order comes back because a law, or a fair share, wants it."""
 _TIE: Final = 2.8e-11

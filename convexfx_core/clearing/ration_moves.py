@@ -11,16 +11,11 @@ from typing import Final
 
 import numpy as np
 
-from convexfx_core.clearing.flows import flows_of, grouped_total
+from convexfx_core.clearing.flows import grouped_total
 from convexfx_core.clearing.problem import F64, I64, U64, Problem
 from convexfx_core.clearing.ration import Rationed, bounds, box_of
 from convexfx_core.clearing.ration_dual import Box, Dual
-from convexfx_core.clearing.ration_settle import (
-    ONE,
-    Cutter,
-    aimed,
-    misplaced,
-)
+from convexfx_core.clearing.ration_settle import ONE, Cutter, aimed, misplaced
 from convexfx_core.clearing.rounding import PRICE_BITS, Rates, least_rates, rates_of
 from convexfx_core.units import LIMIT_SLACK_SHIFT
 
@@ -90,10 +85,7 @@ class _Search:
 
     def above(self, cutter: Cutter, cut: I64, omega: list[int]) -> F64:
         """How far each inventory (n) is inside its bound after ``cut``, base units."""
-        rates, n = cutter.rates, self.problem.market.n
-        flows = flows_of(n, self.problem.demand.pair, cutter.paid(cut), rates.gross, rates.shift)
-        low, high = bounds(self.problem)
-        rows = zip(omega, flows.after(self.problem.case), low, high, strict=True)
+        rows = zip(omega, cutter.after_cut(cut), *bounds(self.problem), strict=True)
         return np.array([float(high - q if w < 0 else q - low) for w, q, low, high in rows])
 
     def slope(self, cutter: Cutter, omega: list[int], steps: I64) -> F64:

@@ -74,9 +74,13 @@ class Cutter:
         if not self.left:
             raise _TooLong
         self.left -= 1
-        n, pair = self.problem.market.n, self.problem.demand.pair
-        paid = self.paid(self.cut(omega))
-        return flows_of(n, pair, paid, self.rates.gross, self.rates.shift).after(self.problem.case)
+        return self.after_cut(self.cut(omega))
+
+    def after_cut(self, cut: I64) -> list[int]:
+        """Inventories after the cut h i64[n*n], base units."""
+        n, pair, rates = self.problem.market.n, self.problem.demand.pair, self.rates
+        flows = flows_of(n, pair, self.paid(cut), rates.gross, rates.shift)
+        return flows.after(self.problem.case)
 
 
 def settle(cutter: Cutter, dual: Dual, box: Box, omega: list[int]) -> list[int] | None:

@@ -15,15 +15,13 @@ import numpy as np
 from convexfx_core.case import ClearingCase
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem
 from convexfx_core.clearing.scp import EDGE_BPS, Equilibrium
-from convexfx_core.rates import every_rate
+from convexfx_core.rates import every_rate, pair_rate
 from convexfx_core.units import (
     LIMIT_SLACK_SHIFT,
     LIMIT_UNREACHABLE,
     MILLION_EXPONENT,
     ceil_div,
-    gross_rate,
     limit_rate,
-    net_rate,
     partial_fill_shift,
     rate_shift,
 )
@@ -131,13 +129,9 @@ def _least_rate(case: ClearingCase, level: I64, i: int, j: int) -> int:
     return max(limit_rate(m, e, shift) if m else 0 for m, e in limits)
 
 
-def _net_rate(case: ClearingCase, prices: list[int], i: int, j: int) -> int:
-    shift = rate_shift(case.reference.pbar[i], case.reference.pbar[j])
-    return net_rate(gross_rate(prices[i], prices[j], shift), case.params.fee_ppm[i][j])
-
-
 def _at_its_limit(case: ClearingCase, prices: list[int], i: int, j: int, least: int) -> bool:
-    return least <= _net_rate(case, prices, i, j) <= least + (least >> LIMIT_SLACK_SHIFT)
+    net = pair_rate(case, tuple(prices), i, j).net
+    return least <= net <= least + (least >> LIMIT_SLACK_SHIFT)
 
 
 def _nearest_accepted(
@@ -149,7 +143,7 @@ def _nearest_accepted(
 
     def accepts(price: int) -> bool:
         out[longer] = price
-        return _net_rate(case, out, i, j) >= least
+        return pair_rate(case, tuple(out), i, j).net >= least
 
     low, high = case.reference.plo[longer], case.reference.phi[longer]
     refused, accepted = (low, high) if longer == i else (high, low)
