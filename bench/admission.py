@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from convexfx_core.book import admit
-from convexfx_core.carry import SeenSet, carry_over, seen_after
-from convexfx_core.order_row import KIND_ORDER, ORDER_DTYPE
-from convexfx_core.schema import read_orders, read_state, write_orders, write_state
-from convexfx_core.sealed_orders import SealedOrders
-from convexfx_core.state import Opening, VaultTable
+from convexfx_core.admission.book import admit
+from convexfx_core.admission.carry import SeenSet, carry_over, seen_after
+from convexfx_core.ledger.vaults import Opening, VaultTable
+from convexfx_core.orders.row import KIND_ORDER, ORDER_DTYPE
+from convexfx_core.orders.sealed import SealedOrders
+from convexfx_core.records.tables import read_orders, read_state, write_orders, write_state
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.unit.core_b_cases import EPOCH, opening_of
+from tests.support.epoch_cases import EPOCH, opening_of
 
 ORDERS_A_VAULT = 4
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

@@ -73,7 +73,7 @@ def measure(
     from convexfx_core.clearing.kernels import load
     from convexfx_core.clearing.problem import pose
     from convexfx_core.clearing.scp import solve
-    from tests.property.clearing_cases import Shape, case_of
+    from tests.support.clearing_cases import Shape, case_of
 
     chosen = load("numba" if kernels == "numba" else "numpy")
     case = case_of(Shape(assets=assets, orders=orders, gross=GROSS_MILLIONS), seed)
@@ -104,11 +104,11 @@ def measure(
 
 def integer_times(case: Any, kernels: str) -> dict[str, float]:
     """Times of everything that has integers at both ends, with no code but that of ``kernels``."""
+    from convexfx_core.arithmetic.columns import Spread
+    from convexfx_core.clear_files.verify import claims_of
     from convexfx_core.clearing import propose
     from convexfx_core.laws import check_clearing
-    from convexfx_core.result_file import claims_of
-    from convexfx_core.settlement import settle
-    from convexfx_core.wide import Spread
+    from convexfx_core.settlement.settle import settle
 
     path = "compiled" if kernels == "numba" else "columnar"
 

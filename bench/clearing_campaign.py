@@ -24,7 +24,7 @@ from unittest import mock
 
 import numpy as np
 
-from convexfx_core.case import ClearingCase
+from convexfx_core.clear_files.verify import claims_of, verify_result
 from convexfx_core.clearing import propose
 from convexfx_core.clearing.kernels import load
 from convexfx_core.clearing.problem import pose
@@ -32,15 +32,15 @@ from convexfx_core.clearing.qp import Backend, solve_subproblem
 from convexfx_core.clearing.scp import NotConverged, solve
 from convexfx_core.errors import ClearingCode, ClearingRefused, LawViolated
 from convexfx_core.laws import check_clearing
-from convexfx_core.laws.path import Path
-from convexfx_core.proposal import Proposal
-from convexfx_core.result_file import claims_of, verify_result
-from convexfx_core.settlement import settle
+from convexfx_core.laws.engine import Path
+from convexfx_core.settlement.clearing_input import ClearingCase
+from convexfx_core.settlement.proposal import Proposal
+from convexfx_core.settlement.settle import settle
 from tests.attack import test_laws_fuzz as mutations
 from tests.attack.laws_batches import cleared, result_bytes
 from tests.differential.clearing.test_solvers import per_order
-from tests.property.clearing_cases import Shape, case_of
-from tests.property.clearing_oracle import check
+from tests.support.clearing_cases import Shape, case_of
+from tests.support.clearing_oracle import check
 
 NUMPY: Final = load("numpy")
 GENERIC: Final[tuple[tuple[Backend, float], ...]] = (

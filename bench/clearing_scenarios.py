@@ -14,13 +14,13 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.case import LIMIT_LIMIT, ORDER_DTYPE, ClearingCase
 from convexfx_core.clearing import propose
-from convexfx_core.orders import limit_from_ratio
-from convexfx_core.params import Params, flat_fee, params_from_matrices
-from convexfx_core.proposal import Proposal
-from convexfx_core.reference import Reference, reference_from_prices
-from convexfx_core.settlement import settle
+from convexfx_core.market.params import Params, flat_fee, params_from_matrices
+from convexfx_core.market.reference import Reference, reference_from_prices
+from convexfx_core.orders.signed import limit_from_ratio
+from convexfx_core.settlement.clearing_input import LIMIT_LIMIT, ORDER_DTYPE, ClearingCase
+from convexfx_core.settlement.proposal import Proposal
+from convexfx_core.settlement.settle import settle
 from convexfx_core.units import log_ratio
 
 ASSETS = ("USD", "EUR", "JPY", "GBP", "CHF", "AUD")

@@ -2,7 +2,7 @@
 
 ``python bench/guest_cycles.py [--save] [orders ...]``. A cycle is one RISC-V instruction, so the
 figures are exact and the same on every machine that makes the same witness. ``--save`` writes
-``bench/results/guest_cycles.json``, which ``tests/unit/test_guest_cycles.py`` holds the guest to.
+``bench/results/guest_cycles.json``; ``test_guest_cycles.py`` holds the guest to it.
 
 Totals are those of the committed ELF. Parts come from builds of the guest that hash nothing, and
 stop where a part ends (``sp1_worker/guest/src/measured.rs``): decode is L0, laws L1 to L12 and L17,

@@ -5,10 +5,11 @@ from hashlib import sha256
 import numpy as np
 
 from convexfx_core.clearing import propose
-from convexfx_core.row_order import canonical_order
-from convexfx_core.state import Opening, PoolState
+from convexfx_core.encoding.key_columns import canonical_order
+from convexfx_core.ledger.vaults import Opening, PoolState
 from convexfx_core.transition import clearing_case
-from tests.laws_b_epochs import (
+from tests.support.clearing_cases import Shape, case_of
+from tests.support.witnesses.epochs import (
     EPOCH,
     NETWORK_ID,
     POOL_NONCE,
@@ -20,7 +21,6 @@ from tests.laws_b_epochs import (
     registry_of,
     vaults_for,
 )
-from tests.property.clearing_cases import Shape, case_of
 
 ASSETS, GROSS_MILLION, SPARE = 6, 200.0, 7
 

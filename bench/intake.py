@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from nacl.signing import SigningKey
 
-from convexfx_core.assets import Asset, Registry
-from convexfx_core.canonical import network_id
+from convexfx_core.encoding.canonical import network_id
 from convexfx_core.identity import Address, hash_rows, owner_id, verify_rows
-from convexfx_core.order_columns import byte_rows, decode_payloads
-from convexfx_core.orders import Domain, UnsignedOrder, order_payload, order_terms
-from convexfx_core.payload import DebitAllowance
+from convexfx_core.market.assets import Asset, Registry
+from convexfx_core.orders.payload import DebitAllowance
+from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload, order_terms
+from convexfx_core.orders.signed_columns import byte_rows, decode_payloads
 from convexfx_core.wire import (
     json_bundle,
     parquet_bundle,

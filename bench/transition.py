@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from convexfx_core.laws import check
-from convexfx_core.submission import payout_payloads, verifiables_with_diffs
-from tests.laws_b_epochs import epoch_of
-from tests.property.clearing_cases import Shape
+from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs
+from tests.support.clearing_cases import Shape
+from tests.support.witnesses.epochs import epoch_of
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 ARRAY_ORDERS_MAX = 100_000

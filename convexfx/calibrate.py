@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Final
 
 from convexfx_core.errors import ConfigurationCode, ConfigurationError, ConvexFxError
-from convexfx_core.parameter_file import ParameterFile
-from convexfx_core.params import flat_fee
+from convexfx_core.market.parameter_file import ParameterFile
+from convexfx_core.market.params import flat_fee
 from tasks.adapters.ecb import CURRENCIES, EcbDay, ecb_history
 
 RISK_PRICE: Final = Decimal("1.2")

@@ -6,15 +6,15 @@ from typing import Final
 
 from convexfx.wallet.signing import Wallet
 from convexfx_core import execute
-from convexfx_core.assets import registry_of
-from convexfx_core.canonical import network_id
+from convexfx_core.encoding.canonical import network_id
 from convexfx_core.errors import ExecutionCode, ExecutionError
 from convexfx_core.execution import ExecutionState
 from convexfx_core.identity import Address, owner_id
-from convexfx_core.orders import Domain
-from convexfx_core.parameter_file import DEMO, packaged
-from convexfx_core.reference import reference_from_quotes
-from convexfx_core.state import Opening, PoolState, VaultTable
+from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
+from convexfx_core.market.assets import registry_of
+from convexfx_core.market.parameter_file import DEMO, packaged
+from convexfx_core.market.reference import reference_from_quotes
+from convexfx_core.orders.signed import Domain
 from tasks.adapters.keys import Ed25519Signer
 
 SHARD: Final = 1

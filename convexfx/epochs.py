@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from convexfx_core.errors import CommitConflict
-from convexfx_core.receipts import read_receipts
+from convexfx_core.records.receipts import read_receipts
 from tasks.chain import manifest_of, outcome_of, read_head
 from tasks.objects import epoch_key, params_key, state_key
 from tasks.ports import Store

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import (
     CommitConflict,
     ConfigurationCode,
@@ -17,8 +18,7 @@ from convexfx_core.errors import (
     ProofError,
     PublicValueMismatch,
 )
-from convexfx_core.hashing import network_id
-from convexfx_core.public_values import DOMAIN_TAG, PUBLIC_VALUES_BYTES, PublicValues
+from convexfx_core.witness.public_values import DOMAIN_TAG, PUBLIC_VALUES_BYTES, PublicValues
 from tasks.adapters.laws_host import PROOF_KINDS, verify_with
 from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import SIGNED_MODES

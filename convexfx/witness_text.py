@@ -9,15 +9,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.assets import Registry
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
 from convexfx_core.laws.l00_decode import decode
-from convexfx_core.order_row import KIND_CANCEL, LIMIT_LIMIT, NO_ASSET
-from convexfx_core.public_values import PublicValues
-from convexfx_core.schema import DIFF_KINDS
-from convexfx_core.state import PoolState
-from convexfx_core.witness import DIFF_ALLOWANCE, SECTION_NAMES, Witness
+from convexfx_core.ledger.vaults import PoolState
+from convexfx_core.market.assets import Registry
+from convexfx_core.orders.row import KIND_CANCEL, LIMIT_LIMIT, NO_ASSET
+from convexfx_core.records.tables import DIFF_KINDS
+from convexfx_core.witness.layout import DIFF_ALLOWANCE, SECTION_NAMES, Witness
+from convexfx_core.witness.public_values import PublicValues
 from tasks.objects import epoch_key
 from tasks.ports import Json, Store
 

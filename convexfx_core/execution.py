@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from convexfx_core.book import Batch, admit
+from convexfx_core.admission.book import Batch, admit
 from convexfx_core.clearing import propose
 from convexfx_core.errors import ExecutionCode, ExecutionError, ParkCode, RejectCode, RejectedOrder
 from convexfx_core.identity import Address
-from convexfx_core.order_columns import OrderColumns
-from convexfx_core.orders import Domain, SignedOrder
-from convexfx_core.sealed_orders import SealedOrders
-from convexfx_core.state import Opening
-from convexfx_core.submission import payout_payloads, verifiables_with_diffs
+from convexfx_core.ledger.vaults import Opening
+from convexfx_core.orders.sealed import SealedOrders
+from convexfx_core.orders.signed import Domain, SignedOrder
+from convexfx_core.orders.signed_columns import OrderColumns
+from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs
 from convexfx_core.transition import apply_epoch, clearing_case
-from convexfx_core.wire_orders import parse_items
-from convexfx_core.wire_vaults import VERIFIABLES_WITH_DIFFS, VerifiableWithDiffs
+from convexfx_core.wire.orders import parse_items
+from convexfx_core.wire.vaults import VERIFIABLES_WITH_DIFFS, VerifiableWithDiffs
 
 _CODES = {
     RejectCode.ASSET_UNKNOWN: ExecutionCode.ASSET_UNKNOWN,

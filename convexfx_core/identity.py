@@ -16,7 +16,7 @@ from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 from numpy.typing import NDArray
 
-from convexfx_core.canonical import Reader, Writer
+from convexfx_core.encoding.canonical import Reader, Writer
 from convexfx_core.errors import CodecError
 
 OwnerId = NewType("OwnerId", bytes)

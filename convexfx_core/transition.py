@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.book import Batch
-from convexfx_core.epoch_witness import build_witness, clearing_case, split_batch
+from convexfx_core.admission.book import Batch
 from convexfx_core.laws.claims import Certificate
+from convexfx_core.laws.predicates import Verdict, refuse_unsteady, verdict_of
 from convexfx_core.laws.witness_laws import evaluate
-from convexfx_core.proposal import Proposal
-from convexfx_core.public_values import PublicValues
-from convexfx_core.settlement import Settlement, settle
-from convexfx_core.state import Opening, PoolState, VaultTable
-from convexfx_core.state_diffs import Fills, Payouts, payouts_of, pool_after, vaults_after
-from convexfx_core.verdict import Verdict, refuse_unsteady, verdict_of
-from convexfx_core.witness import encode_witness, with_public_values
+from convexfx_core.ledger.diffs import Fills, Payouts, payouts_of, pool_after, vaults_after
+from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
+from convexfx_core.settlement.proposal import Proposal
+from convexfx_core.settlement.settle import Settlement, settle
+from convexfx_core.witness.build import build_witness, clearing_case, split_batch
+from convexfx_core.witness.layout import encode_witness, with_public_values
+from convexfx_core.witness.public_values import PublicValues
 
 __all__ = ["EpochResult", "apply_epoch", "clearing_case"]
 
@@ -30,7 +30,7 @@ class EpochResult:
     certificate : what the laws computed.
     consumed : bool[K] over ``batch.orders``; the others are left and may be carried over.
     fills : the consumed orders with their amounts.
-    diffs : diff rows in submission order (:data:`convexfx_core.witness.DIFF_DTYPE`).
+    diffs : diff rows in submission order (:data:`convexfx_core.witness.layout.DIFF_DTYPE`).
     witness : witness v1 with its public values.
     public_values : what the witness proves.
     sdl_hash : 32 bytes, or None if no order is consumed: then there is nothing to submit or prove.

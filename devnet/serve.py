@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from devnet.faults import AsgiApp, parse_fault
+from devnet.injected_faults import AsgiApp, parse_fault
 
 HOST: Final = "127.0.0.1"
 BACKLOG: Final = 2048

@@ -18,4 +18,4 @@ cargo clippy --quiet --all-targets --features canary -- -D warnings
 cargo test --release --quiet
 cd "$root"
 # Golden vectors as the built binary judges them: each file's verdict, index and public values.
-.venv/bin/python -m pytest -q tests/unit/test_rust_vectors.py
+.venv/bin/python -m pytest -q tests/unit/sp1_worker/test_law_vectors.py

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.book import Batch
-from convexfx_core.carry import Carried, SeenSet, carry_over, seen_after
+from convexfx_core.admission.book import Batch
+from convexfx_core.admission.carry import Carried, SeenSet, carry_over, seen_after
 from convexfx_core.errors import CommitConflict
-from convexfx_core.schema import read_orders, read_state, write_state
-from convexfx_core.sealed_orders import SealedOrders
+from convexfx_core.orders.sealed import SealedOrders
+from convexfx_core.records.tables import read_orders, read_state, write_state
 from tasks.chain import manifest_of, outcome_of, sealed_epoch
 from tasks.epoch_result import epoch_result
 from tasks.objects import get_object, state_key

@@ -11,20 +11,19 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from convexfx_core.assets import Registry
-from convexfx_core.book import Batch, admit
-from convexfx_core.canonical import json_bytes
+from convexfx_core.admission.book import Batch, admit
+from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import CodecError, CommitConflict, PublicValueMismatch
-from convexfx_core.params import Params, params_from_bytes, params_hash
-from convexfx_core.reference import (
+from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
+from convexfx_core.market.assets import Registry
+from convexfx_core.market.params import Params, params_from_bytes, params_hash
+from convexfx_core.market.reference import (
     Reference,
     reference_from_bytes,
     reference_from_quotes,
     reference_hash,
 )
-from convexfx_core.schema import read_orders
-from convexfx_core.state import Opening, PoolState, VaultTable
-from tasks.narrow import Part, narrowed, next_part, part_of
+from convexfx_core.records.tables import read_orders
 from tasks.objects import (
     GENESIS,
     HEAD_KEY,
@@ -36,6 +35,7 @@ from tasks.objects import (
     sha256_hex,
 )
 from tasks.ports import Store
+from tasks.quarantine import Part, narrowed, next_part, part_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ from typing import Any, Final
 import numpy as np
 from prefect import task
 
-from convexfx_core.book import REJECT_CODES, LeftOut
-from convexfx_core.carry import SeenSet, unseen
+from convexfx_core.admission.book import REJECT_CODES, LeftOut
+from convexfx_core.admission.carry import SeenSet, unseen
 from convexfx_core.errors import CodecError, RejectCode
-from convexfx_core.schema import read_orders, write_orders
-from convexfx_core.sealed_orders import SealedOrders
+from convexfx_core.orders.sealed import SealedOrders
+from convexfx_core.records.tables import read_orders, write_orders
 from tasks.carry import read_carry
 from tasks.chain import Head, manifest_of, read_head
 from tasks.context import Context, current
-from tasks.fault import fault_point
 from tasks.finish import finish_head
+from tasks.injected_faults import fault_point
 from tasks.intake import (
     Received,
     admission_rejects,

@@ -10,8 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 
-from convexfx_core.orders import Domain
-from convexfx_core.params import Params
+from convexfx_core.market.params import Params
+from convexfx_core.orders.signed import Domain
 from tasks.ports import (
     Clock,
     Gateway,

@@ -17,7 +17,7 @@ from convexfx_core.errors import (
     ExecutionError,
     GatewayError,
 )
-from convexfx_core.state import Opening, VaultTable
+from convexfx_core.ledger.vaults import Opening, VaultTable
 from tasks.chain import outcome_of
 from tasks.context import Context
 from tasks.ports import Json, SdlPhase, SdlState

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.book import LeftOut
-from convexfx_core.canonical import json_bytes
+from convexfx_core.admission.book import LeftOut
+from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
-from convexfx_core.order_columns import OrderColumns, code_of
-from convexfx_core.orders import Domain, SignedOrder
-from convexfx_core.sealed_orders import SealedOrders
-from convexfx_core.wire_bundle import check_bundle, parse_json_bundle, parse_parquet_bundle
-from convexfx_core.wire_inbox import BundleMessage, parse_message
-from convexfx_core.wire_orders import ItemResult, parse_items
+from convexfx_core.orders.sealed import SealedOrders
+from convexfx_core.orders.signed import Domain, SignedOrder
+from convexfx_core.orders.signed_columns import OrderColumns, code_of
+from convexfx_core.wire.bundle import check_bundle, parse_json_bundle, parse_parquet_bundle
+from convexfx_core.wire.inbox import BundleMessage, parse_message
+from convexfx_core.wire.orders import ItemResult, parse_items
 from tasks.ports import Message, Store
 
 

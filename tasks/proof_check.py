@@ -13,7 +13,7 @@ from convexfx_core.errors import (
     PublicValueMismatch,
 )
 from convexfx_core.identity import base58_decode, verify_signature
-from convexfx_core.public_values import FIELD_NAMES, PublicValues, first_difference
+from convexfx_core.witness.public_values import FIELD_NAMES, PublicValues, first_difference
 from tasks.adapters.prover_local import ATTEST_TAG, SIGNED_MODES
 from tasks.context import Context
 from tasks.objects import Ref, get_json, get_object

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexfx_core.errors import CodecError
-from convexfx_core.proposal import Proposal, Ration
+from convexfx_core.settlement.proposal import Proposal, Ration
 
 
 def proposal_to_json(proposal: Proposal, epoch: int, manifest_sha256: str) -> dict[str, Any]:

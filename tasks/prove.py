@@ -11,7 +11,7 @@ from prefect.context import TaskRunContext
 from convexfx_core.errors import CommitUnknown, ExecutionCode, ExecutionError, PeerUnreachable
 from tasks.chain import manifest_of
 from tasks.context import Context, current
-from tasks.fault import fault_point
+from tasks.injected_faults import fault_point
 from tasks.objects import Ref, as_object, epoch_key, proof_prefix, sha256_hex
 from tasks.ports import Clock, ProofJob, ProofResult, Prover, Store
 from tasks.proof_check import check_description, require_agreed

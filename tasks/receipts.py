@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from convexfx_core.receipts import Clearing, Receipts, receipts_of, write_receipts
+from convexfx_core.records.receipts import Clearing, Receipts, receipts_of, write_receipts
 from convexfx_core.transition import clearing_case
 from tasks.chain import sealed_epoch
 from tasks.epoch_result import epoch_result

@@ -9,21 +9,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from convexfx_core.book import Batch
-from convexfx_core.canonical import json_bytes
+from convexfx_core.admission.book import Batch
+from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import ConvexFxError
-from convexfx_core.hashing import network_id
 from convexfx_core.identity import base58_decode, base58_encode, owner_id, verify_signature
-from convexfx_core.receipts import write_receipts
-from convexfx_core.schema import write_state_diffs
-from convexfx_core.state import Opening
-from convexfx_core.submission import payout_payloads
+from convexfx_core.ledger.vaults import Opening
+from convexfx_core.records.gateway_array import payout_payloads
+from convexfx_core.records.receipts import write_receipts
+from convexfx_core.records.tables import write_state_diffs
 from convexfx_core.transition import EpochResult
 from tasks.adapters.prover_local import ATTEST_TAG, SIGNED_MODES
 from tasks.carry import carry_bytes
 from tasks.chain import Head, manifest_of, outcome_of, part_behind, read_params, sealed_epoch
 from tasks.epoch_result import epoch_result
-from tasks.narrow import part_of
 from tasks.objects import (
     GENESIS,
     MALFORMED,
@@ -35,6 +34,7 @@ from tasks.objects import (
     state_key,
 )
 from tasks.ports import Store
+from tasks.quarantine import part_of
 from tasks.receipts import epoch_receipts
 from tasks.report import lineage_of
 from tasks.settle import with_digest

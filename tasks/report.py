@@ -12,8 +12,8 @@ from prefect.artifacts import (
 from prefect.context import TaskRunContext
 from prefect.events import emit_event
 
-from convexfx_core.receipts import STATUSES, Receipts, Status
-from convexfx_core.state import Opening
+from convexfx_core.ledger.vaults import Opening
+from convexfx_core.records.receipts import STATUSES, Receipts, Status
 from convexfx_core.transition import EpochResult
 from convexfx_core.units import PRICE_SHIFT
 from tasks.chain import sealed_epoch

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from convexfx_core.book import Batch, admit
+from convexfx_core.admission.book import Batch, admit
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
-from convexfx_core.params import params_hash, params_to_bytes
-from convexfx_core.reference import (
+from convexfx_core.ledger.vaults import Opening, PoolState
+from convexfx_core.market.params import params_hash, params_to_bytes
+from convexfx_core.market.reference import (
     Reference,
     check_deviation,
     check_fresh,
@@ -24,14 +25,13 @@ from convexfx_core.reference import (
     reference_hash,
     reference_to_bytes,
 )
-from convexfx_core.schema import write_orders
-from convexfx_core.sealed_orders import SealedOrders
-from convexfx_core.state import Opening, PoolState
+from convexfx_core.orders.sealed import SealedOrders
+from convexfx_core.records.tables import write_orders
 from tasks.chain import Head, fees_accrued, manifest_of, part_behind
 from tasks.context import Context
-from tasks.narrow import Part, narrowed
 from tasks.objects import Ref, epoch_key, params_key, put_json, put_object, sha256_hex
 from tasks.ports import Quotes
+from tasks.quarantine import Part, narrowed
 from tasks.stage import code_version
 from tasks.vaults import read_pool, read_vaults
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from prefect import task
 
-from convexfx_core.canonical import json_bytes
+from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
 from tasks.chain import outcome_of, sealed_epoch
 from tasks.context import Context, current
 from tasks.epoch_result import epoch_result
-from tasks.fault import fault_point
 from tasks.finish import finish
+from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, put_json, sha256_hex
 from tasks.ports import SdlPhase
 from tasks.stage import (

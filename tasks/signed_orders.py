@@ -3,10 +3,10 @@
 import numpy as np
 
 from convexfx_core.identity import Address, OwnerId
-from convexfx_core.order_columns import read_columns
-from convexfx_core.orders import Domain
-from convexfx_core.sealed_orders import SealedOrders
-from convexfx_core.state import Opening
+from convexfx_core.ledger.vaults import Opening
+from convexfx_core.orders.sealed import SealedOrders
+from convexfx_core.orders.signed import Domain
+from convexfx_core.orders.signed_columns import read_columns
 
 
 def fault_of(opening: Opening, orders: SealedOrders) -> str:

@@ -13,9 +13,9 @@ from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
 import convexfx_core
-from convexfx_core.canonical import json_bytes
+from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import CommitUnknown, ConvexFxError, PeerUnreachable, ProofError
-from tasks.fault import InjectedFault
+from tasks.injected_faults import InjectedFault
 
 RETRIES: Final = 5
 RETRY_DELAYS_S: Final = exponential_backoff(backoff_factor=1)

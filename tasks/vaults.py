@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from convexfx_core.assets import Registry
 from convexfx_core.errors import ExecutionCode, ExecutionError
 from convexfx_core.identity import OwnerId, base58_encode
-from convexfx_core.state import Opening, PoolState, VaultTable
+from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
+from convexfx_core.market.assets import Registry
 from tasks.ports import Gateway
 
 

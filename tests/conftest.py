@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.stack_fixtures", "tests.rust"]
+pytest_plugins = ["tests.support.stack_fixtures", "tests.support.rust"]
 
 
 @pytest.hookimpl(trylast=True)

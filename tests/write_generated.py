@@ -1,6 +1,6 @@
 """Writes every committed file that follows from code: ``python -m tests.write_generated``.
 
-Witness vectors have a command of their own, ``python -m tests.laws_b_vectors``.
+Witness vectors have a command of their own, ``python -m tests.support.witnesses.vectors``.
 """
 
 import json
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import convexfx_core
-from convexfx_core.wire_schema import SCHEMA_NAMES, schema_bytes
-from tests.error_cases import LISTS, line_of
+from convexfx_core.wire.schema import SCHEMA_NAMES, schema_bytes
+from tests.support.error_cases import LISTS, line_of
 from tests.vectors.codec_vectors import FOLDER as CODEC
 from tests.vectors.codec_vectors import build as codec_files
 

@@ -7,14 +7,14 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from convexfx.api.epoch_routes import epoch_routes
-from convexfx.api.event_routes import event_routes
-from convexfx.api.follower import GRACE_S, POLL_S
-from convexfx.api.order_routes import order_routes
+from convexfx.api.chain_index.follower import GRACE_S, POLL_S
 from convexfx.api.problem import install_problems
+from convexfx.api.routes.epochs import epoch_routes
+from convexfx.api.routes.events import event_routes
+from convexfx.api.routes.orders import order_routes
+from convexfx.api.routes.system import system_routes
+from convexfx.api.routes.vaults import vault_routes
 from convexfx.api.services import Services, build_services
-from convexfx.api.system_routes import system_routes
-from convexfx.api.vault_routes import vault_routes
 from tasks.context import Context
 
 VERSION: Final = "1"

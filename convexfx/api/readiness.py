@@ -6,8 +6,8 @@ from concurrent.futures import Future, wait
 from typing import Final, Protocol
 
 from convexfx.agreement import require_active
-from convexfx.api.answers import DependencyAnswer, ReadyAnswer
-from convexfx.api.index import Index
+from convexfx.api.answers.shapes import DependencyAnswer, ReadyAnswer
+from convexfx.api.chain_index.index import Index
 from convexfx_core.errors import ConvexFxError
 from convexfx_core.identity import base58_encode
 from tasks.context import Context

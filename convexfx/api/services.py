@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from convexfx.api.desk import Desk
-from convexfx.api.follower import GRACE_S, POLL_S, Follower, load_table
-from convexfx.api.index import Index
-from convexfx.api.journal import Journal, Recovery
-from convexfx.api.metrics import Metrics
-from convexfx.api.open_batch import OpenBatches
-from convexfx.api.preview import Previews
+from convexfx.api.chain_index.change_signal import Pulse
+from convexfx.api.chain_index.follower import GRACE_S, POLL_S, Follower, load_table
+from convexfx.api.chain_index.index import Index
+from convexfx.api.chain_index.journal import Journal, Recovery
+from convexfx.api.chain_index.metrics import Metrics
+from convexfx.api.preview.open_batch import OpenBatches
+from convexfx.api.preview.preview import Previews
 from convexfx.api.problem import Problem, ProblemCode
-from convexfx.api.pulse import Pulse
 from convexfx.api.readiness import Readiness
+from convexfx.api.submission.submission_desk import Desk
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import HASH_BYTES, base58_decode
 from tasks.context import Context

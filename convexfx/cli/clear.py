@@ -13,7 +13,11 @@ from typing import Annotated, Final
 
 import typer
 
-from convexfx_core.batch_file import BatchFile, read_batch
+from convexfx_core.arithmetic.columns import Spread
+from convexfx_core.clear_files.batch import BatchFile, read_batch
+from convexfx_core.clear_files.document import Tree, refusal_document, result_document
+from convexfx_core.clear_files.text import amount_text, error_text
+from convexfx_core.clear_files.verify import claims_of, verify_result
 from convexfx_core.errors import (
     ClearingCode,
     ClearingRefused,
@@ -23,13 +27,9 @@ from convexfx_core.errors import (
 )
 from convexfx_core.laws.certify import check_clearing
 from convexfx_core.laws.names import LAW_NAMES
-from convexfx_core.proposal import Proposal
-from convexfx_core.result_document import Tree, refusal_document, result_document
-from convexfx_core.result_file import claims_of, verify_result
-from convexfx_core.result_text import amount_text, error_text
-from convexfx_core.settlement import settle
-from convexfx_core.verdict import refuse_unsteady
-from convexfx_core.wide import Spread
+from convexfx_core.laws.predicates import refuse_unsteady
+from convexfx_core.settlement.proposal import Proposal
+from convexfx_core.settlement.settle import settle
 
 EXIT_REFUSED: Final = 1
 EXIT_MALFORMED: Final = 2

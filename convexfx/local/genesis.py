@@ -10,13 +10,13 @@ from typing import Final
 
 from convexfx.agreement import require_active, signed_agreement
 from convexfx.wallet.domain import domain_to_json
-from convexfx_core.assets import Registry, registry_of
-from convexfx_core.canonical import json_bytes, network_id
+from convexfx_core.encoding.canonical import json_bytes, network_id
 from convexfx_core.errors import AgreementError, CommitUnknown, PeerUnreachable
 from convexfx_core.identity import Address, owner_id
-from convexfx_core.orders import Credit, Domain, MintOperation, MintPayload
-from convexfx_core.parameter_file import demo_parameters
-from convexfx_core.wire_orders import verifiable_json
+from convexfx_core.market.assets import Registry, registry_of
+from convexfx_core.market.parameter_file import demo_parameters
+from convexfx_core.orders.signed import Credit, Domain, MintOperation, MintPayload
+from convexfx_core.wire.orders import verifiable_json
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.keys import Ed25519Signer, generate_key, read_key

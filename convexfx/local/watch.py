@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from convexfx_core.receipts import read_receipts
+from convexfx_core.records.receipts import read_receipts
 from tasks.chain import manifest_of, outcome_of, sealed_epoch
 from tasks.context import Context
 from tasks.objects import epoch_key, get_json

@@ -7,7 +7,7 @@ import httpx
 
 from convexfx.wallet.domain import domain_from_json
 from convexfx_core.errors import GatewayError, PeerUnreachable
-from convexfx_core.orders import Domain
+from convexfx_core.orders.signed import Domain
 
 TIMEOUT_S: Final = 10.0
 UNAVAILABLE: Final = 503

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from convexfx_core.assets import registry_of
-from convexfx_core.canonical import network_id
+from convexfx_core.encoding.canonical import network_id
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import Address
-from convexfx_core.orders import Domain
+from convexfx_core.market.assets import registry_of
+from convexfx_core.orders.signed import Domain
 
 
 def domain_from_json(value: dict[str, Any]) -> Domain:

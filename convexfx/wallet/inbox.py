@@ -8,10 +8,10 @@ import numpy as np
 
 from convexfx.wallet.signing import SignedVerifiable
 from convexfx_core.limits import MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
-from convexfx_core.order_columns import byte_rows
-from convexfx_core.wire_bundle import json_bundle as json_bundle_bytes
-from convexfx_core.wire_bundle import parquet_bundle as parquet_bundle_bytes
-from convexfx_core.wire_inbox import bundle_message, inline_message
+from convexfx_core.orders.signed_columns import byte_rows
+from convexfx_core.wire.bundle import json_bundle as json_bundle_bytes
+from convexfx_core.wire.bundle import parquet_bundle as parquet_bundle_bytes
+from convexfx_core.wire.inbox import bundle_message, inline_message
 from tasks.ports import Inbox, Store
 
 INLINE_ITEMS: Final = 100

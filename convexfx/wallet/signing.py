@@ -9,7 +9,8 @@ from typing import Any, Final, Self
 from pydantic import TypeAdapter
 
 from convexfx_core.identity import Address, OwnerId, base58_encode, owner_id
-from convexfx_core.orders import (
+from convexfx_core.orders.payload import DebitAllowance
+from convexfx_core.orders.signed import (
     Domain,
     UnsignedOrder,
     cancel_terms,
@@ -17,10 +18,9 @@ from convexfx_core.orders import (
     order_in_units,
     order_payload,
 )
-from convexfx_core.payload import DebitAllowance
-from convexfx_core.terms import Terms
-from convexfx_core.wire_orders import verifiable_json
-from convexfx_core.wire_types import DecimalNumber, validate
+from convexfx_core.orders.terms import Terms
+from convexfx_core.wire.orders import verifiable_json
+from convexfx_core.wire.types import DecimalNumber, validate
 from tasks.adapters.keys import read_key
 from tasks.ports import Signer
 

@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from convexfx_core.case import ClearingCase
 from convexfx_core.clearing.problem import I64, U64
+from convexfx_core.settlement.clearing_input import ClearingCase
 
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _HALF: Final = np.uint64(32)

@@ -6,7 +6,6 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from convexfx_core.case import ClearingCase
 from convexfx_core.clearing.kernels import KernelChoice, Kernels, load
 from convexfx_core.clearing.min_fill import (
     STARTS,
@@ -35,7 +34,8 @@ from convexfx_core.clearing.rounding import (
 )
 from convexfx_core.clearing.scp import Equilibrium, NotConverged, solve
 from convexfx_core.errors import ClearingCode, ClearingRefused
-from convexfx_core.proposal import Proposal, Ration, RejectKind
+from convexfx_core.settlement.clearing_input import ClearingCase
+from convexfx_core.settlement.proposal import Proposal, Ration, RejectKind
 
 SolverChoice: TypeAlias = Literal["auto", "ndas", "qp"]
 

@@ -19,7 +19,7 @@ from convexfx_core.clearing.ration import Rationed, bounds, rounding_slack
 from convexfx_core.clearing.ration_settle import ONE
 from convexfx_core.clearing.rounding import Rates, canonical_order, least_rates
 from convexfx_core.clearing.scp import Equilibrium, NotConverged
-from convexfx_core.proposal import RejectKind
+from convexfx_core.settlement.proposal import RejectKind
 
 U8: TypeAlias = NDArray[np.uint8]
 ROUNDS_MIN: Final = 400

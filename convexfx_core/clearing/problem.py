@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.case import ClearingCase
+from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.units import MILLION_EXPONENT, PPM, RISK_SHIFT
 
 F64: TypeAlias = NDArray[np.float64]

@@ -12,10 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from convexfx_core.case import ClearingCase
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem
 from convexfx_core.clearing.scp import EDGE_BPS, Equilibrium
-from convexfx_core.rates import every_rate, pair_rate
+from convexfx_core.settlement.clearing_input import ClearingCase
+from convexfx_core.settlement.rates import every_rate, pair_rate
 from convexfx_core.units import (
     LIMIT_SLACK_SHIFT,
     LIMIT_UNREACHABLE,

@@ -1,8 +1,8 @@
 """L1 and L3 for cancels: nothing paid, nothing received. They are no part of the clearing."""
 
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.view import WitnessView
-from convexfx_core.order_row import KIND_CANCEL
+from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.orders.row import KIND_CANCEL
 
 BUDGET_LAW, AMOUNTS_LAW = 1, 3
 

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.case import ClearingCase
+from convexfx_core.arithmetic.columns import Spread
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws import (
     l06_inventory,
@@ -20,7 +20,7 @@ from convexfx_core.laws import (
 )
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.claims import Certificate, ClearingClaims
-from convexfx_core.laws.facts import RATION_ONE, Tables, order_facts
+from convexfx_core.laws.engine import Path
 from convexfx_core.laws.gap import gap
 from convexfx_core.laws.l00_ranges import (
     PRICES,
@@ -31,18 +31,18 @@ from convexfx_core.laws.l00_ranges import (
     first_malformed,
 )
 from convexfx_core.laws.objective import objective
+from convexfx_core.laws.order_facts import RATION_ONE, Tables, order_facts
 from convexfx_core.laws.order_laws import (
     ORDER_LAWS,
     RATION_LAW,
     OrderFindings,
     inspect_orders,
 )
-from convexfx_core.laws.path import Path
 from convexfx_core.laws.price_rule import PriceRule, price_rule
 from convexfx_core.laws.slack import bound_slack
-from convexfx_core.rates import every_rate, used_pairs
+from convexfx_core.settlement.clearing_input import ClearingCase
+from convexfx_core.settlement.rates import every_rate, used_pairs
 from convexfx_core.units import RATION_SHIFT
-from convexfx_core.wide import Spread
 
 OrderIndex: TypeAlias = NDArray[np.int64]
 Found: TypeAlias = tuple[int, int, Breach]
@@ -67,7 +67,7 @@ def check_clearing(
     case : as its codecs made it.
     claims : not trusted at all.
     order_index : i64[K] index that a violation reports for each order; None: its position.
-    path : see :mod:`convexfx_core.laws.path`; the verdict is the same.
+    path : see :mod:`convexfx_core.laws.engine`; the verdict is the same.
     spread : ``map``, or the ``map`` of a pool of threads, for the compiled path.
 
     Raises

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.proposal import Ration
+from convexfx_core.settlement.proposal import Ration
 
 
 @dataclass(frozen=True, slots=True)
 class ClearingClaims:
-    """Claims about the orders of a :class:`convexfx_core.case.ClearingCase`, by their positions.
+    """Claims about the orders of a ``ClearingCase``, by their positions.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class ClearingClaims:
     inventory_after : n inventories in base units, accrued fees not among them.
     ration : omega and all K demanded amounts; None when no bound binds.
     rejected : i64[R] positions, strictly increasing.
-    reject_kinds : u8[R] of :class:`convexfx_core.proposal.RejectKind`.
+    reject_kinds : u8[R] of :class:`convexfx_core.settlement.proposal.RejectKind`.
     """
 
     prices: tuple[int, ...]

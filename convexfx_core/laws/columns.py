@@ -6,10 +6,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.laws.facts import Tables
-from convexfx_core.order_words import OrderWords
-from convexfx_core.rates import limits_of
-from convexfx_core.wide import CHUNK, HALF, LOW, Shifts, multiply_halves, multiply_shift
+from convexfx_core.arithmetic.columns import (
+    CHUNK,
+    HALF,
+    LOW,
+    Shifts,
+    multiply_halves,
+    multiply_shift,
+)
+from convexfx_core.laws.order_facts import Tables
+from convexfx_core.orders.row_words import OrderWords
+from convexfx_core.settlement.rates import limits_of
 
 U64: TypeAlias = NDArray[np.uint64]
 Mask: TypeAlias = NDArray[np.bool_]

@@ -5,7 +5,7 @@ Derivation: ``docs/invariants.md``, section on the gap.
 
 from typing import Final
 
-from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.order_facts import Tables
 from convexfx_core.laws.price_rule import PriceRule, dot
 from convexfx_core.laws.totals import Totals
 from convexfx_core.units import LIMIT_SLACK_SHIFT, LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT, ceil_div

@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.assets import Registry
-from convexfx_core.case import ClearingCase
+from convexfx_core.encoding.key_columns import take_rows
 from convexfx_core.errors import CodecError, LawViolated
+from convexfx_core.laws.decoded_witness import WitnessView, kind1_index
+from convexfx_core.laws.engine import Path, is_scalar
 from convexfx_core.laws.order_ranges import order_in_range, orders_in_range
-from convexfx_core.laws.path import Path, is_scalar
 from convexfx_core.laws.ranges import (
     check_bands,
     check_demands,
@@ -24,16 +24,15 @@ from convexfx_core.laws.ranges import (
     check_rejects,
     check_vaults,
 )
-from convexfx_core.laws.view import WitnessView, kind1_index
+from convexfx_core.ledger.vaults import PoolState, vault_dtype
 from convexfx_core.limits import ASSETS_MAX, ORDERS_MAX, VALUE_MAX
-from convexfx_core.order_row import KIND_ORDER, ORDER_DTYPE
-from convexfx_core.params import Params, params_from_bytes
-from convexfx_core.public_values import PUBLIC_VALUES_BYTES
-from convexfx_core.rates import RateTable
-from convexfx_core.reference import Reference, reference_from_bytes
-from convexfx_core.row_order import take_rows
-from convexfx_core.state import PoolState, vault_dtype
-from convexfx_core.witness import (
+from convexfx_core.market.assets import Registry
+from convexfx_core.market.params import Params, params_from_bytes
+from convexfx_core.market.reference import Reference, reference_from_bytes
+from convexfx_core.orders.row import KIND_ORDER, ORDER_DTYPE
+from convexfx_core.settlement.clearing_input import ClearingCase
+from convexfx_core.settlement.rates import RateTable
+from convexfx_core.witness.layout import (
     AMOUNT_DTYPE,
     DEMAND_DTYPE,
     DIFF_DTYPE,
@@ -44,6 +43,7 @@ from convexfx_core.witness import (
     Witness,
     split_sections,
 )
+from convexfx_core.witness.public_values import PUBLIC_VALUES_BYTES
 
 LAW: Final = 0
 DIFF_ROWS_PER_ORDER_MAX: Final = 4

@@ -9,14 +9,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.case import ClearingCase
+from convexfx_core.arithmetic.columns import CHUNK
 from convexfx_core.errors import ClearingRefused, LawViolated
 from convexfx_core.laws.claims import ClearingClaims
 from convexfx_core.limits import ORDERS_MAX, VALUE_MAX
-from convexfx_core.order_words import order_words, read_words
-from convexfx_core.proposal import RejectKind
-from convexfx_core.rates import RateTable, refuse_invalid
-from convexfx_core.wide import CHUNK
+from convexfx_core.orders.row_words import order_words, read_words
+from convexfx_core.settlement.clearing_input import ClearingCase
+from convexfx_core.settlement.proposal import RejectKind
+from convexfx_core.settlement.rates import RateTable, refuse_invalid
 
 REFERENCE, ORDERS, PRICES, FILLS, INVENTORY, RATION, REJECTS, AMOUNTS = 3, 5, 6, 7, 8, 9, 10, 11
 BAND_SHIFT: Final = 5

@@ -2,7 +2,7 @@
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask
-from convexfx_core.laws.facts import OrderFacts
+from convexfx_core.laws.order_facts import OrderFacts
 
 
 def breach(order: OrderFacts) -> Breach | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask
-from convexfx_core.laws.facts import OrderFacts
+from convexfx_core.laws.order_facts import OrderFacts
 from convexfx_core.limits import BALANCE_MAX
 
 AMOUNT_BOUND: Final = np.uint64(BALANCE_MAX)

@@ -6,7 +6,7 @@ import numpy as np
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask
-from convexfx_core.laws.facts import OrderFacts
+from convexfx_core.laws.order_facts import OrderFacts
 from convexfx_core.units import LIMIT_SLACK_SHIFT
 
 SLACK: Final = np.uint64(LIMIT_SLACK_SHIFT)

@@ -1,7 +1,7 @@
 """L6: inventory after = inventory before + paid in - received and fees out, exactly."""
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.order_facts import Tables
 from convexfx_core.laws.totals import Totals
 
 

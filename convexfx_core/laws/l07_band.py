@@ -1,7 +1,7 @@
 """L7: prices stay inside their bands, and the numeraire costs one."""
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.order_facts import Tables
 
 
 def breach(tables: Tables, asset: int) -> Breach | None:

@@ -1,7 +1,7 @@
 """L8: flow beyond the band is claimed only where the price stands at the edge that it pushes on."""
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.order_facts import Tables
 
 
 def breach(tables: Tables, asset: int) -> Breach | None:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from convexfx_core.arithmetic.columns import Shifts, multiply_shift
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask
-from convexfx_core.laws.facts import RATION_ONE, OrderFacts, Tables
+from convexfx_core.laws.order_facts import RATION_ONE, OrderFacts, Tables
 from convexfx_core.laws.slack import bounds
 from convexfx_core.units import RATION_SHIFT
-from convexfx_core.wide import Shifts, multiply_shift
 
 
 def breach_of_asset(tables: Tables, slack: tuple[int, ...], asset: int) -> Breach | None:

@@ -1,10 +1,10 @@
 """L11: an order left out by the clearing itself could not have been filled to its minimum."""
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.facts import OrderFacts, Tables
+from convexfx_core.laws.order_facts import OrderFacts, Tables
 from convexfx_core.laws.price_rule import PriceRule
 from convexfx_core.laws.slack import bounds
-from convexfx_core.proposal import RejectKind
+from convexfx_core.settlement.proposal import RejectKind
 from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT
 
 

@@ -1,7 +1,7 @@
 """L12: the inventory after the epoch is inside its bounds, or no further out than before."""
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.order_facts import Tables
 from convexfx_core.laws.slack import bounds
 
 

@@ -6,9 +6,9 @@ vault row i that does not, or that is the pool.
 
 import numpy as np
 
+from convexfx_core.encoding.key_columns import words_before
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.view import WitnessView
-from convexfx_core.row_order import words_before
+from convexfx_core.laws.decoded_witness import WitnessView
 
 LAW = 13
 

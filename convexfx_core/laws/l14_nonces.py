@@ -8,10 +8,10 @@ order index; K + i for vault row i that no consumed order names.
 import numpy as np
 from numpy.typing import NDArray
 
+from convexfx_core.encoding.key_columns import find_keys, same_as_previous
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.view import WitnessView
-from convexfx_core.order_row import KIND_CANCEL, KIND_ORDER
-from convexfx_core.row_order import find_keys, same_as_previous
+from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.orders.row import KIND_CANCEL, KIND_ORDER
 
 LAW = 14
 

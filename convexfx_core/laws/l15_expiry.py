@@ -6,7 +6,7 @@
 import numpy as np
 
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.view import WitnessView
+from convexfx_core.laws.decoded_witness import WitnessView
 
 LAW = 15
 

@@ -10,11 +10,11 @@ from collections import defaultdict
 import numpy as np
 
 from convexfx_core.errors import ExecutionError, LawViolated
-from convexfx_core.laws.view import WitnessView
+from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.ledger.diffs import pool_after, vault_places, vaults_after, wide_sums
+from convexfx_core.ledger.vaults import VaultTable
 from convexfx_core.limits import BALANCE_MAX
-from convexfx_core.order_row import NO_ASSET
-from convexfx_core.state import VaultTable
-from convexfx_core.state_diffs import pool_after, vault_places, vaults_after, wide_sums
+from convexfx_core.orders.row import NO_ASSET
 
 LAW = 16
 

@@ -7,9 +7,9 @@ rows is zero. Index: the first row that differs, or that one side lacks.
 from collections.abc import Iterator
 
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.view import WitnessView
-from convexfx_core.state_diffs import USER_FIRST, diff_rows, vault_places
-from convexfx_core.witness import DIFF_ALLOWANCE, DIFF_DTYPE, DIFF_PAYOUT
+from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.ledger.diffs import USER_FIRST, diff_rows, vault_places
+from convexfx_core.witness.layout import DIFF_ALLOWANCE, DIFF_DTYPE, DIFF_PAYOUT
 
 LAW = 18
 Row = tuple[int, int, int, int, int, int]

@@ -1,25 +1,25 @@
 """L19: the claimed public values are those that follow from the witness.
 
-Index: place of the first field that differs in :data:`convexfx_core.public_values.FIELD_NAMES`.
+Index: place of the first field that differs in ``public_values.FIELD_NAMES``.
 """
 
-from convexfx_core.canonical import table_root, tagged_hash
-from convexfx_core.errors import LawViolated
-from convexfx_core.hashing import (
+from convexfx_core.encoding.canonical import table_root, tagged_hash
+from convexfx_core.encoding.hashing import (
     TAG_BATCH,
     TAG_LEFT,
     TAG_PARAMS,
     TAG_PRICES,
     TAG_REFERENCE,
 )
+from convexfx_core.errors import LawViolated
 from convexfx_core.laws.claims import Certificate
+from convexfx_core.laws.decoded_witness import WitnessView
 from convexfx_core.laws.l16_balances import vault_table
-from convexfx_core.laws.view import WitnessView
-from convexfx_core.order_row import ORDER_DTYPE
-from convexfx_core.public_values import PublicValues, first_difference
-from convexfx_core.state import state_root
-from convexfx_core.state_diffs import orders_root, pool_after, sdl_hash, vaults_after
-from convexfx_core.witness import order_bytes, unsigned_bytes
+from convexfx_core.ledger.diffs import orders_root, pool_after, sdl_hash, vaults_after
+from convexfx_core.ledger.vaults import state_root
+from convexfx_core.orders.row import ORDER_DTYPE
+from convexfx_core.witness.layout import order_bytes, unsigned_bytes
+from convexfx_core.witness.public_values import PublicValues, first_difference
 
 LAW = 19
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.order_facts import Tables
 from convexfx_core.laws.price_rule import PriceRule, dot
 from convexfx_core.laws.totals import Totals
 from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT

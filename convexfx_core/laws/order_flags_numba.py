@@ -9,9 +9,33 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.laws.facts import RATION_ONE
+from convexfx_core.arithmetic.columns_numba import (
+    HALF,
+    LOW,
+    ZERO,
+    add_wide,
+    compiled,
+    multiply_shift,
+)
+from convexfx_core.laws.order_facts import RATION_ONE
 from convexfx_core.limits import BALANCE_MAX
-from convexfx_core.order_tiles_numba import (
+from convexfx_core.orders.row_words import (
+    BUDGET_TOP,
+    BYTE,
+    EXPONENT_OFFSET,
+    EXPONENT_ROOM,
+    EXPONENT_SHIFT,
+    KIND_SHIFT,
+    LIMIT_KIND_SHIFT,
+    LIMITED,
+    MANTISSA_LOW,
+    MANTISSA_ROOM,
+    ONE,
+    ORDERED,
+    RECEIVE_SHIFT,
+    SHORT,
+)
+from convexfx_core.settlement.order_tiles_numba import (
     BUDGETS,
     CUTS,
     GROSSES,
@@ -29,24 +53,7 @@ from convexfx_core.order_tiles_numba import (
     load_cuts,
     load_tile,
 )
-from convexfx_core.order_words import (
-    BUDGET_TOP,
-    BYTE,
-    EXPONENT_OFFSET,
-    EXPONENT_ROOM,
-    EXPONENT_SHIFT,
-    KIND_SHIFT,
-    LIMIT_KIND_SHIFT,
-    LIMITED,
-    MANTISSA_LOW,
-    MANTISSA_ROOM,
-    ONE,
-    ORDERED,
-    RECEIVE_SHIFT,
-    SHORT,
-)
 from convexfx_core.units import LIMIT_SLACK_SHIFT, RATION_SHIFT
-from convexfx_core.wide_numba import HALF, LOW, ZERO, add_wide, compiled, multiply_shift
 
 U64: Final = np.uint64
 IN, OUT, FEES, WANT_IN, WANT_OUT, SPENDABLE, UNSPENT, SURPLUS = range(8)

@@ -7,6 +7,13 @@ from typing import Final
 
 import numpy as np
 
+from convexfx_core.arithmetic.columns import (
+    CHUNK,
+    COMPILED_ORDERS_MIN,
+    Spread,
+    compilable,
+    split_shifts,
+)
 from convexfx_core.laws import (
     l01_budget,
     l02_limit,
@@ -17,13 +24,12 @@ from convexfx_core.laws import (
 )
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask, columns
-from convexfx_core.laws.facts import OrderFacts, Tables, order_facts
+from convexfx_core.laws.engine import Path, is_scalar
+from convexfx_core.laws.order_facts import OrderFacts, Tables, order_facts
 from convexfx_core.laws.order_ranges import order_in_range
-from convexfx_core.laws.path import Path, is_scalar
 from convexfx_core.laws.totals import RunningTotals, Totals, totals_of
-from convexfx_core.order_row import KIND_ORDER
-from convexfx_core.order_words import order_words, read_words
-from convexfx_core.wide import CHUNK, COMPILED_ORDERS_MIN, Spread, compilable, split_shifts
+from convexfx_core.orders.row import KIND_ORDER
+from convexfx_core.orders.row_words import order_words, read_words
 
 
 @dataclass(frozen=True, slots=True)

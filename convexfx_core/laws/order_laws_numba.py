@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.laws.facts import Tables
+from convexfx_core.arithmetic.columns import Spread
+from convexfx_core.arithmetic.columns_numba import wide_totals
+from convexfx_core.laws.order_facts import Tables
 from convexfx_core.laws.order_flags_numba import (
     BLOCK,
     FEES,
@@ -24,10 +26,8 @@ from convexfx_core.laws.order_flags_numba import (
 )
 from convexfx_core.laws.order_laws import RATION_LAW, OrderFindings
 from convexfx_core.laws.totals import Totals
-from convexfx_core.order_tiles_numba import pair_rows
-from convexfx_core.order_words import order_words
-from convexfx_core.wide import Spread
-from convexfx_core.wide_numba import wide_totals
+from convexfx_core.orders.row_words import order_words
+from convexfx_core.settlement.order_tiles_numba import pair_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexfx_core.limits import AMOUNT_MAX, LIMIT_EXPONENT_MAX, LIMIT_EXPONENT_MIN, NONCE_MAX
-from convexfx_core.order_row import (
+from convexfx_core.orders.row import (
     KIND_CANCEL,
     KIND_ORDER,
     LIMIT_LIMIT,

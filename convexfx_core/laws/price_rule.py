@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Final
 
-from convexfx_core.laws.facts import Tables
+from convexfx_core.laws.order_facts import Tables
 from convexfx_core.laws.totals import Totals
 from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT, log_ratio, partial_fill_shift
 

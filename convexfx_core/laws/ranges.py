@@ -6,17 +6,17 @@ Each raises ``CodecError``; L0 turns it into its section's index.
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.case import ClearingCase
 from convexfx_core.errors import ClearingRefused, CodecError
+from convexfx_core.laws.decoded_witness import kind1_index, usual_demand
 from convexfx_core.laws.l00_ranges import BAND_SHIFT
-from convexfx_core.laws.view import kind1_index, usual_demand
+from convexfx_core.ledger.vaults import PoolState
 from convexfx_core.limits import BALANCE_MAX, NONCE_MAX, RATE_SHIFT_MAX
-from convexfx_core.order_row import KIND_ORDER
-from convexfx_core.params import Params
-from convexfx_core.proposal import RejectKind
-from convexfx_core.rates import RateTable, rate_table, used_pairs
-from convexfx_core.reference import Reference
-from convexfx_core.state import PoolState
+from convexfx_core.market.params import Params
+from convexfx_core.market.reference import Reference
+from convexfx_core.orders.row import KIND_ORDER
+from convexfx_core.settlement.clearing_input import ClearingCase
+from convexfx_core.settlement.proposal import RejectKind
+from convexfx_core.settlement.rates import RateTable, rate_table, used_pairs
 from convexfx_core.units import LOG_SHIFT, log_ratio, rate_shift
 
 BAND_LOG_DIVISOR = 10**10

@@ -1,6 +1,6 @@
 """How near to a bound of its inventory an asset counts as standing at it."""
 
-from convexfx_core.laws.facts import RATION_ONE, Tables
+from convexfx_core.laws.order_facts import RATION_ONE, Tables
 from convexfx_core.laws.totals import Totals
 from convexfx_core.units import ceil_div
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convexfx_core.arithmetic.columns import Sums, multiply_shift
 from convexfx_core.laws.columns import Columns, Mask
-from convexfx_core.laws.facts import OrderFacts
-from convexfx_core.wide import Sums, multiply_shift
+from convexfx_core.laws.order_facts import OrderFacts
 
 
 @dataclass(frozen=True, slots=True)

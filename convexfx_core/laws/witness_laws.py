@@ -15,10 +15,10 @@ from convexfx_core.laws import (
 from convexfx_core.laws.cancels import first_violation
 from convexfx_core.laws.certify import check_l00_to_l12, check_l17
 from convexfx_core.laws.claims import Certificate
+from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.laws.engine import Path, is_scalar
 from convexfx_core.laws.l00_decode import decode
-from convexfx_core.laws.path import Path, is_scalar
-from convexfx_core.laws.view import WitnessView
-from convexfx_core.public_values import PublicValues
+from convexfx_core.witness.public_values import PublicValues
 
 
 class WitnessLaw(Protocol):
@@ -72,7 +72,7 @@ def check(witness: bytes, path: Path = "auto") -> PublicValues:
     Parameters
     ----------
     witness : witness v1 (``docs/spec.md`` section 4).
-    path : see :mod:`convexfx_core.laws.path`; the verdict is the same.
+    path : see :mod:`convexfx_core.laws.engine`; the verdict is the same.
 
     Raises
     ------

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from devnet.faults import FaultLayer
 from devnet.gateway.app import build_app
 from devnet.gateway.codec import network_id
 from devnet.gateway.domain import Domain
@@ -13,6 +12,7 @@ from devnet.gateway.jobs import Jobs, ProverSettings
 from devnet.gateway.operator import Operator, read_seed
 from devnet.gateway.snapshot import Snapshot
 from devnet.gateway.upstream import Settlement
+from devnet.injected_faults import FaultLayer
 from devnet.serve import option_parser, serve
 
 

@@ -10,12 +10,12 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from devnet.faults import Fault, fault_routes
 from devnet.gateway.codec import from_base58
 from devnet.gateway.domain import Domain
 from devnet.gateway.jobs import Jobs, ProverSettings
 from devnet.gateway.refusal import Refused
 from devnet.gateway.vaults import vault_json
+from devnet.injected_faults import Fault, fault_routes
 
 BODY_BYTES_MAX: Final = 1 << 30
 """An array of a million verifiables is about 700 MB."""

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from devnet.faults import FaultLayer
+from devnet.injected_faults import FaultLayer
 from devnet.serve import option_parser, serve
 from devnet.settlement.app import build_app
 from devnet.settlement.chain import Chain, Rules

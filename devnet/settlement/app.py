@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from devnet.faults import Fault, fault_routes
+from devnet.injected_faults import Fault, fault_routes
 from devnet.settlement.chain import Chain
 from devnet.settlement.codec import Address, address, integer, unb58
 from devnet.settlement.invalid import Invalid

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from convexfx_core.errors import ProofCode, ProofError
-from convexfx_core.public_values import PUBLIC_VALUES_BYTES
+from convexfx_core.witness.public_values import PUBLIC_VALUES_BYTES
 from tasks.adapters.host_answers import Executed, Proven, failure_of, hex_bytes
 from tasks.adapters.host_process import OnEvent, emptied, lock_path, only_prover, run_program
 from tasks.adapters.law_program import LawProgram

@@ -10,7 +10,7 @@ from convexfx_core.errors import CommitUnknown, PeerUnreachable
 from tasks.adapters.bodies import check_body
 from tasks.adapters.clock import ManualClock
 from tasks.adapters.conditional import Answer, Attempt, ConditionalStore
-from tasks.adapters.faults import Fault, Faults, crash_after
+from tasks.adapters.injected_faults import Fault, Faults, crash_after
 from tasks.ports import Clock, Depth, Message, Versioned
 
 VISIBILITY_S: Final = 30.0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from convexfx_core.canonical import json_bytes, tag_bytes
+from convexfx_core.encoding.canonical import json_bytes, tag_bytes
 from convexfx_core.errors import (
     AgreementError,
     CommitConflict,

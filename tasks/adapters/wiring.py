@@ -5,13 +5,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from convexfx_core.assets import Registry, registry_of
-from convexfx_core.canonical import network_id
+from convexfx_core.encoding.canonical import network_id
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.identity import Address, OwnerId, owner_id
-from convexfx_core.orders import Domain
-from convexfx_core.parameter_file import DEMO, ParameterFile, packaged
-from convexfx_core.params import Params
+from convexfx_core.market.assets import Registry, registry_of
+from convexfx_core.market.parameter_file import DEMO, ParameterFile, packaged
+from convexfx_core.market.params import Params
+from convexfx_core.orders.signed import Domain
 from tasks.adapters.clock import SystemClock
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway, HttpSettlement

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws import check
 from tests.attack.witness_families import vectors
-from tests.laws_b_vectors import Vector, stored
+from tests.support.witnesses.vectors import Vector, stored
 
 
 class Known(NamedTuple):

@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from convexfx.cli.clear import clear_document
-from convexfx_core.batch_file import BatchFile, read_batch
-from convexfx_core.proposal import Proposal
-from convexfx_core.result_document import result_document
-from convexfx_core.result_file import ResultFile, read_result
-from convexfx_core.settlement import settle
+from convexfx_core.clear_files.batch import BatchFile, read_batch
+from convexfx_core.clear_files.document import result_document
+from convexfx_core.clear_files.verify import ResultFile, read_result
+from convexfx_core.settlement.proposal import Proposal
+from convexfx_core.settlement.settle import settle
 
 Tree = dict[str, Any]
 ASSETS = (("USD", 6, "1"), ("EUR", 6, "1.1"), ("JPY", 2, "0.0067"), ("CHF", 4, "1.07"))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convexfx_core.proposal import Ration
+from convexfx_core.settlement.proposal import Ration
 from tests.attack.laws_tamperings import (
     budget_of,
     bump,

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convexfx_core.batch_file import BatchFile
-from convexfx_core.proposal import Proposal, Ration
+from convexfx_core.clear_files.batch import BatchFile
+from convexfx_core.settlement.proposal import Proposal, Ration
 from tests.attack.laws_batches import Tree, cleared, parsed, resettled
 
 

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convexfx_core.assets import Registry
-from convexfx_core.order_row import KIND_ORDER, MANTISSA_MAX
-from convexfx_core.public_values import FIELD_NAMES, PublicValues
-from convexfx_core.row_order import canonical_order
-from convexfx_core.state import VaultTable
+from convexfx_core.encoding.key_columns import canonical_order
+from convexfx_core.ledger.vaults import VaultTable
+from convexfx_core.market.assets import Registry
+from convexfx_core.orders.row import KIND_ORDER, MANTISSA_MAX
+from convexfx_core.witness.public_values import FIELD_NAMES, PublicValues
 from tests.differential.laws.retellings import cancelling
 from tests.differential.laws.witnesses import Told, sealed, witness_of
-from tests.laws_b_forge import edited
-from tests.laws_b_violations import replaced
+from tests.support.witnesses.forge import edited
+from tests.support.witnesses.violations import replaced
 
 
 class Statement(NamedTuple):

@@ -15,9 +15,9 @@ from tests.attack.witness_attack import Attack, values_of
 from tests.attack.witness_families import attacks
 from tests.differential.laws.campaign import Checker, Verdict
 from tests.differential.laws.rust import answers, by_executor, by_laws_check
-from tests.laws_b_vectors import Vector, stored
-from tests.laws_b_violations import violations
-from tests.rust import rust
+from tests.support.rust import rust
+from tests.support.witnesses.vectors import Vector, stored
+from tests.support.witnesses.violations import violations
 
 __all__ = ["rust"]
 TWO_WAYS = pytest.mark.parametrize("way", ["native", "plain", "executed"])

@@ -15,9 +15,9 @@ from tasks.adapters.rust_parts import RustParts
 from tests.attack import mutated_python, mutated_rust
 from tests.attack.known_witnesses import Known, known
 from tests.differential.laws.rust import by_laws_check
-from tests.laws_b_forge import law_off, verdict
-from tests.laws_b_vectors import stored
-from tests.rust import rust
+from tests.support.rust import rust
+from tests.support.witnesses.forge import law_off, verdict
+from tests.support.witnesses.vectors import stored
 
 __all__ = ["rust"]
 EVERY = int(os.environ.get("CONVEXFX_MUTANTS", "0"))

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from convexfx_core.batch_file import read_batch
+from convexfx_core.clear_files.batch import read_batch
+from convexfx_core.clear_files.verify import verify_result
 from convexfx_core.errors import CodecError, LawViolated
-from convexfx_core.result_file import verify_result
 from tests.attack.laws_batches import batch_tree, cleared, result_bytes
 
 RUNS = int(os.environ.get("CONVEXFX_FUZZ", "1200"))

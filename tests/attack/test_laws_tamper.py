@@ -2,8 +2,8 @@
 
 import pytest
 
+from convexfx_core.clear_files.verify import verify_result
 from convexfx_core.errors import LawViolated
-from convexfx_core.result_file import verify_result
 from tests.attack import laws_lies_fills, laws_lies_prices, laws_lies_rations
 from tests.attack.laws_batches import cleared, result_bytes
 from tests.attack.laws_tamperings import TAMPERINGS, Tampering

@@ -10,7 +10,8 @@ from devnet.settlement.agreement import signed_by
 from devnet.settlement.chain import SdlRecord
 from devnet.settlement.invalid import Invalid
 from devnet.settlement.proof import read_envelope
-from tests.devnet_world import (
+from tests.support.devnet_stage import ALICE, through_json
+from tests.support.devnet_world import (
     MINTS,
     OPERATOR,
     Epoch,
@@ -25,8 +26,7 @@ from tests.devnet_world import (
     sdl_transaction,
     tagged,
 )
-from tests.unit.devnet_stage import ALICE, through_json
-from tests.unit.test_devnet_settlement_sdl import World, valid
+from tests.unit.devnet.test_settlement_sdl import World, valid
 
 THIEF = Wallet("thief")
 DEEP = b"[" * 100_000

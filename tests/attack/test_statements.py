@@ -9,15 +9,15 @@ from functools import cache
 import pytest
 
 from convexfx.proofs import Key, verify_epoch
-from convexfx_core.canonical import json_bytes
 from convexfx_core.clearing import propose
+from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import ConvexFxError, PublicValueMismatch
 from convexfx_core.laws import check
-from convexfx_core.public_values import PublicValues
-from convexfx_core.reference import reference_from_bytes, reference_to_bytes
-from convexfx_core.schema import read_orders, write_orders
+from convexfx_core.market.reference import reference_from_bytes, reference_to_bytes
+from convexfx_core.records.tables import read_orders, write_orders
 from convexfx_core.transition import clearing_case
-from convexfx_core.witness import split_sections
+from convexfx_core.witness.layout import split_sections
+from convexfx_core.witness.public_values import PublicValues
 from devnet.settlement.chain import SdlRecord
 from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import LocalProver
@@ -27,12 +27,12 @@ from tasks.ports import Json, Store
 from tasks.proposal_object import proposal_from_json
 from tasks.replay import replay_epoch
 from tests.attack.statements import Statement, statements
-from tests.devnet_world import ATTESTOR, PROGRAM_HASH
 from tests.differential.laws.witnesses import Told
 from tests.differential.test_devnet_core import Case, case, envelope, funded, verifiables
-from tests.fake_laws_host import VKEY, FakeHost
-from tests.unit.api_world import ApiWorld, api_world, signer
-from tests.unit.devnet_stage import through_json
+from tests.support.api_world import ApiWorld, api_world, signer
+from tests.support.devnet_stage import through_json
+from tests.support.devnet_world import ATTESTOR, PROGRAM_HASH
+from tests.support.fake_laws_host import VKEY, FakeHost
 
 SETTLED = ("network_id", "shard", "epoch", "params_hash", "reference_hash", "pre_state_root",
            "sdl_hash", "n_fills", "total", "post_state_root")  # fmt: skip

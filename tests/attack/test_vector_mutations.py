@@ -7,12 +7,12 @@ import os
 import random
 from collections import Counter
 
-from convexfx_core.wide import compilable
+from convexfx_core.arithmetic.columns import compilable
 from tasks.adapters.rust_parts import RustParts
 from tests.attack.vector_mutations import lawful, mutated
 from tests.differential.laws.campaign import Checker, by_python
 from tests.differential.laws.rust import by_laws_check
-from tests.rust import rust
+from tests.support.rust import rust
 
 __all__ = ["rust"]
 RUNS = int(os.environ.get("CONVEXFX_FUZZ", "600"))

@@ -9,13 +9,13 @@ import pytest
 from convexfx.witness_text import witness_lines
 from convexfx_core.errors import PublicValueMismatch
 from convexfx_core.laws import check
-from convexfx_core.public_values import FIELD_NAMES, PublicValues, require_equal
+from convexfx_core.witness.public_values import FIELD_NAMES, PublicValues, require_equal
 from tests.attack import witness_binding
 from tests.attack.witness_attack import Attack, Family, made, values_of
 from tests.attack.witness_families import FAMILIES, attacks, vectors
-from tests.laws_b_forge import law_off, verdict
-from tests.laws_b_malformed import plain
-from tests.laws_b_vectors import stored, write
+from tests.support.witnesses.forge import law_off, verdict
+from tests.support.witnesses.malformed import plain
+from tests.support.witnesses.vectors import stored, write
 
 NAMES = [family.__name__ for family in FAMILIES]
 WITHOUT_CANARY = {"hidden_assets", "rates", "gaps", "multiplications", "frames", "bombs",

@@ -11,8 +11,8 @@ from functools import cache
 
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws.witness_laws import evaluate
-from convexfx_core.witness import encode_sections, split_sections, with_public_values
-from tests.laws_b_vectors import stored
+from convexfx_core.witness.layout import encode_sections, split_sections, with_public_values
+from tests.support.witnesses.vectors import stored
 
 Rng = random.Random
 Sections = list[bytes]

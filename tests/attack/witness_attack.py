@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from convexfx_core.errors import CodecError, ExecutionError, LawViolated
-from convexfx_core.public_values import PublicValues
-from convexfx_core.witness import Witness, encode_witness
-from tests.laws_b_epochs import Epoch
-from tests.laws_b_forge import forge, rediffed, seal_without
-from tests.laws_b_violations import order_index
+from convexfx_core.witness.layout import Witness, encode_witness
+from convexfx_core.witness.public_values import PublicValues
+from tests.support.witnesses.epochs import Epoch
+from tests.support.witnesses.forge import forge, rediffed, seal_without
+from tests.support.witnesses.violations import order_index
 
 Rows = np.ndarray
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from convexfx_core.ledger.vaults import PoolState
 from convexfx_core.limits import BALANCE_MAX
-from convexfx_core.order_row import ORDER_DTYPE
-from convexfx_core.public_values import FIELD_NAMES
-from convexfx_core.state import PoolState
-from convexfx_core.witness import FRAME, SECTION_NAMES, Witness, with_public_values
+from convexfx_core.orders.row import ORDER_DTYPE
+from convexfx_core.witness.layout import FRAME, SECTION_NAMES, Witness, with_public_values
+from convexfx_core.witness.public_values import FIELD_NAMES
 from tests.attack.witness_attack import (
     Attack,
     amended,
@@ -18,10 +18,10 @@ from tests.attack.witness_attack import (
     raw_attack,
     true_statement,
 )
-from tests.laws_b_epochs import EPOCH, batch_of, only_cancels, plain_epoch
-from tests.laws_b_forge import edited, forge, with_opening
-from tests.laws_b_malformed import lengths, plain
-from tests.laws_b_violations import replaced, swapped
+from tests.support.witnesses.epochs import EPOCH, batch_of, only_cancels, plain_epoch
+from tests.support.witnesses.forge import edited, forge, with_opening
+from tests.support.witnesses.malformed import lengths, plain
+from tests.support.witnesses.violations import replaced, swapped
 
 
 def taken(witness: Witness, order: list[int]) -> Witness:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.attack import witness_binding, witness_fills, witness_prices, witness_products
 from tests.attack.witness_attack import Attack, Family, made, values_of
-from tests.laws_b_vectors import Vector, write
+from tests.support.witnesses.vectors import Vector, write
 
 FAMILIES: tuple[Family, ...] = (
     witness_fills.the_five,

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from convexfx_core.order_row import KIND_CANCEL
-from convexfx_core.witness import encode_sections, encode_witness
+from convexfx_core.orders.row import KIND_CANCEL
+from convexfx_core.witness.layout import encode_sections, encode_witness
 from tests.attack.witness_attack import Attack, amended, attack, filled, forged, raw_attack
-from tests.laws_b_epochs import Epoch, plain_epoch
-from tests.laws_b_forge import edited, forge, put
-from tests.laws_b_malformed import resized, spliced
-from tests.laws_b_violations import (
+from tests.support.witnesses.epochs import Epoch, plain_epoch
+from tests.support.witnesses.forge import edited, forge, put
+from tests.support.witnesses.malformed import resized, spliced
+from tests.support.witnesses.violations import (
     limit_equal_to,
     net_and_limit,
     nothing_received,

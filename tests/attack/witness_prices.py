@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from convexfx_core.limits import VALUE_MAX
-from convexfx_core.public_values import FIELD_NAMES
-from convexfx_core.witness import REJECT_DTYPE, encode_witness, with_public_values
+from convexfx_core.witness.layout import REJECT_DTYPE, encode_witness, with_public_values
+from convexfx_core.witness.public_values import FIELD_NAMES
 from tests.attack.witness_attack import Attack, amended, attack, forged, raw_attack, values_of
-from tests.laws_b_epochs import only_cancels, plain_epoch, rationed_epoch, reject_epoch
-from tests.laws_b_forge import edited, forge, law_off, put, verdict, with_opening
-from tests.laws_b_malformed import plain, rationed, spliced
-from tests.laws_b_violations import first, outside_its_band, replaced
+from tests.support.witnesses.epochs import only_cancels, plain_epoch, rationed_epoch, reject_epoch
+from tests.support.witnesses.forge import edited, forge, law_off, put, verdict, with_opening
+from tests.support.witnesses.malformed import plain, rationed, spliced
+from tests.support.witnesses.violations import first, outside_its_band, replaced
 
 
 def bands() -> Iterator[Attack]:

@@ -10,16 +10,16 @@ from dataclasses import replace
 import numpy as np
 
 from convexfx_core.limits import AMOUNT_MAX
-from convexfx_core.order_row import MANTISSA_MAX
-from convexfx_core.proposal import Ration
-from convexfx_core.public_values import FIELD_NAMES
-from convexfx_core.reference import Reference
+from convexfx_core.market.reference import Reference
+from convexfx_core.orders.row import MANTISSA_MAX
+from convexfx_core.settlement.proposal import Ration
 from convexfx_core.units import log_ratio
-from convexfx_core.witness import with_public_values
+from convexfx_core.witness.layout import with_public_values
+from convexfx_core.witness.public_values import FIELD_NAMES
 from tests.attack.witness_attack import Attack, attack, values_of
 from tests.differential.laws.witnesses import Told, sealed, witness_of
-from tests.laws_b_epochs import number_nonces, vaults_for
-from tests.laws_b_exact import (
+from tests.support.witnesses.epochs import number_nonces, vaults_for
+from tests.support.witnesses.exact import (
     HUGE,
     ONE,
     WIDE,
@@ -30,7 +30,7 @@ from tests.laws_b_exact import (
     params_at,
     told_at,
 )
-from tests.laws_b_forge import edited, rediffed
+from tests.support.witnesses.forge import edited, rediffed
 
 FAMILY = "overflow of a product"
 TOP = (1 << 63) - 1

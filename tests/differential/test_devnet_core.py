@@ -12,27 +12,35 @@ from functools import cache
 import numpy as np
 import pytest
 
-from convexfx_core.assets import Asset, Registry
-from convexfx_core.book import PARK_CODES, REJECT_CODES, Batch, LeftOut
-from convexfx_core.canonical import json_bytes
+from convexfx_core.admission.book import PARK_CODES, REJECT_CODES, Batch, LeftOut
 from convexfx_core.clearing import propose
+from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.identity import Address, OwnerId
-from convexfx_core.order_row import KIND_CANCEL, NO_ASSET, ORDER_DTYPE
-from convexfx_core.orders import Domain, UnsignedOrder, order_payload
-from convexfx_core.params import params_hash, params_to_bytes
-from convexfx_core.payload import Allowance, Credit, DebitAllowance, MintOperation, MintPayload
-from convexfx_core.reference import reference_to_bytes
-from convexfx_core.sealed_orders import SealedOrders
-from convexfx_core.state import Opening, PoolState, VaultTable
-from convexfx_core.submission import payout_payloads, verifiables_with_diffs
-from convexfx_core.terms import Terms
+from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
+from convexfx_core.market.assets import Asset, Registry
+from convexfx_core.market.params import params_hash, params_to_bytes
+from convexfx_core.market.reference import reference_to_bytes
+from convexfx_core.orders.payload import (
+    Allowance,
+    Credit,
+    DebitAllowance,
+    MintOperation,
+    MintPayload,
+)
+from convexfx_core.orders.row import KIND_CANCEL, NO_ASSET, ORDER_DTYPE
+from convexfx_core.orders.sealed import SealedOrders
+from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload
+from convexfx_core.orders.terms import Terms
+from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs
 from convexfx_core.transition import EpochResult, apply_epoch, clearing_case
-from convexfx_core.wire_orders import verifiable_json
+from convexfx_core.wire.orders import verifiable_json
 from devnet.gateway import codec as gateway_codec
 from devnet.settlement import codec as settlement_codec
 from devnet.settlement.chain import SdlRecord
 from devnet.settlement.messages import decode_debit, decode_mint
-from tests.devnet_world import (
+from tests.support.clearing_cases import Shape, case_of
+from tests.support.devnet_stage import Stage, through_json
+from tests.support.devnet_world import (
     ASSETS,
     ATTESTOR,
     MINTS,
@@ -47,8 +55,6 @@ from tests.devnet_world import (
     agreement,
     b58,
 )
-from tests.property.clearing_cases import Shape, case_of
-from tests.unit.devnet_stage import Stage, through_json
 
 WALLETS = sorted((Wallet(f"differential {at}") for at in range(7)), key=lambda w: w.owner)
 POOL = Address(OwnerId(OPERATOR.owner), SHARD)

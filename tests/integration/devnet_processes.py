@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.devnet_world import OPERATOR, SHARD, Vault, agreement, b58, six_mints
+from tests.support.devnet_world import OPERATOR, SHARD, Vault, agreement, b58, six_mints
 
 START_SECONDS = 20.0
 ENDED = ("BaseLayerApplied", "BaseLayerFailed")

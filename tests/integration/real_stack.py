@@ -16,7 +16,7 @@ from convexfx.local.provision import provision
 from convexfx.local.service import Part, Step
 from convexfx.local.supervisor import Stack
 from convexfx_core.errors import ConvexFxError
-from tests.stack_fixtures import LOCALSTACK_VENV
+from tests.support.stack_fixtures import LOCALSTACK_VENV
 
 
 def main() -> int:

@@ -13,8 +13,8 @@ from tasks.adapters.aws import open_client
 from tasks.adapters.s3 import S3Store
 from tasks.adapters.sqs import BATCH_PAUSES_S, SqsInbox
 from tasks.ports import Depth, Inbox, PutResult
-from tests.conformance import InboxConformance, StoreConformance, Wait
-from tests.stack_fixtures import AwsNames
+from tests.support.conformance import InboxConformance, StoreConformance, Wait
+from tests.support.stack_fixtures import AwsNames
 
 pytestmark = pytest.mark.stack
 

@@ -18,10 +18,10 @@ from convexfx.api.__main__ import main
 from convexfx.api.server import log_settings, open_socket
 from convexfx.local.logs import LEVELS
 from convexfx.wallet import domain_to_json
-from convexfx_core.canonical import json_bytes
+from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import ConfigurationError
 from tasks.adapters.keys import write_key
-from tests.unit.api_world import api_world
+from tests.support.api_world import api_world
 
 START_S = 60.0
 
@@ -31,7 +31,7 @@ class Api:
 
     def __init__(self, log: Path, level: str) -> None:
         self.log = log
-        words = [sys.executable, "-W", "ignore", "-m", "tests.unit.api_serve", level]
+        words = [sys.executable, "-W", "ignore", "-m", "tests.support.api_serve", level]
         with log.open("wb") as output:
             self.process = subprocess.Popen(words, stdout=output, stderr=output)
         self.url = self._address()

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from convexfx.wallet import domain_to_json
-from convexfx_core.canonical import json_bytes
+from convexfx_core.encoding.canonical import json_bytes
 from tasks.adapters.s3 import S3Store
 from tasks.adapters.sqs import SqsInbox
-from tests.epoch_world import NETWORK, SHARD, World, open_world
-from tests.stack_fixtures import AwsNames, environment
+from tests.support.epoch_world import NETWORK, SHARD, World, open_world
+from tests.support.stack_fixtures import AwsNames, environment
 
 pytestmark = pytest.mark.stack
 START_S = 60.0

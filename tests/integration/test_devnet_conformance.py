@@ -11,9 +11,9 @@ import pytest
 
 from convexfx_core.errors import GatewayError
 from tasks.adapters.gateway_http import HttpGateway
-from tests.devnet_world import Wallet, b58
 from tests.integration.devnet_processes import Network
-from tests.unit.devnet_stage import HOLDERS
+from tests.support.devnet_stage import HOLDERS
+from tests.support.devnet_world import Wallet, b58
 
 NOBODY = b58(Wallet("nobody has this vault").owner)
 OPERATIONS = {

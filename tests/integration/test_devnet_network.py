@@ -15,7 +15,9 @@ from devnet.gateway.__main__ import main as gateway_main
 from devnet.settlement.__main__ import main as settlement_main
 from tasks.adapters.gateway_http import HttpGateway
 from tasks.ports import SdlPhase, SdlState
-from tests.devnet_world import (
+from tests.integration.devnet_processes import Network, Program
+from tests.support.devnet_stage import ALICE, BOB, HOLDERS
+from tests.support.devnet_world import (
     ASSETS,
     OPERATOR,
     SHARD,
@@ -30,8 +32,6 @@ from tests.devnet_world import (
     order,
     text,
 )
-from tests.integration.devnet_processes import Network, Program
-from tests.unit.devnet_stage import ALICE, BOB, HOLDERS
 
 APPLIED = SdlState(SdlPhase.APPLIED)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.devnet_world import (
+from tests.integration.devnet_processes import ENDED, Network
+from tests.support.devnet_world import (
     ASSETS,
     MINTS,
     OPERATOR,
@@ -22,7 +23,6 @@ from tests.devnet_world import (
     clear,
     order,
 )
-from tests.integration.devnet_processes import ENDED, Network
 
 LONG = bool(os.environ.get("CONVEXFX_LONG"))
 ORDERS = 50_000 if LONG else 1_000

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.objects import epoch_key, state_key
 from tasks.replay import replay_epoch
-from tests.epoch_world import World, open_world
+from tests.support.epoch_world import World, open_world
 
 
 @pytest.fixture(scope="module")

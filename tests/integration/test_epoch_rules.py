@@ -10,7 +10,7 @@ from tasks.chain import manifest_of, read_head
 from tasks.collect import collect
 from tasks.context import using
 from tasks.objects import as_object
-from tests.epoch_world import World, open_world
+from tests.support.epoch_world import World, open_world
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ from tasks.adapters.settings import Settings
 from tasks.adapters.sqs import SqsInbox
 from tasks.adapters.wiring import context_from_settings
 from tasks.chain import outcome_of
-from tests.epoch_world import World, open_world, signer
 from tests.integration.test_api_stack import settings_of
-from tests.stack_fixtures import AwsNames, environment
+from tests.support.epoch_world import World, open_world, signer
+from tests.support.stack_fixtures import AwsNames, environment
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 LONG = pytest.mark.skipif(

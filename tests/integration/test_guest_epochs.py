@@ -13,17 +13,17 @@ import pytest
 from convexfx.local.traffic import Traffic
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws import check
-from convexfx_core.witness import encode_witness
+from convexfx_core.witness.layout import encode_witness
 from tasks.adapters.law_program import read_law_program
 from tasks.adapters.laws_host import LawsHost
 from tasks.adapters.prover_local import LocalProver
 from tasks.adapters.rust_parts import RustParts
 from tasks.clear import propose
 from tasks.objects import epoch_key
-from tests.laws_b_epochs import Epoch, epoch_of, only_cancels
-from tests.laws_b_forge import forge, verdict
-from tests.property.clearing_cases import Shape
-from tests.unit.api_world import ApiWorld, api_world, signer
+from tests.support.api_world import ApiWorld, api_world, signer
+from tests.support.clearing_cases import Shape
+from tests.support.witnesses.epochs import Epoch, epoch_of, only_cancels
+from tests.support.witnesses.forge import forge, verdict
 
 
 def one_order() -> Epoch:

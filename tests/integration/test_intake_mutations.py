@@ -19,21 +19,27 @@ import pytest
 from convexfx.wallet import SignedVerifiable, inline_messages, json_bundle, parquet_bundle
 from convexfx_core.errors import PeerUnreachable, RejectCode
 from convexfx_core.identity import Address, OwnerId, owner_id
-from convexfx_core.order_columns import byte_rows
-from convexfx_core.orders import Domain, UnsignedOrder, cancel_terms, order_payload, order_terms
-from convexfx_core.payload import DebitAllowance
-from convexfx_core.schema import read_orders
-from convexfx_core.wire_bundle import json_bundle as gzipped
-from convexfx_core.wire_inbox import bundle_message, inline_message
-from convexfx_core.wire_orders import verifiable_json
+from convexfx_core.orders.payload import DebitAllowance
+from convexfx_core.orders.signed import (
+    Domain,
+    UnsignedOrder,
+    cancel_terms,
+    order_payload,
+    order_terms,
+)
+from convexfx_core.orders.signed_columns import byte_rows
+from convexfx_core.records.tables import read_orders
+from convexfx_core.wire.bundle import json_bundle as gzipped
+from convexfx_core.wire.inbox import bundle_message, inline_message
+from convexfx_core.wire.orders import verifiable_json
 from tasks.adapters.clock import ManualClock
-from tasks.adapters.faults import Fault
+from tasks.adapters.injected_faults import Fault
 from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.intake import read_message
 from tasks.objects import as_object, get_object, sha256_hex
 from tasks.ports import Message
-from tests import ed25519_math as ed
-from tests.epoch_world import World, open_world, signer
+from tests.support import ed25519_math as ed
+from tests.support.epoch_world import World, open_world, signer
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared/data/ed25519_edge_cases.json"
 SEED, WANTED = 20_251, 10_000
@@ -490,9 +496,9 @@ def test_a_bundle_that_is_too_large_has_its_code(
 ) -> None:
     body = parquet_bundle(ground.originals, ground.world.store)
     size = len(ground.world.store.get(json.loads(body)["key"]) or b"")
-    monkeypatch.setattr("convexfx_core.wire_bundle.BUNDLE_BYTES_MAX", size)
+    monkeypatch.setattr("convexfx_core.wire.bundle.BUNDLE_BYTES_MAX", size)
     assert ground.read(body) == []
-    monkeypatch.setattr("convexfx_core.wire_bundle.BUNDLE_BYTES_MAX", size - 1)
+    monkeypatch.setattr("convexfx_core.wire.bundle.BUNDLE_BYTES_MAX", size - 1)
     assert ground.read(body) == ["BUNDLE_TOO_LARGE"]
 
 

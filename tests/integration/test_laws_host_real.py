@@ -11,7 +11,7 @@ from tasks.adapters.law_program import read_law_program
 from tasks.adapters.laws_host import LawsHost, verify_with
 from tasks.adapters.laws_serve import is_listening, ping, wait_for_socket
 from tasks.adapters.rust_parts import RustParts
-from tests.laws_b_forge import verdict
+from tests.support.witnesses.forge import verdict
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "laws"
 VALUES = bytes(392)

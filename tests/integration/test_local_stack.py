@@ -18,7 +18,7 @@ from convexfx.local.processes import members, wait_gone
 from convexfx.local.state import StackState, StateFile
 from tasks.adapters.s3 import S3Store
 from tasks.adapters.sqs import SqsInbox
-from tests.stack_fixtures import LOCALSTACK_VENV, ROOT
+from tests.support.stack_fixtures import LOCALSTACK_VENV, ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 

@@ -28,8 +28,8 @@ from tasks.ports import Json
 from tasks.proof_check import check_before_submitting
 from tasks.prove import mode_cache_key, prove
 from tasks.replay import replay_epoch
-from tests.epoch_world import World, open_world, run_epoch, signer
-from tests.fake_laws_host import VKEY, FakeHost
+from tests.support.epoch_world import World, open_world, run_epoch, signer
+from tests.support.fake_laws_host import VKEY, FakeHost
 
 AGREED = ("executed", "core", "compressed", "gpu")
 

@@ -24,8 +24,8 @@ from flows.prove import prove as prove_flow
 from tasks.adapters.prover_local import LocalProver, raise_failure, stored_proof
 from tasks.context import proving_with
 from tasks.ports import Progress, ProofJob, ProofResult, Store, no_progress
-from tests.epoch_world import World, open_world, signer
-from tests.fake_laws_host import FakeHost
+from tests.support.epoch_world import World, open_world, signer
+from tests.support.fake_laws_host import FakeHost
 
 pytestmark = pytest.mark.stack
 SERVE = "laws-host-serve"

@@ -11,10 +11,10 @@ import pytest
 
 from convexfx.cli import epoch as epoch_commands
 from convexfx.cli.main import main
-from convexfx_core.canonical import json_bytes
+from convexfx_core.encoding.canonical import json_bytes
 from tasks.adapters import gateway_http
 from tasks.adapters.keys import write_key
-from tests.unit.api_world import DOMAIN, ApiWorld, api_world
+from tests.support.api_world import DOMAIN, ApiWorld, api_world
 
 NOBODY = "http://127.0.0.1:9"
 UNSUBMITTED = {"payout_signatures.bin", "intent.json"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from convexfx.wallet import SignedVerifiable, parquet_bundle
-from convexfx_core.receipts import read_receipts
+from convexfx_core.records.receipts import read_receipts
 from tasks.objects import epoch_key
-from tests.epoch_world import World, open_world
+from tests.support.epoch_world import World, open_world
 
 STAGES = {"collect", "clear", "validate", "state_diffs", "prove", "submit", "settle"}
 OVERHEAD_S_MAX = 3.0

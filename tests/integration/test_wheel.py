@@ -22,7 +22,7 @@ print(json.dumps({"files": [m.__file__ for m in ours], "scripts": scripts}))
 """
 DATA = """
 import json
-from convexfx_core.parameter_file import DEMO, HOUSE, packaged
+from convexfx_core.market.parameter_file import DEMO, HOUSE, packaged
 print(json.dumps([packaged(name) and name.split("-")[0] for name in (DEMO, HOUSE)]))
 """
 

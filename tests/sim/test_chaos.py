@@ -21,10 +21,10 @@ import pytest
 
 from convexfx.wallet import SignedVerifiable, inline_messages, json_bundle, parquet_bundle
 from convexfx_core.errors import ConvexFxError
-from convexfx_core.receipts import read_receipts
-from convexfx_core.schema import read_orders
+from convexfx_core.records.receipts import read_receipts
+from convexfx_core.records.tables import read_orders
 from tasks.adapters.clock import ManualClock, SystemClock
-from tasks.adapters.faults import Crash, Fault, Faults
+from tasks.adapters.injected_faults import Crash, Fault, Faults
 from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.chain import read_head
 from tasks.collect import gather, park, release, seal_next
@@ -32,7 +32,7 @@ from tasks.context import using
 from tasks.objects import as_object, epoch_key, get_object
 from tasks.replay import replay_epoch
 from tasks.seal import commit_seal, draft_epoch, prepare
-from tests.epoch_world import World, forget_everything, open_world, run_epoch
+from tests.support.epoch_world import World, forget_everything, open_world, run_epoch
 
 FIRST = int(os.environ.get("CONVEXFX_SEED", "0"))
 SEEDS = range(FIRST, FIRST + (20 if os.environ.get("CONVEXFX_LONG") else 1))

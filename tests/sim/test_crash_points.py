@@ -11,7 +11,7 @@ import pytest
 
 from tasks.chain import read_head
 from tasks.replay import replay_epoch
-from tests.epoch_world import World, forget_everything, open_world
+from tests.support.epoch_world import World, forget_everything, open_world
 
 POINTS = (
     "collect", "collect.rejects", "collect.sealed", "collect.done", "clear", "clear.done",

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from convexfx.api.order_state import UNDECIDED, OrderFacts
+from convexfx.api.chain_index.order_state import UNDECIDED, OrderFacts
 from convexfx.api.services import Services, build_services
 from convexfx.wallet import SignedVerifiable, parquet_bundle
 from tasks.adapters.memory import MemoryStore

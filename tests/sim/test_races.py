@@ -14,7 +14,7 @@ import pytest
 from convexfx.agreement import signed_agreement
 from convexfx.wallet import parquet_bundle
 from convexfx_core.errors import AgreementError, ExecutionCode, ExecutionError, GatewayError
-from convexfx_core.receipts import read_receipts
+from convexfx_core.records.receipts import read_receipts
 from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.adapters.prover_local import LocalProver
 from tasks.chain import read_head
@@ -23,7 +23,7 @@ from tasks.context import Context, using
 from tasks.objects import as_object, epoch_key
 from tasks.ports import ProofJob
 from tasks.replay import replay_epoch
-from tests.epoch_world import World, forget_everything, open_world, run_epoch, signer
+from tests.support.epoch_world import World, forget_everything, open_world, run_epoch, signer
 
 UNTIL = 5
 

@@ -19,8 +19,8 @@ from tasks.adapters.wiring import program_hash
 from tasks.chain import outcome_of, read_head
 from tasks.context import using
 from tasks.replay import replay_epoch
-from tests.epoch_world import World, open_world, run_epoch, signer
-from tests.stack_fixtures import AwsNames
+from tests.support.epoch_world import World, open_world, run_epoch, signer
+from tests.support.stack_fixtures import AwsNames
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 POINTS = (

@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from convexfx_core.canonical import json_bytes
-from convexfx_core.case import ClearingCase
+from convexfx_core.clear_files.verify import claims_of
 from convexfx_core.clearing import propose
 from convexfx_core.clearing.kernels import KernelChoice
+from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import ClearingRefused
 from convexfx_core.laws import check_clearing
-from convexfx_core.order_row import ORDER_DTYPE
-from convexfx_core.params import params_from_bytes, params_to_bytes
-from convexfx_core.proposal import Proposal
-from convexfx_core.reference import reference_from_bytes, reference_to_bytes
-from convexfx_core.result_file import claims_of
-from convexfx_core.settlement import settle
-from tests.property.clearing_cases import Shape, case_of
-from tests.property.clearing_hard import built, pairs, risk
+from convexfx_core.market.params import params_from_bytes, params_to_bytes
+from convexfx_core.market.reference import reference_from_bytes, reference_to_bytes
+from convexfx_core.orders.row import ORDER_DTYPE
+from convexfx_core.settlement.clearing_input import ClearingCase
+from convexfx_core.settlement.proposal import Proposal
+from convexfx_core.settlement.settle import settle
+from tests.support.clearing_cases import Shape, case_of
+from tests.support.clearing_hard import built, pairs, risk
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).resolve().parent / "clearing"

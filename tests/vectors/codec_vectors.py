@@ -12,12 +12,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from convexfx_core.canonical import json_bytes, network_id, table_root, tagged_hash
-from convexfx_core.hashing import TAG_AGREEMENT, TAG_ATTEST, TAG_DEBIT, TAG_LEFT, TAG_SETTLE
+from convexfx_core.encoding.canonical import json_bytes, network_id, table_root, tagged_hash
+from convexfx_core.encoding.hashing import (
+    TAG_AGREEMENT,
+    TAG_ATTEST,
+    TAG_DEBIT,
+    TAG_LEFT,
+    TAG_SETTLE,
+)
+from convexfx_core.encoding.merkle import chunk_hashes, prove_chunk, root
 from convexfx_core.identity import Address, base58_encode, verify_signature
-from convexfx_core.merkle import chunk_hashes, prove_chunk, root
-from convexfx_core.order_columns import OrderColumns
-from convexfx_core.orders import (
+from convexfx_core.orders.signed import (
     Allowance,
     Credit,
     DebitAllowance,
@@ -33,11 +38,12 @@ from convexfx_core.orders import (
     payout_terms,
     read_signed_order,
 )
+from convexfx_core.orders.signed_columns import OrderColumns
 from convexfx_core.wire import Swap, parse_swap, swap_order, verifiable_json
-from tests import ed25519_math as ed
-from tests.unit import core_a_cases as cases
-from tests.unit import test_core_a_orders as order_cases
-from tests.unit import test_core_a_terms as terms_cases
+from tests.support import ed25519_math as ed
+from tests.support import signed_cases as cases
+from tests.unit.convexfx_core.orders import test_signed as order_cases
+from tests.unit.convexfx_core.orders import test_terms as terms_cases
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).resolve().parent / "codec"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from convexfx_core.limits import FEE_PPM_MAX, LIMIT_EXPONENT_MAX, LIMIT_EXPONENT_MIN
-from convexfx_core.order_row import MANTISSA_MAX, MANTISSA_MIN
+from convexfx_core.orders.row import MANTISSA_MAX, MANTISSA_MIN
 from convexfx_core.units import (
     ceil_div,
     limit_rate,

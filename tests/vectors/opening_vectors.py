@@ -10,22 +10,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from convexfx_core.assets import Asset, Registry
-from convexfx_core.book import admit
-from convexfx_core.canonical import json_bytes
+from convexfx_core.admission.book import admit
+from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.identity import Address, OwnerId
-from convexfx_core.order_row import MANTISSA_MIN
-from convexfx_core.parameter_file import DEMO, HOUSE, packaged
-from convexfx_core.params import flat_fee, params_from_matrices, params_hash, params_to_bytes
-from convexfx_core.reference import (
+from convexfx_core.ledger.vaults import PoolState, VaultTable, state_root, vaults_root
+from convexfx_core.market.assets import Asset, Registry
+from convexfx_core.market.parameter_file import DEMO, HOUSE, packaged
+from convexfx_core.market.params import flat_fee, params_from_matrices, params_hash, params_to_bytes
+from convexfx_core.market.reference import (
     band_edges,
     reference_from_prices,
     reference_hash,
     reference_price,
     reference_to_bytes,
 )
-from convexfx_core.state import PoolState, VaultTable, state_root, vaults_root
-from tests.unit.core_b_cases import (
+from convexfx_core.orders.row import MANTISSA_MIN
+from tests.support.epoch_cases import (
     EPOCH,
     POOL_OWNER,
     Sketch,

@@ -9,7 +9,7 @@ import pytest
 
 from bench import clearing as bench
 from bench.clearing_report import OVER_CVXPY, OVER_SORT, plot, targets
-from tests.property.clearing_cases import Shape, case_of
+from tests.support.clearing_cases import Shape, case_of
 
 FIELDS = {"assets", "orders", "kernels", "S_ms", "iterations", "made_mib", "peak_mib"} | {
     f"{name}_{unit}"

@@ -12,7 +12,7 @@ from convexfx_core.clearing.problem import pose
 from convexfx_core.clearing.qp import Subproblem, solve_subproblem
 from convexfx_core.clearing.scp import solve
 from tests.differential.clearing.test_solvers import per_order
-from tests.property.clearing_oracle import check
+from tests.support.clearing_oracle import check
 
 TABLE = {
     "A": (100.0, 0.0),

@@ -16,7 +16,7 @@ from convexfx_core.clearing.qp import (
 )
 from convexfx_core.clearing.scp import pool_of, solve, whole_window
 from convexfx_core.clearing.subproblem import conservation, step_impact
-from tests.property.clearing_cases import Shape, case_of
+from tests.support.clearing_cases import Shape, case_of
 
 NUMPY = load("numpy")
 SHAPES = {

@@ -14,8 +14,8 @@ import numpy as np
 
 from convexfx_core.errors import ClearingRefused, CodecError, ExecutionError, LawViolated
 from convexfx_core.laws import check
-from convexfx_core.laws.path import Path
-from convexfx_core.witness import Witness, encode_witness, with_public_values
+from convexfx_core.laws.engine import Path
+from convexfx_core.witness.layout import Witness, encode_witness, with_public_values
 from tests.differential.laws.edges import EDGES, FOUND
 from tests.differential.laws.epochs import Lawful, random_epoch
 from tests.differential.laws.extremes import extreme_epoch

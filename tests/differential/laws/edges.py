@@ -11,15 +11,15 @@ import numpy as np
 
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws import check
-from convexfx_core.order_row import KIND_ORDER
-from convexfx_core.settlement import settle
-from convexfx_core.state import VaultTable
+from convexfx_core.ledger.vaults import VaultTable
+from convexfx_core.orders.row import KIND_ORDER
+from convexfx_core.settlement.settle import settle
 from convexfx_core.transition import clearing_case
-from convexfx_core.witness import Witness, encode_witness
+from convexfx_core.witness.layout import Witness, encode_witness
 from tests.differential.laws.lies import NothingToSay, kind1, one_of
 from tests.differential.laws.witnesses import Told, witness_of
-from tests.laws_b_forge import edited
-from tests.laws_b_violations import limit_equal_to, replaced
+from tests.support.witnesses.forge import edited
+from tests.support.witnesses.violations import limit_equal_to, replaced
 
 Rng = np.random.Generator
 Edge = Callable[[Rng, Told], Iterator["Told | Witness"]]

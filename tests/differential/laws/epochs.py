@@ -5,18 +5,18 @@ from hashlib import sha256
 
 import numpy as np
 
-from convexfx_core.assets import Asset, Registry
 from convexfx_core.clearing import propose
 from convexfx_core.errors import ClearingRefused, LawViolated
 from convexfx_core.identity import Address, OwnerId
+from convexfx_core.ledger.vaults import Opening, PoolState
 from convexfx_core.limits import BALANCE_MAX, NONCE_MAX
-from convexfx_core.params import Params
-from convexfx_core.proposal import Proposal
-from convexfx_core.state import Opening, PoolState
+from convexfx_core.market.assets import Asset, Registry
+from convexfx_core.market.params import Params
+from convexfx_core.settlement.proposal import Proposal
 from convexfx_core.transition import clearing_case
 from tests.differential.laws.witnesses import Told, sealed, witness_of
-from tests.laws_b_epochs import EPOCH, number_nonces, rows_in_vaults, vaults_for
-from tests.property.clearing_cases import Shape, case_of, effective, factor_risk, params_of
+from tests.support.clearing_cases import Shape, case_of, effective, factor_risk, params_of
+from tests.support.witnesses.epochs import EPOCH, number_nonces, rows_in_vaults, vaults_for
 
 Rng = np.random.Generator
 BANDS = (0.001, 1.0, 5.0, 20.0, 50.0, 200.0, 300.0)

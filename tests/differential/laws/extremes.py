@@ -9,23 +9,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from convexfx_core.epoch_witness import clearing_case
 from convexfx_core.errors import ClearingRefused, LawViolated
 from convexfx_core.identity import OwnerId
-from convexfx_core.laws.facts import RATION_ONE
+from convexfx_core.laws.order_facts import RATION_ONE
+from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
 from convexfx_core.limits import AMOUNT_MAX, BALANCE_MAX
-from convexfx_core.order_row import ORDER_DTYPE
-from convexfx_core.params import Params
-from convexfx_core.proposal import Proposal, Ration
-from convexfx_core.rates import every_rate
-from convexfx_core.reference import Reference, band_edges
-from convexfx_core.settlement import settle
-from convexfx_core.state import Opening, PoolState, VaultTable
+from convexfx_core.market.params import Params
+from convexfx_core.market.reference import Reference, band_edges
+from convexfx_core.orders.row import ORDER_DTYPE
+from convexfx_core.settlement.proposal import Proposal, Ration
+from convexfx_core.settlement.rates import every_rate
+from convexfx_core.settlement.settle import settle
 from convexfx_core.units import limit_rate, log_ratio
+from convexfx_core.witness.build import clearing_case
 from tests.differential.laws.epochs import Lawful, registry_for
 from tests.differential.laws.witnesses import Told, sealed, witness_of
-from tests.laws_b_epochs import EPOCH, number_nonces, rows_in_vaults, vaults_for
-from tests.laws_b_violations import limit_equal_to
+from tests.support.witnesses.epochs import EPOCH, number_nonces, rows_in_vaults, vaults_for
+from tests.support.witnesses.violations import limit_equal_to
 
 Rng = np.random.Generator
 ONE = 1 << 64

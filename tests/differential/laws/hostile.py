@@ -13,12 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from convexfx_core.assets import Asset, Registry
 from convexfx_core.errors import CodecError, LawViolated
 from convexfx_core.identity import Address, OwnerId
 from convexfx_core.laws.witness_laws import evaluate
+from convexfx_core.ledger.diffs import Fills, diff_rows
+from convexfx_core.ledger.vaults import PoolState, vault_dtype
 from convexfx_core.limits import AMOUNT_MAX, BALANCE_MAX, RISK_MAX, VALUE_MAX
-from convexfx_core.order_row import (
+from convexfx_core.market.assets import Asset, Registry
+from convexfx_core.market.params import RISK_INVERSE_MAX, Params, params_to_bytes
+from convexfx_core.market.reference import Reference, reference_to_bytes
+from convexfx_core.orders.row import (
     KIND_CANCEL,
     KIND_ORDER,
     MANTISSA_MAX,
@@ -26,12 +30,8 @@ from convexfx_core.order_row import (
     NO_ASSET,
     ORDER_DTYPE,
 )
-from convexfx_core.params import RISK_INVERSE_MAX, Params, params_to_bytes
-from convexfx_core.reference import Reference, reference_to_bytes
-from convexfx_core.state import PoolState, vault_dtype
-from convexfx_core.state_diffs import Fills, diff_rows
 from convexfx_core.units import gross_rate, limit_rate, net_rate, rate_shift
-from convexfx_core.witness import (
+from convexfx_core.witness.layout import (
     AMOUNT_DTYPE,
     DEMAND_DTYPE,
     PAIR_DTYPE,

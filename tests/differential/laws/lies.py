@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from convexfx_core.ledger.vaults import VaultTable
 from convexfx_core.limits import AMOUNT_MAX
-from convexfx_core.order_row import KIND_CANCEL, KIND_ORDER
-from convexfx_core.proposal import Ration
-from convexfx_core.state import VaultTable
-from convexfx_core.witness import REJECT_DTYPE, Witness
+from convexfx_core.orders.row import KIND_CANCEL, KIND_ORDER
+from convexfx_core.settlement.proposal import Ration
+from convexfx_core.witness.layout import REJECT_DTYPE, Witness
 from tests.differential.laws.epochs import Lawful
 from tests.differential.laws.witnesses import Told, witness_of
-from tests.laws_b_forge import edited, put, rediffed
-from tests.laws_b_violations import replaced
+from tests.support.witnesses.forge import edited, put, rediffed
+from tests.support.witnesses.violations import replaced
 
 Rng = np.random.Generator
 Lie = Callable[[Rng, Told], "Told | Witness"]

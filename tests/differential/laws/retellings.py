@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from convexfx_core.encoding.key_columns import canonical_order
 from convexfx_core.identity import OwnerId
+from convexfx_core.ledger.vaults import PoolState, VaultTable
 from convexfx_core.limits import BALANCE_MAX, NONCE_MAX
-from convexfx_core.order_row import KIND_CANCEL, KIND_ORDER, MANTISSA_MIN, NO_ASSET, ORDER_DTYPE
-from convexfx_core.row_order import canonical_order
-from convexfx_core.state import PoolState, VaultTable
+from convexfx_core.orders.row import KIND_CANCEL, KIND_ORDER, MANTISSA_MIN, NO_ASSET, ORDER_DTYPE
 from tests.differential.laws.witnesses import Told
-from tests.laws_b_epochs import number_nonces, vaults_for
+from tests.support.witnesses.epochs import number_nonces, vaults_for
 
 Rng = np.random.Generator
 Retelling = Callable[[Rng, Told], Told]

@@ -10,12 +10,12 @@ from typing import Any
 
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws import check
-from convexfx_core.witness import encode_witness
+from convexfx_core.witness.layout import encode_witness
 from tasks.adapters.rust_parts import RustParts
 from tests.differential.laws.campaign import Verdict, by_python
 from tests.differential.laws.hostile import beyond_the_terms, hostile
 from tests.differential.laws.rust import answers, native_verdict
-from tests.rust import rust
+from tests.support.rust import rust
 
 __all__ = ["rust"]
 SEEDS = int(os.environ.get("CONVEXFX_FUZZ", "400"))

@@ -21,7 +21,7 @@ from tests.differential.laws.campaign import (
     samples,
 )
 from tests.differential.laws.rust import by_executor, by_laws_check
-from tests.rust import rust
+from tests.support.rust import rust
 
 __all__ = ["rust"]
 WITNESSES = int(os.environ.get("CONVEXFX_FUZZ", "2000"))

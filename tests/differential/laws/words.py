@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from convexfx_core.witness import encode_sections, encode_witness, split_sections
-from tests.laws_b_forge import witness_of
-from tests.laws_b_mutants import one_field, one_section, raw, rows_moved
+from convexfx_core.witness.layout import encode_sections, encode_witness, split_sections
+from tests.support.witnesses.forge import witness_of
+from tests.support.witnesses.mutants import one_field, one_section, raw, rows_moved
 
 Rng = np.random.Generator
 SIZES = np.array([48, 0, 0, 0, 0, 80, 16, 8, 32, 16, 16, 16, 32, 8])

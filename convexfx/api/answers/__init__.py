@@ -1,0 +1,1 @@
+"""What the API answers: shapes, and how epochs and orders are shown."""

@@ -1,0 +1,1 @@
+"""What the API knows: the chain, followed and indexed."""

@@ -1,0 +1,1 @@
+"""What an order would get if the open batch were cleared now."""

@@ -1,0 +1,1 @@
+"""Which orders may enter an epoch: rules of a row, the open book, what is carried over."""

@@ -1,0 +1,1 @@
+"""Exact integers wider than 64 bits, in columns."""

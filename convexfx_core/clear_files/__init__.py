@@ -1,0 +1,1 @@
+"""The files of ``convexfx clear`` and ``convexfx verify``."""

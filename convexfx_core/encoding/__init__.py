@@ -1,0 +1,1 @@
+"""From values to bytes and back: canonical bytes, hashes, trees, JSON, tables."""

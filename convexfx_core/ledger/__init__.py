@@ -1,0 +1,1 @@
+"""Vaults, and what an epoch changes in them."""

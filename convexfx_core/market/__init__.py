@@ -1,0 +1,1 @@
+"""What a market is: assets, parameters, risk, reference prices."""

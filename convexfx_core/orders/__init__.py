@@ -1,0 +1,1 @@
+"""An order: its row, its terms, its signed form, its place in a sealed batch."""

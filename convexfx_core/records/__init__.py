@@ -1,0 +1,1 @@
+"""What an epoch leaves behind: tables, receipts, the array for the gateway."""

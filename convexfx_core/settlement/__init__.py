@@ -1,0 +1,1 @@
+"""From a proposal to exact amounts."""

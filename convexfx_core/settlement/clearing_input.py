@@ -1,0 +1,46 @@
+"""The integer clearing problem: what the float side proposes on and what the laws check against."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convexfx_core.market.params import Params
+from convexfx_core.market.reference import Reference
+from convexfx_core.orders.row import (
+    KIND_CANCEL,
+    KIND_ORDER,
+    LIMIT_LIMIT,
+    LIMIT_MARKET,
+    NO_ASSET,
+    ORDER_DTYPE,
+)
+
+__all__ = [
+    "KIND_CANCEL",
+    "KIND_ORDER",
+    "LIMIT_LIMIT",
+    "LIMIT_MARKET",
+    "NO_ASSET",
+    "ORDER_DTYPE",
+    "ClearingCase",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ClearingCase:
+    """Everything that a clearing depends on.
+
+    Attributes
+    ----------
+    params : risk, fees, bounds, targets (integers).
+    reference : reference prices and bands (integers).
+    inventory : n pool inventories in base units (balance minus accrued fees).
+    orders : structured array of :data:`ORDER_DTYPE`, kind 1 only, any sequence; result
+        positions refer to it.
+    """
+
+    params: Params
+    reference: Reference
+    inventory: tuple[int, ...]
+    orders: NDArray[np.void]

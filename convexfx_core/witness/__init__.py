@@ -1,0 +1,1 @@
+"""The bytes that a proof is about: layout, building, public values."""
