@@ -22,13 +22,13 @@ from convexfx_core.market.assets import Asset, Registry
 from convexfx_core.orders.payload import DebitAllowance
 from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload, order_terms
 from convexfx_core.orders.signed_columns import byte_rows, decode_payloads
-from convexfx_core.wire import (
+from convexfx_core.wire.bundle import (
     json_bundle,
     parquet_bundle,
     parse_json_bundle,
     parse_parquet_bundle,
-    verifiable_json,
 )
+from convexfx_core.wire.orders import verifiable_json
 
 KEYS = 64
 

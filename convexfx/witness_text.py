@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
 from convexfx_core.laws.l00_decode import decode
+from convexfx_core.ledger.rows import DIFF_ALLOWANCE
 from convexfx_core.ledger.vaults import PoolState
 from convexfx_core.market.assets import Registry
 from convexfx_core.orders.row import KIND_CANCEL, LIMIT_LIMIT, NO_ASSET
 from convexfx_core.records.tables import DIFF_KINDS
-from convexfx_core.witness.layout import DIFF_ALLOWANCE, SECTION_NAMES, Witness
+from convexfx_core.witness.layout import SECTION_NAMES, Witness
 from convexfx_core.witness.public_values import PublicValues
 from tasks.objects import epoch_key
 from tasks.ports import Json, Store

@@ -12,20 +12,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.guest_witness import witness_of
 from sp1_worker.memory_watch import peak_of_tree
+from sp1_worker.served import serving
 from tasks.adapters.rust_parts import NOT_BUILT, RustParts, rust_parts
 
 ORDERS, PER_VAULT = 100, 4
 SECONDS_MAX = {"core": 240.0, "compressed": 480.0}
 MEMORY_BYTES_MAX = 18e9
 START_LEFT_MAX = 0.2
-READY_S_MAX, END_S_MAX = 120.0, 30.0
 INVALID, WRONG_KEY = 12, 13
 
 
@@ -45,31 +44,6 @@ def run(parts: RustParts, *arguments: object) -> subprocess.CompletedProcess[str
     """``laws-host`` with these arguments; its progress goes to the screen."""
     command = [str(parts.laws_host), *map(str, arguments)]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-
-
-@contextmanager
-def serving(parts: RustParts, socket: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A prover that stays up, ended by its id."""
-    command = [
-        str(parts.laws_host),
-        "--elf",
-        str(parts.elf),
-        "serve",
-        "--cold",
-        "--socket",
-        str(socket),
-    ]
-    process = subprocess.Popen(command, stdout=sys.stderr)
-    try:
-        deadline = time.monotonic() + READY_S_MAX
-        while not socket.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit("laws-host serve did not come up")
-            time.sleep(0.1)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(END_S_MAX)
 
 
 def prove(parts: RustParts, socket: Path, server: int, mode: str, witness: Path) -> Made:

@@ -16,7 +16,7 @@ from pathlib import Path
 from convexfx.epochs import export_epoch
 from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import ConvexFxError
-from sp1_worker.prove_check import serving
+from sp1_worker.served import serving
 from tasks.adapters.law_program import read_law_program
 from tasks.adapters.laws_host import LawsHost
 from tasks.adapters.rust_parts import RustParts

@@ -10,9 +10,9 @@ from convexfx_core.clearing import propose
 from convexfx_core.errors import CommitConflict
 from convexfx_core.transition import clearing_case
 from tasks.chain import sealed_epoch
-from tasks.context import current
 from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, put_json, sha256_hex
+from tasks.process import current
 from tasks.proposal_object import proposal_to_json
 from tasks.stage import (
     RETRIES,

@@ -14,7 +14,7 @@ from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.records.tables import read_orders, write_orders
 from tasks.carry import read_carry
 from tasks.chain import Head, manifest_of, read_head
-from tasks.context import Context, current
+from tasks.context import Context
 from tasks.finish import finish_head
 from tasks.injected_faults import fault_point
 from tasks.intake import (
@@ -27,6 +27,7 @@ from tasks.intake import (
     unreadable_object,
 )
 from tasks.objects import Ref, get_object, parked_prefix, put_object, sha256_hex
+from tasks.process import current
 from tasks.seal import Draft, commit_seal, draft_epoch, prepare
 from tasks.stage import (
     RETRIES,

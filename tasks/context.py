@@ -1,14 +1,6 @@
-"""The ports and the domain that a stage works with.
+"""The ports and the domain that a stage works with; ``tasks.process`` says which ones."""
 
-A process builds its context once from its settings (``tasks.adapters.wiring``); tests put their own
-in place with :func:`using`.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 
 from convexfx_core.market.params import Params
 from convexfx_core.orders.signed import Domain
@@ -57,51 +49,3 @@ class Context:
     deviation_bps: int
     api_url: str = ""
     verifier: ProofVerifier | None = None
-
-
-_chosen: ContextVar[Context | None] = ContextVar("convexfx_context", default=None)
-_prover: ContextVar[Prover | None] = ContextVar("convexfx_prover", default=None)
-
-
-@contextmanager
-def using(context: Context) -> Iterator[Context]:
-    """Stages inside the block work with ``context``."""
-    token = _chosen.set(context)
-    try:
-        yield context
-    finally:
-        _chosen.reset(token)
-
-
-@cache
-def _from_settings() -> Context:
-    from tasks.adapters.wiring import context_from_settings
-
-    return context_from_settings()
-
-
-def current() -> Context:
-    """The context of this process, or the one of :func:`using`."""
-    return _chosen.get() or _from_settings()
-
-
-@contextmanager
-def proving_with(prover: Prover) -> Iterator[Prover]:
-    """The proving pool's stage inside the block works with ``prover``."""
-    token = _prover.set(prover)
-    try:
-        yield prover
-    finally:
-        _prover.reset(token)
-
-
-@cache
-def _prover_from_settings() -> Prover:
-    from tasks.adapters.wiring import prover_from_settings
-
-    return prover_from_settings()
-
-
-def proving() -> Prover:
-    """The prover of this process, or the one of :func:`proving_with`."""
-    return _prover.get() or _prover_from_settings()

@@ -8,8 +8,8 @@ from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from convexfx_core.errors import PeerUnreachable
-from tasks.context import proving
 from tasks.ports import ProofJob
+from tasks.process import proving
 from tasks.stage import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, worth_retrying
 
 SHOWN_EVERY_S: Final = 1.0

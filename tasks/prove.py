@@ -10,10 +10,11 @@ from prefect.context import TaskRunContext
 
 from convexfx_core.errors import CommitUnknown, ExecutionCode, ExecutionError, PeerUnreachable
 from tasks.chain import manifest_of
-from tasks.context import Context, current
+from tasks.context import Context
 from tasks.injected_faults import fault_point
 from tasks.objects import Ref, as_object, epoch_key, proof_prefix, sha256_hex
 from tasks.ports import Clock, ProofJob, ProofResult, Prover, Store
+from tasks.process import current
 from tasks.proof_check import check_description, require_agreed
 from tasks.proof_job import claim_job
 from tasks.stage import (

@@ -10,12 +10,13 @@ from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
 from tasks.chain import outcome_of, sealed_epoch
-from tasks.context import Context, current
+from tasks.context import Context
 from tasks.epoch_result import epoch_result
 from tasks.finish import finish
 from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, put_json, sha256_hex
 from tasks.ports import SdlPhase
+from tasks.process import current
 from tasks.stage import (
     RETRIES,
     RETRY_DELAYS_S,

@@ -9,10 +9,10 @@ from convexfx_core.identity import base58_encode
 from convexfx_core.records.tables import write_state_diffs
 from convexfx_core.transition import EpochResult
 from tasks.chain import sealed_epoch
-from tasks.context import current
 from tasks.epoch_result import epoch_result
 from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, put_json, put_object
+from tasks.process import current
 from tasks.stage import (
     RETRIES,
     RETRY_DELAYS_S,

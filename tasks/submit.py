@@ -14,12 +14,13 @@ from convexfx_core.market.reference import reference_to_bytes
 from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs
 from convexfx_core.transition import EpochResult
 from tasks.chain import outcome_of, sealed_epoch
-from tasks.context import Context, current
+from tasks.context import Context
 from tasks.delivery import Delivery, EpochEnded, deliver, failed
 from tasks.epoch_result import epoch_result
 from tasks.injected_faults import fault_point
 from tasks.objects import Ref, epoch_key, get_json, get_object, put_object, sha256_hex
 from tasks.ports import Json, PutResult
+from tasks.process import current
 from tasks.proof_check import check_before_submitting
 from tasks.stage import (
     RETRIES,

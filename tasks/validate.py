@@ -7,10 +7,10 @@ from prefect import task
 
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws.predicates import verdict_of_violation
-from tasks.context import current
 from tasks.epoch_result import epoch_result
 from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, get_json, put_json
+from tasks.process import current
 from tasks.proposal_object import proposal_from_json
 from tasks.stage import (
     RETRIES,

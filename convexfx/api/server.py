@@ -11,8 +11,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from convexfx.api.services import Services
-from convexfx.local.logs import PYTHON_LEVEL
-from convexfx.local.service import HOST
+from convexfx.log_levels import PYTHON_LEVEL
+from convexfx.loopback import HOST
 from convexfx_core.errors import ConfigurationCode, ConfigurationError
 
 BACKLOG: Final = 2_048

@@ -28,7 +28,8 @@ from convexfx.local.prefect_server import (
 )
 from convexfx.local.provision import provision
 from convexfx.local.running import write_environment
-from convexfx.local.service import HOST, Part, Port, Service, Step, answers
+from convexfx.local.service import Part, Port, Service, Step, answers
+from convexfx.loopback import HOST
 from convexfx_core.errors import PeerUnreachable
 from tasks.adapters.law_program import read_law_program
 from tasks.adapters.laws_host import SP1_MODES, LawsHost

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from convexfx.local.logs import PYTHON_LEVEL
-from convexfx.local.service import HOST, PROBE_TIMEOUT_S, Port, Service
+from convexfx.local.service import PROBE_TIMEOUT_S, Port, Service
+from convexfx.log_levels import PYTHON_LEVEL
+from convexfx.loopback import HOST
 from convexfx_core.errors import PeerUnreachable
 
 REQUIREMENTS: Final = (

@@ -11,15 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-LEVELS: Final = ("error", "warn", "info", "debug", "trace")
+from convexfx.log_levels import LEVELS
+
 LEVEL_OF_WORD: Final = {
     "CRITICAL": "error", "FATAL": "error", "ERROR": "error", "WARNING": "warn", "WARN": "warn",
     "INFO": "info", "DEBUG": "debug", "TRACE": "trace",
 }  # fmt: skip
-PYTHON_LEVEL: Final = {
-    "error": "ERROR", "warn": "WARNING", "info": "INFO", "debug": "DEBUG", "trace": "DEBUG",
-}  # fmt: skip
-"""Level names that Python's logging, and so Prefect, uvicorn and LocalStack, understand."""
 LOG_BYTES_MAX: Final = 64 * 1024 * 1024
 """A log that grows beyond this is moved to ``<name>.1`` and begun again."""
 LINE_CHARACTERS_MAX: Final = 16_000

@@ -4,7 +4,8 @@ import socket
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from convexfx.local.service import HOST, Service
+from convexfx.local.service import Service
+from convexfx.loopback import HOST
 from convexfx_core.errors import ConfigurationCode, ConfigurationError
 
 

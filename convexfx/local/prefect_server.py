@@ -8,8 +8,9 @@ from typing import Final
 
 import httpx
 
-from convexfx.local.logs import PYTHON_LEVEL
-from convexfx.local.service import HOST, PROBE_TIMEOUT_S, Port, Service
+from convexfx.local.service import PROBE_TIMEOUT_S, Port, Service
+from convexfx.log_levels import PYTHON_LEVEL
+from convexfx.loopback import HOST
 
 PORT: Final = 4200
 EPOCH_POOL: Final = "convexfx"

@@ -8,8 +8,6 @@ from typing import Final
 import httpx
 
 PROBE_TIMEOUT_S: Final = 2.0
-HOST: Final = "127.0.0.1"
-"""The only interface that anything here listens on."""
 
 
 @dataclass(frozen=True, slots=True)

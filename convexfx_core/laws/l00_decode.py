@@ -24,6 +24,7 @@ from convexfx_core.laws.ranges import (
     check_rejects,
     check_vaults,
 )
+from convexfx_core.ledger.rows import DIFF_DTYPE
 from convexfx_core.ledger.vaults import PoolState, vault_dtype
 from convexfx_core.limits import ASSETS_MAX, ORDERS_MAX, VALUE_MAX
 from convexfx_core.market.assets import Registry
@@ -35,7 +36,6 @@ from convexfx_core.settlement.rates import RateTable
 from convexfx_core.witness.layout import (
     AMOUNT_DTYPE,
     DEMAND_DTYPE,
-    DIFF_DTYPE,
     FRAME,
     PAIR_DTYPE,
     REJECT_DTYPE,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws.decoded_witness import WitnessView
 from convexfx_core.ledger.diffs import USER_FIRST, diff_rows, vault_places
-from convexfx_core.witness.layout import DIFF_ALLOWANCE, DIFF_DTYPE, DIFF_PAYOUT
+from convexfx_core.ledger.rows import DIFF_ALLOWANCE, DIFF_DTYPE, DIFF_PAYOUT
 
 LAW = 18
 Row = tuple[int, int, int, int, int, int]

@@ -17,8 +17,8 @@ from convexfx_core.laws.decoded_witness import WitnessView
 from convexfx_core.laws.l16_balances import vault_table
 from convexfx_core.ledger.diffs import orders_root, pool_after, sdl_hash, vaults_after
 from convexfx_core.ledger.vaults import state_root
-from convexfx_core.orders.row import ORDER_DTYPE
-from convexfx_core.witness.layout import order_bytes, unsigned_bytes
+from convexfx_core.orders.row import ORDER_DTYPE, order_bytes
+from convexfx_core.witness.layout import unsigned_bytes
 from convexfx_core.witness.public_values import PublicValues, first_difference
 
 LAW = 19

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from convexfx_core.errors import ExecutionCode, ExecutionError
 from convexfx_core.ledger.diffs import USER_FIRST, wide_sums
+from convexfx_core.ledger.rows import DIFF_ALLOWANCE
 from convexfx_core.ledger.vaults import PoolState, VaultTable
-from convexfx_core.witness.layout import DIFF_ALLOWANCE
 
 Rows = NDArray[np.void]
 

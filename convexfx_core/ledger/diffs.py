@@ -13,16 +13,10 @@ from convexfx_core.encoding.canonical import table_root, tagged_hash
 from convexfx_core.encoding.hashing import TAG_ORDERS, TAG_SDL, TAG_SETTLE
 from convexfx_core.encoding.key_columns import find_keys, same_as_previous
 from convexfx_core.errors import ExecutionCode, ExecutionError
+from convexfx_core.ledger.rows import DIFF_ALLOWANCE, DIFF_DTYPE, DIFF_PAYOUT, SETTLEMENT_DTYPE
 from convexfx_core.ledger.vaults import PoolState, VaultTable
 from convexfx_core.limits import BALANCE_MAX
-from convexfx_core.orders.row import KIND_CANCEL, ORDER_DTYPE
-from convexfx_core.witness.layout import (
-    DIFF_ALLOWANCE,
-    DIFF_DTYPE,
-    DIFF_PAYOUT,
-    SETTLEMENT_DTYPE,
-    order_bytes,
-)
+from convexfx_core.orders.row import KIND_CANCEL, ORDER_DTYPE, order_bytes
 
 USER_FIRST: Final = 1
 """Diff rows name the pool 0 and the i-th vault row 1 + i."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 ORDER_DTYPE: Final = np.dtype(
     [
@@ -29,3 +30,8 @@ LIMIT_LIMIT: Final = 1
 NO_ASSET: Final = 65_535
 MANTISSA_MIN: Final = 1 << 62
 MANTISSA_MAX: Final = (1 << 63) - 1
+
+
+def order_bytes(rows: NDArray[np.void]) -> bytes:
+    """Bytes of order rows, 80 each."""
+    return rows.astype(ORDER_DTYPE, copy=False).tobytes()

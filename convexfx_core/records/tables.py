@@ -26,12 +26,12 @@ from convexfx_core.encoding.parquet_table import (
 )
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import Address
+from convexfx_core.ledger.rows import DIFF_ALLOWANCE
 from convexfx_core.ledger.vaults import Opening
 from convexfx_core.limits import ORDERS_MAX
 from convexfx_core.orders.row import ORDER_DTYPE
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.transition import EpochResult
-from convexfx_core.witness.layout import DIFF_ALLOWANCE
 
 ORDERS: Final = table_schema(
     "orders", 1,

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexfx_core.errors import CodecError
+from convexfx_core.ledger.rows import DIFF_DTYPE
 from convexfx_core.ledger.vaults import PoolState
-from convexfx_core.orders.row import ORDER_DTYPE
+from convexfx_core.orders.row import ORDER_DTYPE, order_bytes
 from convexfx_core.witness.public_values import PUBLIC_VALUES_BYTES
 
 WITNESS_MAGIC: Final = b"CFXWIT\0\0"
@@ -30,19 +31,6 @@ PAIR_DTYPE: Final = np.dtype(
 DEMAND_DTYPE: Final = np.dtype([("order", "<u8"), ("demanded", "<u8")])
 REJECT_DTYPE: Final = np.dtype([("order", "<u8"), ("kind", "<u8")])
 AMOUNT_DTYPE: Final = np.dtype([("received", "<u8"), ("fee", "<u8")])
-SETTLEMENT_DTYPE: Final = np.dtype([("paid", "<u8"), ("received", "<u8")])
-DIFF_DTYPE: Final = np.dtype(
-    [
-        ("position", "<u4"),
-        ("vault", "<u4"),
-        ("asset", "<u4"),
-        ("kind", "<u4"),
-        ("amount", "<i8"),
-        ("new_nonce", "<u8"),
-    ]
-)
-DIFF_ALLOWANCE: Final = 1
-DIFF_PAYOUT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +170,6 @@ def unsigned_bytes(value: int, size: int) -> bytes:
 def signed_bytes(value: int, size: int) -> bytes:
     """Little-endian two's complement integer of ``size`` bytes."""
     return int(value).to_bytes(size, "little", signed=True)
-
-
-def order_bytes(rows: NDArray[np.void]) -> bytes:
-    """Bytes of order rows, 80 each."""
-    return rows.astype(ORDER_DTYPE, copy=False).tobytes()
 
 
 def _length(view: memoryview, at: int) -> int:

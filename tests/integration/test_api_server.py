@@ -16,7 +16,7 @@ import pytest
 
 from convexfx.api.__main__ import main
 from convexfx.api.server import log_settings, open_socket
-from convexfx.local.logs import LEVELS
+from convexfx.log_levels import LEVELS
 from convexfx.wallet import domain_to_json
 from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import ConfigurationError

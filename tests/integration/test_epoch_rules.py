@@ -8,8 +8,8 @@ import pytest
 from convexfx.wallet import inline_messages
 from tasks.chain import manifest_of, read_head
 from tasks.collect import collect
-from tasks.context import using
 from tasks.objects import as_object
+from tasks.process import using
 from tests.support.epoch_world import World, open_world
 
 

@@ -22,9 +22,9 @@ from convexfx_core.identity import base58_encode
 from tasks.adapters.law_program import LawProgram
 from tasks.adapters.prover_local import LocalProver
 from tasks.chain import read_head
-from tasks.context import using
 from tasks.objects import Ref, as_object, epoch_key, proof_prefix
 from tasks.ports import Json
+from tasks.process import using
 from tasks.proof_check import check_before_submitting
 from tasks.prove import mode_cache_key, prove
 from tasks.replay import replay_epoch

@@ -22,8 +22,8 @@ from convexfx.local.supervisor import Stack
 from convexfx_core.errors import LawViolated
 from flows.prove import prove as prove_flow
 from tasks.adapters.prover_local import LocalProver, raise_failure, stored_proof
-from tasks.context import proving_with
 from tasks.ports import Progress, ProofJob, ProofResult, Store, no_progress
+from tasks.process import proving_with
 from tests.support.epoch_world import World, open_world, signer
 from tests.support.fake_laws_host import FakeHost
 

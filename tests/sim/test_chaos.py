@@ -28,8 +28,8 @@ from tasks.adapters.injected_faults import Crash, Fault, Faults
 from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.chain import read_head
 from tasks.collect import gather, park, release, seal_next
-from tasks.context import using
 from tasks.objects import as_object, epoch_key, get_object
+from tasks.process import using
 from tasks.replay import replay_epoch
 from tasks.seal import commit_seal, draft_epoch, prepare
 from tests.support.epoch_world import World, forget_everything, open_world, run_epoch

@@ -19,9 +19,10 @@ from tasks.adapters.memory import MemoryInbox, MemoryStore
 from tasks.adapters.prover_local import LocalProver
 from tasks.chain import read_head
 from tasks.collect import collect
-from tasks.context import Context, using
+from tasks.context import Context
 from tasks.objects import as_object, epoch_key
 from tasks.ports import ProofJob
+from tasks.process import using
 from tasks.replay import replay_epoch
 from tests.support.epoch_world import World, forget_everything, open_world, run_epoch, signer
 

@@ -17,7 +17,7 @@ from tasks.adapters.s3 import S3Store
 from tasks.adapters.sqs import SqsInbox
 from tasks.adapters.wiring import program_hash
 from tasks.chain import outcome_of, read_head
-from tasks.context import using
+from tasks.process import using
 from tasks.replay import replay_epoch
 from tests.support.epoch_world import World, open_world, run_epoch, signer
 from tests.support.stack_fixtures import AwsNames

@@ -32,9 +32,10 @@ from tasks.adapters.wiring import program_hash
 from tasks.chain import manifest_of
 from tasks.clear import clear
 from tasks.collect import collect
-from tasks.context import Context, using
+from tasks.context import Context
 from tasks.epoch_result import epoch_result
 from tasks.ports import Agreement, Json, SdlState
+from tasks.process import using
 from tasks.prove import prove
 from tasks.settle import settle
 from tasks.state_diffs import state_diffs

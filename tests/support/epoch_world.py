@@ -34,9 +34,10 @@ from tasks.adapters.wiring import program_hash
 from tasks.chain import outcome_of
 from tasks.clear import clear
 from tasks.collect import collect
-from tasks.context import Context, using
+from tasks.context import Context
 from tasks.injected_faults import InjectedFault
 from tasks.ports import Inbox, Store
+from tasks.process import using
 from tasks.prove import prove
 from tasks.settle import settle
 from tasks.state_diffs import state_diffs

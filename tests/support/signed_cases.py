@@ -21,7 +21,7 @@ from convexfx_core.orders.signed import (
     order_payload,
     order_terms,
 )
-from convexfx_core.wire import verifiable_json
+from convexfx_core.wire.orders import verifiable_json
 
 SHARD = 7
 USD, EUR, JPY = 0, 1, 2

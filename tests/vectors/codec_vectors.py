@@ -39,7 +39,8 @@ from convexfx_core.orders.signed import (
     read_signed_order,
 )
 from convexfx_core.orders.signed_columns import OrderColumns
-from convexfx_core.wire import Swap, parse_swap, swap_order, verifiable_json
+from convexfx_core.wire.orders import verifiable_json
+from convexfx_core.wire.swap import Swap, parse_swap, swap_order
 from tests.support import ed25519_math as ed
 from tests.support import signed_cases as cases
 from tests.unit.convexfx_core.orders import test_signed as order_cases

@@ -17,13 +17,10 @@ use tokio::sync::watch;
 
 use crate::{
     errors::{Code, Failure},
-    frames::next_frame,
+    frames::{next_frame, WITNESS_BYTES_MAX},
     program::Program,
     report::{hex, print_line, read_file},
 };
-
-/// The largest witness that is read, in bytes; ten thousand orders take two million.
-pub const WITNESS_BYTES_MAX: u64 = 256 << 20;
 
 /// The most memory that the executor of one guest may hold, in bytes.
 const GUEST_MEMORY_BYTES_MAX: u64 = 4 << 30;

@@ -3,7 +3,10 @@
 
 use std::io::{self, Read};
 
-use crate::{errors::Failure, execute::WITNESS_BYTES_MAX as FRAME_BYTES_MAX};
+use crate::errors::Failure;
+
+/// The largest witness that is read, in bytes; ten thousand orders take two million.
+pub const WITNESS_BYTES_MAX: u64 = 256 << 20;
 
 /// The next frame; none at the end of the input.
 ///
@@ -20,9 +23,9 @@ pub fn next_frame(input: &mut impl Read) -> Result<Option<Vec<u8>>, Failure> {
         .try_into()
         .map_err(|_| Failure::usage("stdin: a frame ends inside its length"))?;
     let length = u64::from_le_bytes(head);
-    if length > FRAME_BYTES_MAX {
+    if length > WITNESS_BYTES_MAX {
         let message =
-            format!("stdin: a frame of {length} bytes, expected at most {FRAME_BYTES_MAX}");
+            format!("stdin: a frame of {length} bytes, expected at most {WITNESS_BYTES_MAX}");
         return Err(Failure::usage(message));
     }
     let mut frame = Vec::new();
@@ -66,7 +69,7 @@ mod tests {
                 "{cut}"
             );
         }
-        let huge = (FRAME_BYTES_MAX + 1).to_le_bytes();
+        let huge = (WITNESS_BYTES_MAX + 1).to_le_bytes();
         assert_eq!(next_frame(&mut &huge[..]).unwrap_err().code, Code::Usage);
     }
 }

@@ -14,7 +14,8 @@ use sp1_sdk::SP1VerifyingKey;
 
 use crate::{
     errors::{Code, Failure},
-    execute::{Executor, Outcome, WITNESS_BYTES_MAX},
+    execute::{Executor, Outcome},
+    frames::WITNESS_BYTES_MAX,
     memory,
     program::{encode, expect_vkey, vkey_hex, Program},
     progress::Progress,

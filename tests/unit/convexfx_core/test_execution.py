@@ -18,8 +18,8 @@ from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
 from convexfx_core.orders.payload import DebitAllowance
 from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload
 from convexfx_core.orders.terms import Terms, cancel_terms, limit_from_ratio, order_terms
-from convexfx_core.wire import VerifiableWithDiffs
 from convexfx_core.wire.orders import debit_allowance, ed25519_parts, verifiable_json
+from convexfx_core.wire.vaults import VerifiableWithDiffs
 from tests.support.epoch_cases import params_of_three, reference_of_three, registry_of_three
 
 UNIT = 10**6

@@ -19,9 +19,9 @@ from convexfx_core.ledger.diffs import (
     vault_places,
     vaults_after,
 )
+from convexfx_core.ledger.rows import DIFF_ALLOWANCE, DIFF_PAYOUT
 from convexfx_core.ledger.vaults import PoolState, state_root
 from convexfx_core.orders.row import KIND_CANCEL, ORDER_DTYPE
-from convexfx_core.witness.layout import DIFF_ALLOWANCE, DIFF_PAYOUT
 from convexfx_core.witness.public_values import PublicValues
 from tests.support.witnesses.epochs import (
     EPOCH,

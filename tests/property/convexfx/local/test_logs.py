@@ -8,7 +8,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convexfx.local.logs import LEVELS, LINE_CHARACTERS_MAX, LineLog
+from convexfx.local.logs import LINE_CHARACTERS_MAX, LineLog
+from convexfx.log_levels import LEVELS
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

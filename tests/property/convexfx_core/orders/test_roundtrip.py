@@ -24,7 +24,8 @@ from convexfx_core.orders.signed import (
     order_terms,
     payout_terms,
 )
-from convexfx_core.wire import VERIFIABLE, debit_allowance, mint_payload, verifiable_json
+from convexfx_core.wire.delta import VERIFIABLE
+from convexfx_core.wire.orders import debit_allowance, mint_payload, verifiable_json
 from tests.support.signed_cases import address, code_of_call, key
 
 PATIENT = settings(deadline=None)

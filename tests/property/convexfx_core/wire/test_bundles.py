@@ -16,16 +16,16 @@ from pydantic import ValidationError
 from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.orders.signed_columns import byte_rows, code_of
-from convexfx_core.wire import (
+from convexfx_core.wire.bundle import (
     BUNDLE_SCHEMA,
-    SWAP,
-    VERIFIABLE,
     parquet_bundle,
     parse_json_bundle,
-    parse_message,
     parse_parquet_bundle,
-    schema_documents,
 )
+from convexfx_core.wire.delta import VERIFIABLE
+from convexfx_core.wire.inbox import parse_message
+from convexfx_core.wire.schema import schema_documents
+from convexfx_core.wire.swap import SWAP
 from tests.property.convexfx_core.wire.test_mutations import spoilt_values
 from tests.support.signed_cases import (
     cancel,

@@ -10,7 +10,7 @@ from convexfx_core.encoding.canonical import strict_json
 from convexfx_core.identity import base58_encode
 from convexfx_core.limits import AMOUNT_MAX
 from convexfx_core.orders.signed import UnsignedOrder, limit_from_ratio, order_payload, order_terms
-from convexfx_core.wire import parse_submissions, parse_swap, swap_order
+from convexfx_core.wire.swap import parse_submissions, parse_swap, swap_order
 from tests.support.signed_cases import code_of_call, domain, key
 
 PATIENT = settings(deadline=None)

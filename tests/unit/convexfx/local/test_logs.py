@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from convexfx.local import logs
-from convexfx.local.logs import LEVELS, LineLog
+from convexfx.local.logs import LineLog
+from convexfx.log_levels import LEVELS
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

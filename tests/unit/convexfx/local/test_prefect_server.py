@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from convexfx.local.logs import LEVELS
 from convexfx.local.ports import free_port
 from convexfx.local.prefect_server import (
     api_url,
@@ -20,6 +19,7 @@ from convexfx.local.prefect_server import (
     ui_url,
     worker_online,
 )
+from convexfx.log_levels import LEVELS
 
 
 def parsed(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:

@@ -12,7 +12,8 @@ import pytest
 from convexfx_core.errors import RejectedOrder
 from convexfx_core.orders.signed import decode_order
 from convexfx_core.orders.terms import Terms
-from convexfx_core.wire import is_swap, parse_swap, parse_verifiable, swap_order
+from convexfx_core.wire.orders import parse_verifiable
+from convexfx_core.wire.swap import is_swap, parse_swap, swap_order
 from tests.support.signed_cases import code_of_call, domain
 from tests.vectors.codec_vectors import FOLDER, build
 

@@ -10,15 +10,10 @@ import pytest
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
 from convexfx_core.identity import base58_encode
 from convexfx_core.orders.signed import decode_order, limit_from_ratio, read_signed_order
-from convexfx_core.wire import (
-    BundleMessage,
-    bundle_lines,
-    check_bundle,
-    parse_message,
-    parse_swap,
-    parse_verifiable,
-    swap_order,
-)
+from convexfx_core.wire.bundle import bundle_lines, check_bundle
+from convexfx_core.wire.inbox import BundleMessage, parse_message
+from convexfx_core.wire.orders import parse_verifiable
+from convexfx_core.wire.swap import parse_swap, swap_order
 from tests.support.signed_cases import (
     address,
     cancel,

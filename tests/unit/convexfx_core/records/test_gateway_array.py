@@ -15,8 +15,8 @@ from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload, pa
 from convexfx_core.orders.terms import Terms
 from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs
 from convexfx_core.transition import EpochResult
-from convexfx_core.wire import VERIFIABLES_WITH_DIFFS
 from convexfx_core.wire.orders import token_diffs_json, verifiable_json
+from convexfx_core.wire.vaults import VERIFIABLES_WITH_DIFFS
 from tests.support.witnesses.epochs import (
     Epoch,
     nothing_consumed,

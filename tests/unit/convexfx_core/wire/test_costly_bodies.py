@@ -8,13 +8,9 @@ from typing import Any
 import pytest
 
 from convexfx_core.errors import RejectedOrder
-from convexfx_core.wire import (
-    inline_message,
-    parse_items,
-    parse_message,
-    parse_submissions,
-    parse_swap,
-)
+from convexfx_core.wire.inbox import inline_message, parse_message
+from convexfx_core.wire.orders import parse_items
+from convexfx_core.wire.swap import parse_submissions, parse_swap
 from tests.support.signed_cases import code_of_call, domain, verifiable
 
 HEAD = b'{"version":1,"kind":"verifiables","items":['

@@ -16,22 +16,24 @@ from convexfx_core.errors import RejectedOrder
 from convexfx_core.limits import BUNDLE_ITEMS_MAX, MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
 from convexfx_core.orders.signed import SignedOrder
 from convexfx_core.orders.signed_columns import byte_rows, code_of
-from convexfx_core.wire import (
+from convexfx_core.wire.bundle import (
     BUNDLE_SCHEMA,
-    BundleMessage,
-    InlineMessage,
     bundle_lines,
-    bundle_message,
     check_bundle,
-    inline_message,
     json_bundle,
     parquet_bundle,
     parse_json_bundle,
-    parse_message,
     parse_parquet_bundle,
     read_parquet_bundle,
+    rows_of,
 )
-from convexfx_core.wire.bundle import rows_of
+from convexfx_core.wire.inbox import (
+    BundleMessage,
+    InlineMessage,
+    bundle_message,
+    inline_message,
+    parse_message,
+)
 from tests.support.signed_cases import (
     cancel,
     code_of_call,

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from convexfx_core.errors import CodecError
 from convexfx_core.orders.signed import Credit, MintOperation, MintPayload
-from convexfx_core.wire import VERIFIABLE, mint_payload, parse_verifiable, verifiable_json
+from convexfx_core.wire.delta import VERIFIABLE
+from convexfx_core.wire.orders import mint_payload, parse_verifiable, verifiable_json
 from tests.support.signed_cases import address, code_of_call, domain, key
 
 Change = Callable[[dict[str, Any]], object]

@@ -18,8 +18,8 @@ from convexfx_core.orders.signed import (
     MintOperation,
     MintPayload,
 )
-from convexfx_core.wire import (
-    VERIFIABLE,
+from convexfx_core.wire.delta import VERIFIABLE
+from convexfx_core.wire.orders import (
     debit_allowance,
     mint_payload,
     order_json,

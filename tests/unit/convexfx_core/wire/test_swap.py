@@ -11,7 +11,7 @@ from convexfx_core.errors import RejectedOrder
 from convexfx_core.identity import base58_encode
 from convexfx_core.limits import MESSAGE_ITEMS_MAX
 from convexfx_core.orders.signed import limit_from_ratio, order_payload
-from convexfx_core.wire import is_swap, parse_submissions, parse_swap, swap_order
+from convexfx_core.wire.swap import is_swap, parse_submissions, parse_swap, swap_order
 from tests.support.signed_cases import (
     UnsignedOrder,
     code_of_call,

@@ -12,17 +12,15 @@ from pydantic import TypeAdapter, ValidationError
 import convexfx_core
 from convexfx_core.encoding.canonical import json_bytes
 from convexfx_core.errors import CodecError
-from convexfx_core.wire import (
-    SCHEMA_NAMES,
+from convexfx_core.wire.inbox import inline_message
+from convexfx_core.wire.orders import token_diffs_json
+from convexfx_core.wire.schema import SCHEMA_NAMES, schema_bytes, schema_documents
+from convexfx_core.wire.vaults import (
     VAULT,
     VERIFIABLES_WITH_DIFFS,
     SdlPhase,
     SdlState,
-    inline_message,
     parse_sdl_state,
-    schema_bytes,
-    schema_documents,
-    token_diffs_json,
 )
 from tests.support.signed_cases import address, verifiable
 

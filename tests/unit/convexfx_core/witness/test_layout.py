@@ -5,14 +5,13 @@ from dataclasses import fields, replace
 import pytest
 
 from convexfx_core.errors import CodecError, PublicValueMismatch
+from convexfx_core.ledger.rows import DIFF_DTYPE, SETTLEMENT_DTYPE
 from convexfx_core.witness.layout import (
     AMOUNT_DTYPE,
     DEMAND_DTYPE,
-    DIFF_DTYPE,
     PAIR_DTYPE,
     REJECT_DTYPE,
     SECTION_NAMES,
-    SETTLEMENT_DTYPE,
     encode_sections,
     encode_witness,
     split_sections,
