@@ -1,7 +1,7 @@
 """The floor plan: which room stands on which floor, and who may import whom.
 
-Read from the sources by ``ast``; nothing is imported. A room is a folder or file of a package. Every
-room has a floor, every import between rooms goes down at least one, and no two files import each
+Read from the sources by ``ast``; nothing is imported. A room is a folder or file of a package; each
+has a floor, every import between rooms goes down at least one, and no two files import each
 other on any way round. A room that is missing in the plan fails, and so does one that is planned
 and not there.
 """
