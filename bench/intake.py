@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from nacl.signing import SigningKey
 
-from convexfx_core.encoding.canonical import network_id
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.identity import Address, hash_rows, owner_id, verify_rows
 from convexfx_core.market.assets import Asset, Registry
 from convexfx_core.orders.payload import DebitAllowance

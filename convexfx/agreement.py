@@ -2,7 +2,8 @@
 
 from base64 import b64encode
 
-from convexfx_core.encoding.canonical import Writer, tag_bytes
+from convexfx_core.encoding.canonical import Writer
+from convexfx_core.encoding.hashing import tag_bytes
 from convexfx_core.errors import AgreementError
 from convexfx_core.identity import base58_encode, owner_id
 from convexfx_core.market.params import params_hash, params_to_bytes

@@ -6,7 +6,7 @@ from typing import Final
 
 from convexfx.wallet.signing import Wallet
 from convexfx_core import execute
-from convexfx_core.encoding.canonical import network_id
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import ExecutionCode, ExecutionError
 from convexfx_core.execution import ExecutionState
 from convexfx_core.identity import Address, owner_id

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convexfx.epochs import export_epoch
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import ConvexFxError
 from sp1_worker.served import serving
 from tasks.adapters.law_program import read_law_program

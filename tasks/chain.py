@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from convexfx_core.admission.book import Batch, admit
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CodecError, CommitConflict, PublicValueMismatch
 from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
 from convexfx_core.market.assets import Registry

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexfx_core.admission.book import LeftOut
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.orders.signed import Domain, SignedOrder

@@ -7,7 +7,7 @@ take references and return one, nothing large travels through the orchestrator.
 import hashlib
 from typing import Any, Final, TypedDict
 
-from convexfx_core.encoding.canonical import json_bytes, strict_json
+from convexfx_core.encoding.canonical_json import json_bytes, strict_json
 from convexfx_core.errors import CommitConflict
 from tasks.ports import Store
 

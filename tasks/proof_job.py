@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from hashlib import sha256
 
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CommitConflict
 from tasks.objects import Ref, proof_prefix
 from tasks.ports import ProofJob, Store

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from convexfx_core.admission.book import Batch
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import ConvexFxError
 from convexfx_core.identity import base58_decode, base58_encode, owner_id, verify_signature

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import task
 
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
 from tasks.chain import outcome_of, sealed_epoch

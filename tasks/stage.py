@@ -13,7 +13,7 @@ from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
 import convexfx_core
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CommitUnknown, ConvexFxError, PeerUnreachable, ProofError
 from tasks.injected_faults import InjectedFault
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import task
 
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.identity import base58_encode
 from convexfx_core.ledger.vaults import Opening
 from convexfx_core.market.reference import reference_to_bytes

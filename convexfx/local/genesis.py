@@ -10,7 +10,8 @@ from typing import Final
 
 from convexfx.agreement import require_active, signed_agreement
 from convexfx.wallet.domain import domain_to_json
-from convexfx_core.encoding.canonical import json_bytes, network_id
+from convexfx_core.encoding.canonical_json import json_bytes
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import AgreementError, CommitUnknown, PeerUnreachable
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.market.assets import Registry, registry_of

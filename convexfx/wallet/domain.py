@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from convexfx_core.encoding.canonical import network_id
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import Address
 from convexfx_core.market.assets import registry_of

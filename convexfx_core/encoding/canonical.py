@@ -1,32 +1,14 @@
 """The one byte encoding: little-endian, fixed width, every byte checked (``docs/spec.md`` 1).
 
-Also the door to its neighbours: tagged hashes, canonical JSON and the strict JSON reader.
+Whatever is hashed, signed or proven has exactly one encoding, because two encodings of one thing
+would be two hashes of it. So every record of the protocol is written by :class:`Writer` and read by
+:class:`Reader`; tables of many rows are numpy structures with the same layout.
 """
 
 from typing import Self
 
-from convexfx_core.encoding import merkle
-from convexfx_core.encoding.canonical_json import json_bytes, strict_json
-from convexfx_core.encoding.hashing import network_id, tag_bytes, tagged_hash
+from convexfx_core.encoding.hashing import tag_bytes
 from convexfx_core.errors import CodecError
-
-__all__ = [
-    "Reader",
-    "Writer",
-    "json_bytes",
-    "network_id",
-    "padded_length",
-    "strict_json",
-    "table_root",
-    "tag_bytes",
-    "tagged_hash",
-]
-
-
-def table_root(tag: str, rows: bytes, row_bytes: int) -> bytes:
-    """Root of a table of fixed-width rows that stand in canonical order, 32 bytes."""
-    leaves = merkle.chunk_hashes(rows, row_bytes)
-    return merkle.seal_root(tag, merkle.root(leaves), len(rows) // row_bytes)
 
 
 def padded_length(length: int) -> int:

@@ -100,7 +100,7 @@ def seal_root(tag: str, merkle_root: bytes, rows: int) -> bytes:
 
 
 def verify_chunk(
-    tag: str, table_root: bytes, rows: int, chunk_rows: bytes, row_bytes: int, proof: ChunkProof
+    tag: str, claimed_root: bytes, rows: int, chunk_rows: bytes, row_bytes: int, proof: ChunkProof
 ) -> bool:
     """Whether ``chunk_rows`` are the rows of chunk ``proof.chunk`` of a table of ``rows`` rows."""
     if row_bytes <= 0 or proof.chunks != -(-rows // CHUNK_ROWS):
@@ -112,4 +112,9 @@ def verify_chunk(
         top = root_of_proof(tagged_hash(TAG_CHUNK, chunk_rows), proof)
     except CodecError:
         return False
-    return seal_root(tag, top, rows) == table_root
+    return seal_root(tag, top, rows) == claimed_root
+
+
+def table_root(tag: str, rows: bytes, row_bytes: int) -> bytes:
+    """Root of a table of fixed-width rows that stand in canonical order, 32 bytes."""
+    return seal_root(tag, root(chunk_hashes(rows, row_bytes)), len(rows) // row_bytes)

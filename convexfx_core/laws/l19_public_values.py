@@ -3,14 +3,15 @@
 Index: place of the first field that differs in ``public_values.FIELD_NAMES``.
 """
 
-from convexfx_core.encoding.canonical import table_root, tagged_hash
 from convexfx_core.encoding.hashing import (
     TAG_BATCH,
     TAG_LEFT,
     TAG_PARAMS,
     TAG_PRICES,
     TAG_REFERENCE,
+    tagged_hash,
 )
+from convexfx_core.encoding.merkle import table_root
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws.claims import Certificate
 from convexfx_core.laws.decoded_witness import WitnessView

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.encoding.canonical import table_root, tagged_hash
-from convexfx_core.encoding.hashing import TAG_ORDERS, TAG_SDL, TAG_SETTLE
+from convexfx_core.encoding.hashing import TAG_ORDERS, TAG_SDL, TAG_SETTLE, tagged_hash
 from convexfx_core.encoding.key_columns import find_keys, same_as_previous
+from convexfx_core.encoding.merkle import table_root
 from convexfx_core.errors import ExecutionCode, ExecutionError
 from convexfx_core.ledger.rows import DIFF_ALLOWANCE, DIFF_DTYPE, DIFF_PAYOUT, SETTLEMENT_DTYPE
 from convexfx_core.ledger.vaults import PoolState, VaultTable

@@ -7,8 +7,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.encoding.canonical import table_root, tagged_hash
+from convexfx_core.encoding.hashing import tagged_hash
 from convexfx_core.encoding.key_columns import WORDS_DTYPE, find_keys, words_before
+from convexfx_core.encoding.merkle import table_root
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import OwnerId
 from convexfx_core.market.assets import Registry

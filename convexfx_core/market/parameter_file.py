@@ -13,7 +13,7 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any, Final, Self
 
-from convexfx_core.encoding.canonical import strict_json
+from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.encoding.parameter_fields import Fields
 from convexfx_core.errors import ConfigurationCode, ConfigurationError, ConvexFxError, RejectedOrder
 from convexfx_core.market.assets import Registry

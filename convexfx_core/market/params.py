@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from convexfx_core.encoding.canonical import tagged_hash
+from convexfx_core.encoding.hashing import tagged_hash
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.limits import (
     ASSETS_MAX,

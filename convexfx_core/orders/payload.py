@@ -6,8 +6,8 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Final, NamedTuple, Self
 
-from convexfx_core.encoding.canonical import Reader, Writer, tag_bytes
-from convexfx_core.encoding.hashing import TAG_DEBIT, TAG_MINT
+from convexfx_core.encoding.canonical import Reader, Writer
+from convexfx_core.encoding.hashing import TAG_DEBIT, TAG_MINT, tag_bytes
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import Address
 from convexfx_core.limits import ALLOWANCES_MAX, AUXILIARY_BYTES_MAX

@@ -10,8 +10,8 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Final
 
-from convexfx_core.encoding.canonical import Reader, tag_bytes
-from convexfx_core.encoding.hashing import TAG_DEBIT
+from convexfx_core.encoding.canonical import Reader
+from convexfx_core.encoding.hashing import TAG_DEBIT, tag_bytes
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
 from convexfx_core.identity import Address, OwnerId, owner_id, verify_signature
 from convexfx_core.limits import AMOUNT_MAX, NONCE_MAX

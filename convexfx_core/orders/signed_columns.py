@@ -10,8 +10,7 @@ from typing import Any, Final, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.encoding.canonical import tag_bytes
-from convexfx_core.encoding.hashing import TAG_DEBIT
+from convexfx_core.encoding.hashing import TAG_DEBIT, tag_bytes
 from convexfx_core.errors import CodecError, RejectCode
 from convexfx_core.identity import (
     HASH_BYTES,

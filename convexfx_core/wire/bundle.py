@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from convexfx_core.encoding.canonical import json_bytes, strict_json
+from convexfx_core.encoding.canonical_json import json_bytes, strict_json
 from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.identity import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
 from convexfx_core.limits import BUNDLE_BYTES_MAX, BUNDLE_ITEMS_MAX, MESSAGE_BYTES_MAX

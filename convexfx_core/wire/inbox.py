@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from convexfx_core.encoding.canonical import json_bytes, strict_json
+from convexfx_core.encoding.canonical_json import json_bytes, strict_json
 from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.limits import BUNDLE_ITEMS_MAX, MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
 from convexfx_core.wire.delta import Verifiable
@@ -61,8 +61,9 @@ def parse_message(body: bytes) -> InboxMessage:
 
     Raises
     ------
-    RejectedOrder : a code of :func:`convexfx_core.encoding.canonical.strict_json`, VERSION_UNKNOWN,
-        KIND_UNKNOWN, TOO_MANY_ITEMS or SCHEMA. Items of an inline message are not looked at.
+    RejectedOrder : a code of :func:`~convexfx_core.encoding.canonical_json.strict_json`,
+        VERSION_UNKNOWN, KIND_UNKNOWN, TOO_MANY_ITEMS or SCHEMA. Items of an inline message are not
+        looked at.
     """
     value = strict_json(body, bytes_max=MESSAGE_BYTES_MAX)
     if not isinstance(value, dict):

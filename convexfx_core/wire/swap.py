@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter
 
-from convexfx_core.encoding.canonical import strict_json
+from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.identity import (
     HASH_BYTES,

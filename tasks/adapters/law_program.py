@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from convexfx_core.encoding.canonical import tagged_hash
+from convexfx_core.encoding.hashing import tagged_hash
 from convexfx_core.errors import ConfigurationCode, ConfigurationError, ProofCode, ProofError
 
 LAW_SET: Final = "convexfx-laws-1"

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from convexfx_core.encoding.canonical import json_bytes, tag_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
+from convexfx_core.encoding.hashing import tag_bytes
 from convexfx_core.errors import (
     AgreementError,
     CommitConflict,

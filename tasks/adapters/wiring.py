@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from convexfx_core.encoding.canonical import network_id
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.identity import Address, OwnerId, owner_id
 from convexfx_core.market.assets import Registry, registry_of

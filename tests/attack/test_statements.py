@@ -10,7 +10,7 @@ import pytest
 
 from convexfx.proofs import Key, verify_epoch
 from convexfx_core.clearing import propose
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import ConvexFxError, PublicValueMismatch
 from convexfx_core.laws import check
 from convexfx_core.market.reference import reference_from_bytes, reference_to_bytes

@@ -14,7 +14,7 @@ import pytest
 
 from convexfx_core.admission.book import PARK_CODES, REJECT_CODES, Batch, LeftOut
 from convexfx_core.clearing import propose
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.identity import Address, OwnerId
 from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
 from convexfx_core.market.assets import Asset, Registry

@@ -18,7 +18,7 @@ from convexfx.api.__main__ import main
 from convexfx.api.server import log_settings, open_socket
 from convexfx.log_levels import LEVELS
 from convexfx.wallet import domain_to_json
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import ConfigurationError
 from tasks.adapters.keys import write_key
 from tests.support.api_world import api_world

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from convexfx.wallet import domain_to_json
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from tasks.adapters.s3 import S3Store
 from tasks.adapters.sqs import SqsInbox
 from tests.support.epoch_world import NETWORK, SHARD, World, open_world

@@ -11,7 +11,7 @@ import pytest
 
 from convexfx.cli import epoch as epoch_commands
 from convexfx.cli.main import main
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from tasks.adapters import gateway_http
 from tasks.adapters.keys import write_key
 from tests.support.api_world import DOMAIN, ApiWorld, api_world

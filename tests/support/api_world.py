@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from convexfx.api.app import app_of
 from convexfx.api.services import Services, build_services
 from convexfx.wallet import SignedVerifiable, Wallet, inline_messages
-from convexfx_core.encoding.canonical import network_id
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import ClearingRefused, ConvexFxError, LawViolated, PeerUnreachable
 from convexfx_core.identity import Address, base58_encode, owner_id
 from convexfx_core.market.assets import Registry, registry_of

@@ -15,7 +15,7 @@ from convexfx.agreement import signed_agreement
 from convexfx.local.exchange import verifier_command
 from convexfx.local.genesis import CURRENCIES, mint, mint_json
 from convexfx.wallet import SignedVerifiable, Wallet, inline_messages
-from convexfx_core.encoding.canonical import network_id
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.market.assets import registry_of

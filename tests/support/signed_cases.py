@@ -8,7 +8,7 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
-from convexfx_core.encoding.canonical import network_id
+from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import CodecError, RejectedOrder
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.market.assets import Asset, Registry

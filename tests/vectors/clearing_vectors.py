@@ -14,7 +14,7 @@ import numpy as np
 from convexfx_core.clear_files.verify import claims_of
 from convexfx_core.clearing import propose
 from convexfx_core.clearing.kernels import KernelChoice
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import ClearingRefused
 from convexfx_core.laws import check_clearing
 from convexfx_core.market.params import params_from_bytes, params_to_bytes

@@ -12,15 +12,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from convexfx_core.encoding.canonical import json_bytes, network_id, table_root, tagged_hash
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.encoding.hashing import (
     TAG_AGREEMENT,
     TAG_ATTEST,
     TAG_DEBIT,
     TAG_LEFT,
     TAG_SETTLE,
+    network_id,
+    tagged_hash,
 )
-from convexfx_core.encoding.merkle import chunk_hashes, prove_chunk, root
+from convexfx_core.encoding.merkle import chunk_hashes, prove_chunk, root, table_root
 from convexfx_core.identity import Address, base58_encode, verify_signature
 from convexfx_core.orders.signed import (
     Allowance,

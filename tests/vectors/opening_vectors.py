@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from convexfx_core.admission.book import admit
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.identity import Address, OwnerId
 from convexfx_core.ledger.vaults import PoolState, VaultTable, state_root, vaults_root
 from convexfx_core.market.assets import Asset, Registry

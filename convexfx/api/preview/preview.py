@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from convexfx.api.answers.shapes import IntervalAnswer, PreviewAnswer
 from convexfx.api.preview.open_batch import OpenBatch, OpenBatches
 from convexfx_core.clearing import propose
-from convexfx_core.encoding.canonical import strict_json
+from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.errors import ClearingRefused
 from convexfx_core.identity import OwnerId
 from convexfx_core.laws.predicates import refuse_unsteady

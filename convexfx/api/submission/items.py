@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from convexfx_core.encoding.canonical import strict_json
+from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.limits import MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
 from convexfx_core.orders.signed import Domain, SignedOrder

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convexfx_core.encoding.canonical import table_root, tagged_hash
+from convexfx_core.encoding.hashing import tagged_hash
+from convexfx_core.encoding.merkle import table_root
 from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
 from convexfx_core.laws import check
 from convexfx_core.laws.predicates import PREDICATE_LAWS, refuse_unsteady, verdict_of_violation

@@ -7,8 +7,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convexfx_core.encoding.canonical import Reader, Writer, json_bytes, strict_json, table_root
-from convexfx_core.encoding.merkle import chunk_hashes, prove_chunk, verify_chunk
+from convexfx_core.encoding.canonical import Reader, Writer
+from convexfx_core.encoding.canonical_json import json_bytes, strict_json
+from convexfx_core.encoding.merkle import chunk_hashes, prove_chunk, table_root, verify_chunk
 from convexfx_core.identity import Address, OwnerId, base58_decode, base58_encode
 from convexfx_core.market.assets import Asset
 from convexfx_core.orders.signed import (

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.orders.signed_columns import byte_rows, code_of
 from convexfx_core.wire.bundle import (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.orders.signed import decode_order, order_payload
 from convexfx_core.orders.signed_columns import byte_rows, code_of, decode_payloads, read_columns

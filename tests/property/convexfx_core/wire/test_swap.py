@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convexfx_core.encoding.canonical import strict_json
+from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.identity import base58_encode
 from convexfx_core.limits import AMOUNT_MAX
 from convexfx_core.orders.signed import UnsignedOrder, limit_from_ratio, order_payload, order_terms

@@ -16,7 +16,7 @@ import pytest
 from convexfx.cli import proof as commands
 from convexfx.cli.main import main
 from convexfx.epochs import export_epoch
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.witness.layout import SECTION_NAMES
 from convexfx_core.witness.public_values import FIELD_NAMES
 from tasks.adapters import prover_prefect

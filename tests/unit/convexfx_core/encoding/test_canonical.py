@@ -5,15 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from convexfx_core.encoding.canonical import (
-    Reader,
-    Writer,
-    network_id,
-    padded_length,
-    table_root,
-    tag_bytes,
-    tagged_hash,
-)
+from convexfx_core.encoding.canonical import Reader, Writer, padded_length
+from convexfx_core.encoding.hashing import network_id, tag_bytes, tagged_hash
+from convexfx_core.encoding.merkle import table_root
 from convexfx_core.errors import CodecError
 
 UNSIGNED = [("u8", 1), ("u16", 2), ("u32", 4), ("u64", 8), ("u128", 16)]

@@ -5,8 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from convexfx_core.encoding.canonical import json_bytes, strict_json
-from convexfx_core.encoding.canonical_json import DEPTH_MAX
+from convexfx_core.encoding.canonical_json import DEPTH_MAX, json_bytes, strict_json
 from convexfx_core.errors import CodecError, RejectedOrder
 from tests.support.signed_cases import short_id
 

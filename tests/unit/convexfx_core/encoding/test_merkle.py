@@ -4,7 +4,6 @@ from hashlib import sha256
 
 import pytest
 
-from convexfx_core.encoding.canonical import table_root
 from convexfx_core.encoding.merkle import (
     CHUNK_ROWS,
     ChunkProof,
@@ -12,6 +11,7 @@ from convexfx_core.encoding.merkle import (
     prove_chunk,
     root,
     root_of_proof,
+    table_root,
     verify_chunk,
 )
 from convexfx_core.errors import CodecError

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import convexfx_core
-from convexfx_core.encoding.canonical import tagged_hash
+from convexfx_core.encoding.hashing import tagged_hash
 from convexfx_core.errors import ConvexFxError
 from tests.support.signed_cases import address, domain, key, payload, registry
 from tests.unit.convexfx_core.encoding import test_json as json_cases

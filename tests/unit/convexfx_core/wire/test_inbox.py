@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import RejectedOrder
 from convexfx_core.limits import BUNDLE_ITEMS_MAX, MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
 from convexfx_core.orders.signed import SignedOrder

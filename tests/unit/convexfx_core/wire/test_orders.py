@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from convexfx_core.encoding.canonical import json_bytes, strict_json
+from convexfx_core.encoding.canonical_json import json_bytes, strict_json
 from convexfx_core.errors import RejectedOrder
 from convexfx_core.identity import base58_encode
 from convexfx_core.orders.signed import (

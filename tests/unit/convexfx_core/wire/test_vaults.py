@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import convexfx_core
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CodecError
 from convexfx_core.wire.inbox import inline_message
 from convexfx_core.wire.orders import token_diffs_json

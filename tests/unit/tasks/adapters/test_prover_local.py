@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import (
     CommitConflict,
     ConfigurationError,

@@ -9,7 +9,7 @@ from convexfx.api.answers.epoch_view import NO_PROOF, object_answers, proof_answ
 from convexfx.api.chain_index.follower import load_table
 from convexfx.api.chain_index.index import Index
 from convexfx.wallet import SignedVerifiable
-from convexfx_core.encoding.canonical import json_bytes
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CommitConflict
 from tasks.objects import epoch_key, proof_prefix, put_json, put_object, sha256_hex
 from tests.support.api_world import ApiWorld, api_world

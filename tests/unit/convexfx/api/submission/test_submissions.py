@@ -15,7 +15,7 @@ from convexfx.api.submission.submission_desk import (
     first_free,
     nonces_of,
 )
-from convexfx_core.encoding.canonical import strict_json
+from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.errors import GatewayError, RejectedOrder
 from convexfx_core.identity import base58_decode
 from convexfx_core.limits import MESSAGE_BYTES_MAX
