@@ -1,6 +1,5 @@
 """What people see of an epoch in the orchestrator: report, prices, netting, links, lineage."""
 
-from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +14,6 @@ from prefect.events import emit_event
 from convexfx_core.ledger.vaults import Opening
 from convexfx_core.records.receipts import STATUSES, Receipts, Status
 from convexfx_core.transition import EpochResult
-from convexfx_core.units import PRICE_SHIFT
 from tasks.chain import sealed_epoch
 from tasks.context import Context
 from tasks.epoch_result import epoch_result
@@ -26,7 +24,6 @@ from tasks.proposal_object import proposal_from_json
 STAGES: Final = ("collect", "clear", "validate", "state_diffs", "prove", "submit", "settle")
 """An epoch's stages in their order."""
 OUTPUTS: Final = ("proposal", "verdict", "state_diffs", "sdl", "witness", "proof", "intent")
-DIGITS: Final = Decimal("0.000001")
 
 
 def publish_report(
@@ -116,8 +113,8 @@ def price_table(
         rows.append(
             {
                 "asset": asset.id,
-                "price": unit_price(prices[place], opening, place),
-                "reference": unit_price(reference, opening, place),
+                "price": opening.registry.price_text(place, prices[place]),
+                "reference": opening.registry.price_text(place, reference),
                 "deviation_bps": f"{(prices[place] - reference) * 10**8 // reference / 10**4:.4f}",
                 "paid in": asset.text(flow_in),
                 "paid out": asset.text(flow_out),
@@ -125,13 +122,6 @@ def price_table(
             }
         )
     return rows
-
-
-def unit_price(price: int, opening: Opening, place: int) -> str:
-    """Price of one unit of an asset in numeraire units, 12 significant digits."""
-    decimals = opening.registry.decimals
-    value = Decimal(price) / (1 << PRICE_SHIFT) * Decimal(10) ** (decimals[place] - decimals[0])
-    return f"{value:.12g}"
 
 
 def emit_lineage(epoch: int, lineage: dict[str, Any]) -> None:

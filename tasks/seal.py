@@ -158,7 +158,7 @@ def manifest_json(ctx: Context, draft: Draft, vaults: Ref, orders: Ref) -> dict[
             "source": quotes.source,
             "published": quotes.published.isoformat(),
             "as_of": quotes.as_of.isoformat(),
-            "prices": {name: str(price) for name, price in sorted(quotes.prices.items())},
+            "prices": {name: format(price, "f") for name, price in sorted(quotes.prices.items())},
             "hash": reference_hash(opening.reference).hex(),
             "section": reference_to_bytes(opening.reference).hex(),
         },

@@ -16,7 +16,7 @@ import typer
 from convexfx_core.arithmetic.columns import Spread
 from convexfx_core.clear_files.batch import BatchFile, read_batch
 from convexfx_core.clear_files.document import Tree, refusal_document, result_document
-from convexfx_core.clear_files.text import amount_text, error_text
+from convexfx_core.clear_files.text import error_text
 from convexfx_core.clear_files.verify import claims_of, verify_result
 from convexfx_core.errors import (
     ClearingCode,
@@ -28,6 +28,7 @@ from convexfx_core.errors import (
 from convexfx_core.laws.certify import check_clearing
 from convexfx_core.laws.names import LAW_NAMES
 from convexfx_core.laws.predicates import refuse_unsteady
+from convexfx_core.market.decimal_text import amount_text
 from convexfx_core.settlement.proposal import Proposal
 from convexfx_core.settlement.settle import settle
 

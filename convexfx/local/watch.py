@@ -12,7 +12,7 @@ from tasks.chain import manifest_of, outcome_of, sealed_epoch
 from tasks.context import Context
 from tasks.objects import epoch_key, get_json
 from tasks.proposal_object import proposal_from_json
-from tasks.report import STAGES, proof_mode_text, unit_price
+from tasks.report import STAGES, proof_mode_text
 
 FINAL = ("consumed", "expired", "refused")
 
@@ -76,10 +76,10 @@ def prices_line(ctx: Context, manifest: Any, outcome: dict[str, Any]) -> str:
     """Clearing prices in numeraire units."""
     opening, _ = sealed_epoch(ctx.store, manifest)
     frozen = proposal_from_json(get_json(ctx.store, outcome["proposal"]))
-    assets = opening.registry.assets
+    registry = opening.registry
     return " ".join(
-        f"{asset.id} {unit_price(frozen.prices[place], opening, place)}"
-        for place, asset in enumerate(assets)
+        f"{asset.id} {registry.price_text(place, frozen.prices[place])}"
+        for place, asset in enumerate(registry.assets)
     )
 
 

@@ -5,17 +5,9 @@ from typing import Any, Final, TypeAlias
 
 from convexfx_core.clear_files.batch import BatchFile
 from convexfx_core.clear_files.batch_orders import FileOrder
-from convexfx_core.clear_files.text import (
-    amount_text,
-    bps_text,
-    error_text,
-    fraction_text,
-    log_text,
-    plain,
-    price_text,
-    unit_price,
-)
+from convexfx_core.clear_files.text import bps_text, error_text, fraction_text, log_text
 from convexfx_core.laws.claims import Certificate
+from convexfx_core.market.decimal_text import amount_text, plain, rounded, unit_price
 from convexfx_core.settlement.fill_reasons import FillReason, fill_reasons, filling_limits
 from convexfx_core.settlement.proposal import Proposal, Ration, RejectKind
 from convexfx_core.settlement.settle import Settlement
@@ -73,7 +65,7 @@ def _prices(batch: BatchFile, prices: Sequence[int]) -> list[Tree]:
     d_0, rows = batch.assets[0].decimals, []
     for asset, price in zip(batch.assets, prices, strict=True):
         unit = unit_price(price, asset.decimals, d_0)
-        rows.append({"p64": str(price), "numeraire": price_text(unit), "log_price": log_text(unit)})
+        rows.append({"p64": str(price), "numeraire": rounded(unit), "log_price": log_text(unit)})
     return rows
 
 

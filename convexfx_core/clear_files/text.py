@@ -1,41 +1,20 @@
-"""Integers as the decimal strings that a result file shows."""
+"""Texts that only a result file has: logarithms, basis points, fractions of a budget.
+
+Amounts and prices are shown as everywhere (``market/decimal_text.py``). These texts are compared
+letter by letter by ``convexfx verify``, so each has a fixed step and a fixed direction of rounding.
+"""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
-from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT
+from convexfx_core.market.decimal_text import EXACT, plain
+from convexfx_core.units import LOG_SHIFT
 
-EXACT: Final = Context(prec=120)
-PRICE_DIGITS: Final = Context(prec=12, rounding=ROUND_HALF_EVEN)
 LOG_STEP: Final = Decimal("1e-10")
 BPS_STEP: Final = Decimal("1e-9")
 BPS: Final = 10_000
 FRACTION_STEP: Final = Decimal("1e-9")
 ERROR_DIGITS: Final = Context(prec=3, rounding=ROUND_CEILING)
-
-
-def plain(number: Decimal) -> str:
-    """Shortest text without an exponent; zero is ``0``."""
-    text = format(number.normalize(EXACT), "f")
-    return "0" if text == "-0" else text
-
-
-def amount_text(atoms: int, decimals: int) -> str:
-    """Signed base units with exactly ``decimals`` digits after the point."""
-    digits = str(abs(atoms)).rjust(decimals + 1, "0")
-    sign, cut = "-" if atoms < 0 else "", len(digits) - decimals
-    return f"{sign}{digits[:cut]}.{digits[cut:]}" if decimals else sign + digits
-
-
-def unit_price(price: int, decimals: int, numeraire_decimals: int) -> Decimal:
-    """Numeraire units for one unit of the asset, exact."""
-    exact = EXACT.divide(Decimal(price), Decimal(1 << PRICE_SHIFT))
-    return exact.scaleb(decimals - numeraire_decimals, EXACT)
-
-
-def price_text(price: Decimal) -> str:
-    """A price to twelve significant digits."""
-    return plain(PRICE_DIGITS.plus(price))
 
 
 def log_text(price: Decimal) -> str:

@@ -18,6 +18,7 @@ from convexfx_core.errors import (
 )
 from convexfx_core.identity import Address
 from convexfx_core.limits import AMOUNT_MAX, ASSETS_MAX, DECIMALS_MAX
+from convexfx_core.market.decimal_text import amount_text, price_text
 
 ASSET_ROW_BYTES: Final = 64
 ASSET_ID_BYTES: Final = 16
@@ -72,10 +73,7 @@ class Asset:
 
     def text(self, atoms: int) -> str:
         """Units of a signed number of base units, with exactly ``decimals`` digits."""
-        sign, digits = "-" if atoms < 0 else "", str(abs(atoms)).rjust(self.decimals + 1, "0")
-        if self.decimals == 0:
-            return sign + digits
-        return f"{sign}{digits[: -self.decimals]}.{digits[-self.decimals :]}"
+        return amount_text(atoms, self.decimals)
 
 
 @dataclass(frozen=True)
@@ -124,6 +122,13 @@ class Registry:
     def decimals(self) -> tuple[int, ...]:
         """Decimals in registry order."""
         return tuple(asset.decimals for asset in self.assets)
+
+    def price_text(self, index: int, price: int) -> str:
+        """Price of one unit of an asset in numeraire units, 12 significant digits.
+
+        ``price`` is that of one base unit in numeraire base units, times 2^64.
+        """
+        return price_text(price, self.assets[index].decimals, self.assets[0].decimals)
 
     def index(self, asset_id: str, field: str = "asset") -> int:
         """Index of an asset id; :class:`RejectedOrder` ASSET_UNKNOWN otherwise."""

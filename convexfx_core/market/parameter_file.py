@@ -17,6 +17,7 @@ from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.encoding.parameter_fields import Fields
 from convexfx_core.errors import ConfigurationCode, ConfigurationError, ConvexFxError, RejectedOrder
 from convexfx_core.market.assets import Registry
+from convexfx_core.market.decimal_text import plain
 from convexfx_core.market.params import Params, params_from_matrices
 from convexfx_core.market.risk_matrix import Integers, risk_integers
 from convexfx_core.units import DECIMAL
@@ -104,10 +105,10 @@ class ParameterFile:
         risk, inverse = self.integers()
         assets = {
             name: {
-                "band_bps": _text(self.band_bps[i]),
-                "target": _text(self.target[i]),
-                "inventory_min": _text(self.q_min[i]),
-                "inventory_max": _text(self.q_max[i]),
+                "band_bps": plain(self.band_bps[i]),
+                "target": plain(self.target[i]),
+                "inventory_min": plain(self.q_min[i]),
+                "inventory_max": plain(self.q_max[i]),
             }
             for i, name in enumerate(self.ids)
         }
@@ -116,13 +117,13 @@ class ParameterFile:
             "version": VERSION,
             "name": self.name,
             "ids": list(self.ids),
-            "pool_million": _text(self.pool_million),
+            "pool_million": plain(self.pool_million),
             "assets": assets,
             "fee_ppm": [[str(fee) for fee in row] for row in self.fee_ppm],
             "risk": {
-                "pool_million": _text(self.risk_pool_million),
-                "gamma_bps_per_million": [[_text(v) for v in row] for row in self.gamma],
-                "depth_million_per_bp": [_text(v) for v in self.depth],
+                "pool_million": plain(self.risk_pool_million),
+                "gamma_bps_per_million": [[plain(v) for v in row] for row in self.gamma],
+                "depth_million_per_bp": [plain(v) for v in self.depth],
             },
             "integers": {
                 "numeraire_decimals": INTEGER_DECIMALS,
@@ -227,10 +228,6 @@ def _whole(value: Decimal, field: str) -> int:
     if value != value.to_integral_value(context=DECIMAL):
         raise _wrong(f"parameters.{field}", "a whole number of base units", value)
     return int(value)
-
-
-def _text(value: Decimal) -> str:
-    return format(value.normalize(DECIMAL), "f")
 
 
 def _wrong(field: str, expected: str, observed: object) -> ConvexFxError:

@@ -19,6 +19,7 @@ from convexfx_core.encoding.parquet_table import (
     write_table,
 )
 from convexfx_core.limits import ORDERS_MAX
+from convexfx_core.market.decimal_text import plain
 from convexfx_core.orders.row import KIND_CANCEL, KIND_ORDER, ORDER_DTYPE
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.settlement.clearing_input import ClearingCase
@@ -214,7 +215,7 @@ def _of_batch(batch: Batch, clearing: Clearing) -> Receipts:
     status[orders.rows["kind"] == KIND_CANCEL] = STATUSES.index(Status.CANCEL)
     then = _afterwards(orders, batch.epoch)
     then[clearing.consumed] = THENS.index(Then.CONSUMED)
-    texts = ("", *(format(ratio, "f") for ratio in ratios.values()))
+    texts = ("", *(plain(ratio) for ratio in ratios.values()))
     return Receipts(
         batch.epoch, orders.rows, orders.order_ids, status, reason, then, paid, received, fee,
         limits, texts,

@@ -1,7 +1,6 @@
 """Epochs as the API shows them, read from the chain's objects."""
 
 from base64 import b64encode
-from decimal import Context, Decimal
 from typing import Final
 
 from convexfx.api.answers.shapes import (
@@ -13,13 +12,11 @@ from convexfx.api.answers.shapes import (
 )
 from convexfx.api.chain_index.index import EpochFacts
 from convexfx_core.market.assets import Registry
-from convexfx_core.units import PRICE_SHIFT
 from tasks.objects import as_object, epoch_key, get_json, get_object, proof_prefix, sha256_hex
 from tasks.ports import Json, Store
 from tasks.report import proof_mode_text
 
 LINKS: Final = ("fills", "state-diffs.parquet", "proof", "objects")
-PRICE_CONTEXT: Final = Context(prec=12)
 NO_PROOF: Final = {
     "attested": "attested is no proof: the integer laws ran on the witness and the attestor signed "
     "the public values that they returned",
@@ -96,19 +93,12 @@ def price_answers(
         cleared = [int(price) for price in get_json(store, outcome["proposal"])["prices"]]
     return {
         asset.id: PriceAnswer(
-            clearing=unit_price(cleared[place], registry, place) if cleared else None,
+            clearing=registry.price_text(place, cleared[place]) if cleared else None,
             clearing_p64=str(cleared[place]) if cleared else None,
             reference=reference[asset.id],
         )
         for place, asset in enumerate(registry.assets)
     }
-
-
-def unit_price(price: int, registry: Registry, place: int) -> str:
-    """Price of one unit in numeraire units from that of one base unit at scale 2^64."""
-    scale = registry[place].decimals - registry[0].decimals
-    value = Decimal(price) / (1 << PRICE_SHIFT) * Decimal(10) ** scale
-    return format(PRICE_CONTEXT.normalize(value), "f")
 
 
 def proof_answer(store: Store, epoch: int, outcome: Json) -> ProofAnswer:

@@ -1,6 +1,6 @@
 """``POST /preview``: what an order would get if the open batch were cleared with it now."""
 
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.errors import ClearingRefused
 from convexfx_core.identity import OwnerId
 from convexfx_core.laws.predicates import refuse_unsteady
+from convexfx_core.market.decimal_text import plain, rounded
 from convexfx_core.orders.signed import (
     Domain,
     SignedOrder,
@@ -31,8 +32,7 @@ from convexfx_core.wire.types import DecimalNumber, Strict, validate
 
 BODY_BYTES_MAX: Final = 4_096
 BPS: Final = 10_000
-DIGITS: Final = Context(prec=12)
-IMPACT_DIGITS: Final = Context(prec=6)
+IMPACT_DIGITS: Final = 6
 NOBODY: Final = OwnerId(bytes(32))
 """Owner of the order that is previewed: nobody has such a key."""
 
@@ -126,13 +126,13 @@ class Previews:
             paid=asset.text(found.paid),
             received=other.text(found.received),
             fee=other.text(found.fee),
-            rate=text(net(here) * scale),
-            limit_ratio=format(limit, "f"),
-            rate_without=text(net(rates["without"]) * scale),
-            reference_rate=text(net(rates["reference"]) * scale),
-            price_impact_bps=format(impact_bps(rates["without"], here), "f"),
+            rate=rounded(net(here) * scale),
+            limit_ratio=plain(limit),
+            rate_without=rounded(net(rates["without"]) * scale),
+            reference_rate=rounded(net(rates["reference"]) * scale),
+            price_impact_bps=rounded(impact_bps(rates["without"], here), IMPACT_DIGITS),
             interval=IntervalAnswer(
-                low=text(net(rates["low"]) * scale), high=text(net(rates["high"]) * scale)
+                low=rounded(net(rates["low"]) * scale), high=rounded(net(rates["high"]) * scale)
             ),
             orders=len(batch.case.orders),
             solver=batch.proposal.solver,
@@ -203,9 +203,4 @@ def net(rate: PairRate) -> Decimal:
 
 def impact_bps(without: PairRate, with_it: PairRate) -> Decimal:
     """How much worse the order makes its own rate, basis points; below zero: better."""
-    return IMPACT_DIGITS.plus(BPS * (Decimal(without.gross) / Decimal(with_it.gross) - 1))
-
-
-def text(value: Decimal) -> str:
-    """Twelve significant digits."""
-    return format(DIGITS.normalize(DIGITS.plus(value)), "f")
+    return BPS * (Decimal(without.gross) / Decimal(with_it.gross) - 1)

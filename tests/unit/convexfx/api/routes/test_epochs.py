@@ -3,16 +3,14 @@
 import hashlib
 import json
 from base64 import b64decode
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from convexfx.api.answers.epoch_view import NO_PROOF, unit_price
+from convexfx.api.answers.epoch_view import NO_PROOF
 from convexfx_core.identity import verify_signature
-from convexfx_core.market.assets import Registry
 from tasks.objects import epoch_key, sha256_hex
 from tests.support.api_world import DOMAIN, ApiWorld, api_world, signer
 
@@ -238,9 +236,3 @@ def test_a_changed_object_is_not_served_as_the_epochs_own() -> None:
     answer = world.client.get("/epochs/1/state-diffs.parquet")
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
     assert key in answer.json()["detail"]
-
-
-def test_prices_of_assets_with_other_decimals() -> None:
-    assets = list(DOMAIN.registry.assets)
-    assets[1] = replace(assets[1], decimals=2)
-    assert unit_price((3 << 64) // 2 * 10**4, Registry(tuple(assets)), 1) == "1.5"
