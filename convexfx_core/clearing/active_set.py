@@ -1,10 +1,15 @@
 """NDAS: the exact minimum of the convex piecewise quadratic dual by a dual active set.
 
-State: for every pair how many levels are full and whether the next one is partly filled (then the
-pair's price is pinned at that limit), for every asset whether it is pinned at a band. Each step
-minimises the quadratic on the manifold of the pins and walks there by an exact line search across
-the kinks; at a stationary point it drops the pin with the worst multiplier. Prices are
-u = -impact @ shadow with the shadow inventory carried along, so a singular impact needs no inverse.
+This is the inner solver of the clearing: ``scp`` calls it once for each linearisation of exact
+conservation. Its state says for every pair how many levels are full and whether the next one is
+partly filled (the pair's price is then pinned at that level), and for every asset whether it is
+pinned at a band. Each step minimises the quadratic on the manifold of the pins and walks there by
+an exact line search across the kinks; at a stationary point it drops the pin with the worst
+multiplier. It ends when no multiplier is out of its range: that is the optimum itself, to rounding,
+and no tolerance of a generic solver is left over for the integer laws.
+
+Prices are u = -impact @ shadow with the shadow inventory carried along, so a singular impact needs
+no inverse. Source: ``docs/clearing.md`` sections 1 and 2. Letters: ``docs/glossary.md``.
 """
 
 from dataclasses import dataclass
@@ -21,11 +26,14 @@ STILL_BPS: Final = 1e-11
 ROUNDING: Final = 1e-15
 """Prices that move less than STILL_BPS, or ROUNDING times impact and volume, stand still."""
 PARALLEL: Final = 1e-9
-"""A pair whose price moves less than this part of the step does not meet its kinks."""
+"""A pair whose price moves less than this part of the step does not meet its kinks: so small a
+movement can be rounding."""
 SIGN_TOLERANCE: Final = 1e-12
-"""Multipliers may be out of their range by this part of it."""
+"""Multipliers may be out of their range by this part of it (overflow: by as many $M)."""
 STEPS_MAX: Final = 4_000
+"""A search that takes longer is left to the next rung of the ladder."""
 _BEYOND: Final = 3.0
+"""Step length that means "never": a step ends at 1 at the latest (see ``_Search._cross``)."""
 _BEHIND: Final = np.zeros(1)
 """Limit and size of the level that is behind the last one."""
 
@@ -70,6 +78,13 @@ class Descent:
 
 
 class _Search:
+    """The dual along the way: the state, and the inventory ``net`` that its full levels leave.
+
+    ``net`` (n,) is ``offset`` plus the flows of all full levels, $M. ``bordered`` (n, n) is the
+    impact with a zero row and column for the numeraire, so that pairs with it need no case of their
+    own.
+    """
+
     __slots__ = (
         "band",
         "bordered",
@@ -103,11 +118,13 @@ class _Search:
         """
         shadow: F64 = self.net[1:]
         if len(pairs) + len(assets) == 0:
-            return shadow, np.zeros(0)
+            return shadow, np.zeros(0)  # no pin: the shadow inventory is the inventory itself
         levels, state = self.levels, self.state
         plus, minus = levels.pay[pairs], levels.receive[pairs]
         wanted = self.level[state.count[pairs]]
         if len(assets):
+            # An upper pin has the asset at ``plus`` and the numeraire at ``minus``, a lower one
+            # the other way round: both want -band, with a multiplier of at least 0.
             sign = state.pinned[assets]
             plus = np.concatenate((plus, (assets + 1) * (sign > 0)))
             minus = np.concatenate((minus, (assets + 1) * (sign < 0)))
@@ -116,6 +133,8 @@ class _Search:
         through -= self.bordered.take(minus, 1)
         matrix = through.take(plus, 0)
         matrix -= through.take(minus, 0)
+        # To a unit diagonal: pins differ in size by orders of magnitude. A pin without risk has a
+        # diagonal of 0: the floor avoids a division by it, and the solve reports the singularity.
         scale = 1.0 / np.sqrt(np.maximum(matrix.diagonal(), 1e-300))
         right = (wanted - self.net @ through) * scale
         matrix *= scale[:, None]
@@ -147,8 +166,8 @@ class _Search:
         reach = largest(move)
         if reach <= self.still:
             return False
-        curvature = -float(move[1:] @ change)
-        if curvature <= 0.0:
+        curvature = -float(move[1:] @ change)  # change' impact change, as move = -impact change
+        if curvature <= 0.0:  # rounding on a direction without risk
             return False
         along = move[levels.receive] - move[levels.pay]
         kink = self._kink_times(along, PARALLEL * reach)
@@ -157,7 +176,7 @@ class _Search:
         state.u += time * move
         state.shadow = state.shadow + time * change
         if pin >= 0:
-            if along[pin] > 0:
+            if along[pin] > 0:  # a rising price pins the last full level, a falling one the next
                 self.shift(pin, -1)
             state.partial[pin] = True
             return True
@@ -165,10 +184,10 @@ class _Search:
             state.pinned[asset] = 1 if move[asset + 1] > 0 else -1
             state.u[asset + 1] = state.pinned[asset] * self.band[asset]
             return True
-        if time < 1.0 - 1e-9:
+        if time < 1.0 - 1e-9:  # the minimum of another piece: its manifold comes next
             return True
-        state.u[1:] = target
-        return jump > 0
+        state.u[1:] = target  # no rounding of the step is carried along
+        return jump > 0  # with a kink crossed, the target was that of another piece
 
     def _kink_times(self, along: F64, parallel: float) -> F64:
         """Step length f64[P] at which each pair meets its next kink."""
@@ -197,7 +216,11 @@ class _Search:
         self, along: F64, kink: F64, band_time: float, curvature: float
     ) -> tuple[float, float, int]:
         """Length of the step, sum of slope jumps crossed, and the pair at whose kink it stops
-        (``_AT_BAND`` at a band, ``_INSIDE`` at a minimum inside a piece)."""
+        (``_AT_BAND`` at a band, ``_INSIDE`` at a minimum inside a piece).
+
+        At length t the dual has the slope ``curvature (t - 1) + jump``. It is zero at
+        ``1 - jump / curvature``, never beyond 1, as every kink crossed adds to the jump.
+        """
         state, levels, time, jump = self.state, self.levels, 0.0, 0.0
         price = state.u[levels.receive] - state.u[levels.pay]
         while True:
@@ -212,7 +235,7 @@ class _Search:
             level = state.count[pair] - (speed > 0)
             jump += float(self.size[level]) * abs(speed)
             self.kinks += 1
-            if curvature * (time - 1.0) + jump >= 0:
+            if curvature * (time - 1.0) + jump >= 0:  # the slope turns within this very kink
                 return time, jump, pair
             self.shift(pair, -1 if speed > 0 else 1)
             count = int(state.count[pair])
@@ -221,7 +244,12 @@ class _Search:
             kink[pair] = max(time, ahead / speed) if more else _BEYOND
 
     def release(self, pairs: I64, assets: I64, multiplier: F64) -> bool:
-        """Drop the pin whose multiplier is worst; False when all are in range."""
+        """Drop the pin whose multiplier is worst; False when all are in range.
+
+        The multiplier of a pair is the filled volume of its level: below 0 the level becomes empty,
+        above its size it becomes full. That of an asset is its overflow: below 0 the price wants
+        back inside its band.
+        """
         held, state = len(pairs), self.state
         part, volume = multiplier[:held], self.size[state.count[pairs]]
         if not len(multiplier):
@@ -265,6 +293,7 @@ def descend(state: ActiveState, levels: Levels, impact: F64, offset: F64, band: 
             continue
         if search.release(pairs, assets, multiplier):
             continue
+        # The optimum. Clip what SIGN_TOLERANCE let pass: laws know no tolerance.
         held = len(pairs)
         state.shadow = shadow
         state.u[1:] = -(impact @ shadow)

@@ -1,4 +1,9 @@
-"""Where the exact search begins: near the answer, on prices that some inventory gives."""
+"""Where the exact search begins: near the answer, at prices that some inventory gives.
+
+A few Newton steps on continuous curves come within a fraction of a basis point. The exact search
+(``active_set``) carries the inventory that belongs to its prices, u = -impact shadow, so Newton's
+prices are first moved to the nearest ones of that form. Letters: ``docs/glossary.md``.
+"""
 
 from typing import Final
 
@@ -10,12 +15,15 @@ from convexfx_core.clearing.newton import AT_BAND_BPS, Pool, balance
 from convexfx_core.clearing.problem import F64, largest
 
 NEWTON_BPS: Final = 1e-2
+"""Newton stops where the imbalance would move no price by more than this."""
 NEWTON_STEPS, NEWTON_STEPS_FEW, FEW_LEVELS = 5, 3, 500
-"""Newton only has to come near: the exact search does the rest in fewer, cheaper steps, the more
-so where levels are few."""
+"""Most steps of Newton, those with at most ``FEW_LEVELS`` levels, and that number. Newton only has
+to come near: the exact search does the rest in cheaper steps, the more so where levels are few."""
 
 NULL_PART_MAX: Final = 1e6
+"""How many times larger than the prices impact times shadow may be; see :func:`plain_shadow`."""
 NULL_VALUE: Final = 1e-9
+"""Eigenvalues below this part of the largest count as zero."""
 
 
 def newton_steps(levels: Levels, start: F64) -> int:
@@ -38,7 +46,8 @@ def begin(pool: Pool, levels: Levels, cap: float, start: F64) -> tuple[ActiveSta
 def state_at(pool: Pool, levels: Levels, u: F64, cap: float) -> ActiveState:
     """State at the prices nearest to u (n,) that some inventory gives; no level is partly full.
 
-    Two corrections remove the ridge of the stiffness wherever the impact is not singular.
+    The stiffness inverts the impact with a ridge. Two steps of iterative refinement remove the
+    error of the ridge wherever the impact is not singular.
     """
     shadow = -(pool.stiffness @ u[1:])
     for _ in range(2):
@@ -56,10 +65,11 @@ def state_at(pool: Pool, levels: Levels, u: F64, cap: float) -> ActiveState:
 
 
 def plain_shadow(pool: Pool, u: F64, shadow: F64) -> F64:
-    """Shadow inventory (q,) of the prices u (n,) without what moves none of them.
+    """Shadow inventory (q,) of the prices u (n,), without a large part that moves no price.
 
-    A singular impact leaves such a part free; a million times the rest of it drowns the prices in
-    rounding.
+    A singular impact leaves a part of the shadow free. Where that part is a million times the rest,
+    the rounding of impact times shadow would drown the prices; then the shadow is computed
+    again from the eigenvectors that move prices.
     """
     heavy = largest(shadow) * largest(pool.impact)
     if heavy <= NULL_PART_MAX * (1.0 + largest(u)):

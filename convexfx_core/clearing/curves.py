@@ -1,9 +1,12 @@
 """Demand curves of the directed pairs: how much is in the money at which price.
 
-The price of a pair is s = u_receive - u_pay (bps, what its orders pay away from the reference).
-Three views of the same orders: a histogram of all of them (:func:`histogram_curve`), the exact
-levels inside a window around a price (:func:`levels_in`), and continuous curves through the
-middles of these levels (:func:`level_curve`), on which Newton's method finds the window.
+The price of a pair is s = u_receive - u_pay (bps): what its orders pay away from the reference.
+An order is in the money while s is below its limit, so demand falls as s rises. The solver needs
+three views of the same orders, from coarse to exact: a histogram of all of them
+(:func:`histogram_curve`), the exact levels inside a window around a price (:func:`levels_in`), and
+continuous curves through the middles of these levels (:func:`level_curve`). Newton's method walks
+on the continuous ones; the exact search (``active_set``) works on the levels themselves.
+Letters: ``docs/glossary.md``.
 """
 
 from dataclasses import dataclass
@@ -14,12 +17,16 @@ import numpy as np
 from convexfx_core.clearing.problem import F64, I64, Demand, Market, Mask
 
 PERTURBATION_BPS: Final = 1e-8
-"""Limits of pair p are lowered by (0.25 .. 1.25) times this: consistent cycles of limits break up,
-and a partly filled order stays strictly inside its limit when prices are rounded."""
+"""Limits of pair p are lowered by (0.25 .. 1.25) times this. Limits that are consistent around a
+cycle of pairs would pin dependent prices and make the system singular: with other amounts for each
+pair they no longer are. It also keeps a partly filled order strictly inside its limit when prices
+are rounded."""
 HALF_LEVEL_BPS: Final = 0.25
 """Half width of the ramp by which a smooth curve leaves its first and last level."""
 GOLDEN: Final = 0.6180339887498949
+"""Fractional parts of its multiples are spread evenly, and no two pairs have the same."""
 BINS: Final = 128
+"""Bins of the histogram of limits: it has to find a neighbourhood only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class BinnedCurve:
     def evaluate(self, price: F64) -> tuple[F64, F64]:
         """See :class:`Curve`."""
         width = 2.0 * self.cap / BINS
+        # Just below BINS: a price at the upper end belongs to the last bin.
         place = np.clip((price + self.cap) / width, 0.0, BINS - 1e-9)
         bin_ = place.astype(np.int64)
         edge = np.arange(len(price)) * (BINS + 1) + bin_
@@ -100,8 +108,9 @@ class BinnedCurve:
 class KnotCurve:
     """Piecewise linear through knots that differ by pair.
 
-    ``key`` increases over all knots: pair rank times ``span`` minus the knot's price. The segment
-    that follows i of them inside pair p is ``i + p``; ``x``, ``y``, ``slope`` describe it.
+    ``key`` increases over all knots (pair rank times ``span`` minus the knot's price), so that one
+    binary search serves all pairs. A pair of m knots has m + 1 segments: after i knots in all, the
+    segment of pair p is ``i + p``. It passes through (``x``, ``y``) with minus ``slope``.
     """
 
     pay: I64
@@ -157,9 +166,10 @@ def levels_in(market: Market, demand: Demand, chosen: I64, base: F64) -> Levels:
     pair, limit = demand.pair[chosen], demand.limit[chosen]
     by_limit = (-limit).argsort()
     kind = np.uint16 if n <= 256 else np.int64
+    # Sort by limit, then stably by pair. Keys of 16 bits make numpy take the radix sort.
     order = by_limit[pair[by_limit].astype(kind).argsort(kind="stable")]
     pair, limit = pair[order], limit[order]
-    fresh = np.ones(len(pair), dtype=bool)
+    fresh = np.ones(len(pair), dtype=bool)  # where a level begins: orders of one limit share it
     fresh[1:] = (limit[1:] != limit[:-1]) | (pair[1:] != pair[:-1])
     start = fresh.nonzero()[0]
     size = demand.size[chosen][order]
@@ -191,7 +201,7 @@ def level_curve(levels: Levels, cap: float) -> KnotCurve:
     pairs = len(levels.pair)
     rank = np.arange(pairs)
     count = levels.last - levels.first
-    knots = np.where(count > 0, count + 2, 0)
+    knots = np.where(count > 0, count + 2, 0)  # the middles, and the far end of each ramp
     end = knots.cumsum()
     begin = end - knots
     some = count.nonzero()[0]
@@ -204,6 +214,7 @@ def level_curve(levels: Levels, cap: float) -> KnotCurve:
     x[end[some] - 1] = levels.level[last - 1] - HALF_LEVEL_BPS
     y[end[some] - 1] = levels.prefix[last] - levels.prefix[first]
     y += levels.base.repeat(knots)
+    # Knots and prices lie within cap + HALF_LEVEL_BPS of zero: keys of two pairs never mix.
     span = 8.0 * cap + 8.0 * HALF_LEVEL_BPS
     key = np.asarray(rank.repeat(knots) * span - x, dtype=np.float64)
     return _segments(levels, rank, knots, begin, key, span, x, y)
@@ -221,7 +232,7 @@ def _segments(
     inside = np.ones(total, dtype=bool)
     inside[begin[knots > 0] + knots[knots > 0] - 1] = False
     left = inside.nonzero()[0]
-    run = np.maximum(x[left] - x[left + 1], 1e-12)
+    run = np.maximum(x[left] - x[left + 1], 1e-12)  # two levels a rounding apart: no division by 0
     slope[after[left]] = (y[left + 1] - y[left]) / run
     return KnotCurve(levels.pay, levels.receive, key, rank, span, sx, sy, slope)
 
@@ -232,6 +243,7 @@ def full_levels(levels: Levels, price: F64, cap: float) -> I64:
     span = 8.0 * cap
     key = rank.repeat(levels.last - levels.first) * span - levels.level
     count = np.minimum(np.maximum(key.searchsorted(rank * span - price), levels.first), levels.last)
+    # Adding the rank rounds the keys, which can misplace a level by one: compare the levels.
     padded = np.append(levels.level, 0.0)
     count += (count < levels.last) & (padded[np.minimum(count, len(key))] > price)
     count -= (count > levels.first) & (padded[count - 1] <= price)

@@ -1,4 +1,8 @@
-"""Small dense systems straight from LAPACK: numpy's wrapper costs more than the solve itself."""
+"""Small dense systems straight from LAPACK.
+
+The systems of the clearing have at most some 64 unknowns. At that size numpy's wrapper costs more
+than the solve itself, and the search makes one in each step.
+"""
 
 import numpy as np
 from scipy.linalg import lapack

@@ -1,4 +1,9 @@
-"""Exact inventory changes of integer fills, columnar: 128-bit products in 32-bit limbs."""
+"""Exact inventory changes of integer fills, by columns.
+
+Products of two 64-bit integers have 128 bits; here they are built from 32-bit halves, since numpy
+has no wider integer. Rationing and the corrections of the price rule need these sums to the unit:
+a double holds 53 bits, flows have up to 86.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +18,7 @@ _HALF: Final = np.uint64(32)
 _LAST: Final = np.uint64(63)
 _WORD: Final = np.uint64(64)
 _CHUNK: Final = 1 << 20
-"""Sums of this many 32-bit halves are exact in a double."""
+"""This many 32-bit halves sum to at most 2^52, which a double holds exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ def multiply_shift(left: U64, right: U64, shift: U64 | np.uint64) -> U64:
     middle = (low >> _HALF) + (cross & _LOW) + b * c
     high = a * c + (cross >> _HALF) + (middle >> _HALF)
     low = (middle << _HALF) | (low & _LOW)
+    # A shift by 64 has no defined result: shift by 63 - s and then by one more.
     near = np.minimum(shift, _LAST)
     far = np.maximum(shift, _WORD) - _WORD
     carried = high << (_LAST - near) << np.uint64(1)

@@ -1,4 +1,10 @@
-"""Which implementation does the heavy lifting: numpy alone, or numba with the same results."""
+"""Which implementation does the heavy lifting: numpy alone, or numba with the same results.
+
+:class:`Kernels` names the operations that touch every order, every pair or every kink; the rest of
+the clearing does not know which implementation it has. Both take the same steps and give the same
+integers, but for a price whose double falls on the edge of the price grid
+(``docs/clearing.md`` section 2).
+"""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +21,7 @@ from convexfx_core.clearing.subproblem import Step, Terms
 
 KernelChoice: TypeAlias = Literal["auto", "numpy", "numba"]
 COMPILED_ORDERS_MIN: Final = 1 << 20
+"""From here on ``auto`` takes numba; :func:`load` says why."""
 
 
 class Kernels(Protocol):
@@ -58,6 +65,7 @@ class NumpyKernels:
 
     def bin_sizes(self, demand: Demand, pairs: int, cap: float, bins: int) -> tuple[F64, F64]:
         """See :class:`Kernels`."""
+        # A slot on either side of the bins takes the limits below -cap, and those from cap on.
         width, slot = bins + 2, np.empty(len(demand.pair), dtype=np.int64)
         for rows in blocks(len(slot)):
             place = demand.limit[rows] * (bins / (2.0 * cap))

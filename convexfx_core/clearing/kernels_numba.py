@@ -1,4 +1,9 @@
-"""The kernels compiled by numba; same algorithm and order of operations as the numpy ones."""
+"""The kernels compiled by numba: the same algorithm and order of operations as the numpy ones.
+
+The passes over all orders stand here; ``numba_newton`` and ``numba_active_set`` have the two
+searches. The constants of the numpy modules are handed in as arguments, because numba's cache on
+disk does not notice a constant that changed in another file.
+"""
 
 from typing import Final
 
@@ -45,8 +50,9 @@ def _read_rows(
 ) -> tuple[I64, F64, U64, F64]:
     """Pair, ratio of the net reference rate to the limit, budget; coarse sums by pay asset.
 
-    To leave the loop at a row without assets also keeps LLVM from vector code that gathers words
-    80 bytes apart, which is five times slower than this loop.
+    No lawful row names an unknown asset. The test for it is there because a loop that can end early
+    is not turned into vector code, which would gather words 80 bytes apart and take five times as
+    long.
     """
     count, low = len(words), np.uint64(0xFFFF)
     pair, ratio = np.empty(count, np.int64), np.empty(count)
@@ -69,7 +75,8 @@ def _read_rows(
 def _bin_sizes(
     pair: I64, limit: F64, size: F64, pairs: int, cap: float, bins: int
 ) -> tuple[F64, F64]:
-    """Without a branch: limits below and above all bins have slots of their own."""
+    """Sizes by bin; limits below and above all bins have slots of their own, so that the loop has
+    no branch to predict."""
     table = np.zeros((pairs, bins + 2))
     scale, last = bins / (2.0 * cap), bins + 1.0
     for k in range(len(limit)):
@@ -82,7 +89,8 @@ def _bin_sizes(
 
 @compiled
 def _split(pair: I64, limit: F64, size: F64, low: F64, high: F64) -> tuple[I64, F64]:
-    """Without a branch: every position is written, and kept where it counts."""
+    """Chosen positions and the sizes above. Every position is written to the next free place, which
+    moves on only where it is chosen: no branch to predict."""
     chosen, above, m = np.empty(len(limit) + 1, np.int64), np.zeros(len(low)), 0
     for k in range(len(limit)):
         p, at = np.uint64(pair[k]), limit[k]

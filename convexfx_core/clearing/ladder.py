@@ -1,4 +1,11 @@
-"""From an integer case to an integer proposal: the ladder ndas, qp, refuse."""
+"""From an integer case to an integer proposal: the order of the work, and the ladder of solvers.
+
+:func:`propose` poses the problem in floats and asks the rungs in turn: ``ndas`` (exact), then
+``qp`` (a generic solver with an exact finish), then it refuses with the reasons of both. One rung
+clears in rounds: solve, reject who is below a minimum fill, round to integers, ration at the
+bounds, reject again, let back in whom no law wants out; until nothing changes. Settlement and the
+laws take the proposal from here. Source: ``docs/clearing.md`` sections 2 to 5.
+"""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -117,8 +124,10 @@ class _Answer:
 def _clear(posed: Problem, solver: Solver, name: str) -> Proposal:
     """Settle the minimum fills, from nobody rejected or, where that cycles, from other beginnings.
 
-    Raises :class:`ClearingRefused` where they do not settle: another solver finds the same prices.
+    Raises :class:`ClearingRefused` where they do not settle: the next rung is not asked, since
+    another solver finds the same prices.
     """
+    # The first beginning is the natural one; each of the others gets a quarter of its rounds.
     rounds = rounds_max(len(posed.case.orders))
     for start in range(STARTS):
         some = rounds // 4 if start else rounds
@@ -140,7 +149,7 @@ def _settled(
         dead = rejections.dead
         problem = replace(posed, demand=posed.demand.without(dead)) if dead.any() else posed
         found = solver(problem.market, problem.demand, start)
-        start = found.u
+        start = found.u  # a round moves prices little: the next begins here
         short = below_minimum(problem, found)
         if len(short):
             rejections.reject(short, RejectKind.MIN_FILL)
@@ -162,7 +171,8 @@ def _settled(
 def _refined(problem: Problem, found: Equilibrium) -> _Answer:
     """Integers of an equilibrium; of a better one where doubles cannot hold the sizes.
 
-    Where prices are short a step of one unit leaves the limits of partly filled orders behind.
+    Short prices (46 bits or fewer) are not refined: a step by one unit would leave the limits of
+    partly filled orders behind.
     """
     answer = _integers(problem, found)
     if min(price.bit_length() for price in answer.prices) <= COARSE_BITS:
@@ -177,6 +187,11 @@ def _refined(problem: Problem, found: Equilibrium) -> _Answer:
 
 
 def _integers(problem: Problem, found: Equilibrium) -> _Answer:
+    """Round an equilibrium: prices, rates, fills, overflow, then the cut at the bounds.
+
+    Where no cut meets the bounds at these prices, prices that move inside the tolerance of their
+    rule are tried; they count only if every fill stays what it is.
+    """
     case = problem.case
     overflow = round_overflow(case, found.overflow)
     prices = round_prices(case, found.u, overflow, paid_at_its_limit(found))

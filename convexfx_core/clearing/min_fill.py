@@ -1,9 +1,11 @@
 """Minimum fills: reject and solve again, then give back what was rejected without need.
 
-An order that would be filled below its minimum is rejected; so is one that rationing pushes below
-it. At the final prices every rejection must be justified in integers: with its minimum on top, the
-price would leave the order's limit (kind 1), or a bound would break (kind 2). The least justified
-one is reinstated. Source: ``docs/clearing.md`` section 5.
+An order with a minimum fill wants at least that much or nothing. Choosing is combinatorial: the
+best set of orders is NP-hard to find. This is a deterministic policy instead. An order that would
+be filled below its minimum is rejected; so is one that rationing pushes below it. At the final
+prices every rejection must be justified in integers (L11): with its minimum on top, the price would
+leave the order's limit (kind 1), or a bound would break (kind 2). The least justified one is
+reinstated, and ``ladder`` solves again. Source: ``docs/clearing.md`` section 5.
 """
 
 from dataclasses import dataclass, field
@@ -30,9 +32,11 @@ STARTS: Final = 24
 """Sets of rejections from which the rounds begin before they are given up."""
 REINSTATED_MAX: Final = 8
 SHARED_MAX: Final = 2
-"""How often an order comes back because a law, or a fair share, wants it."""
+"""How often an order comes back because L11 wants it, and because a proportional share would serve
+it. Without an end, orders whose minima exclude each other would take turns."""
 _TIE: Final = 2.8e-11
-"""Just below twice the smallest tolerance of the price rule (2^-36), which the law grants."""
+"""Just below twice 2^-36: L11 grants tau of both assets, and 2^-36 is the least tau. What is
+justified here is justified there."""
 
 
 class Cycling(NotConverged):
@@ -80,8 +84,8 @@ class Rejections:
 def rejected_at_first(problem: Problem, start: int) -> Rejections:
     """Beginning number ``start`` of the rounds: nobody is out, then parts of all with a minimum.
 
-    The parts are scattered over the canonical order, so that the sequence of the orders is no
-    matter.
+    The parts are scattered over the canonical order, so that the sequence of the orders does not
+    matter, and their size differs from start to start.
     """
     kind = np.zeros(len(problem.min_fill), dtype=np.uint8)
     if start:
@@ -97,13 +101,18 @@ def below_minimum(problem: Problem, found: Equilibrium) -> I64:
     some = found.partial(problem.demand)
     share = found.share[problem.demand.pair[some]] * problem.budget[some].astype(np.float64)
     least = problem.min_fill[some].astype(np.float64)
+    # 1e-12 covers the rounding of the share: an order exactly at its minimum stays.
     short = (share > 0.0) & (share < least * (1.0 - 1e-12))
     out: I64 = some[short]
     return out
 
 
 def below_minimum_rationed(problem: Problem, rationed: Rationed | None) -> I64:
-    """The order of each directed pair that is furthest below its minimum after rationing."""
+    """The order of each directed pair that is furthest below its minimum after rationing.
+
+    All orders of a pair are cut by the same part, so the furthest is the one whose minimum is the
+    largest part of its budget; without it the others may be cut less.
+    """
     if rationed is None:
         return np.zeros(0, dtype=np.int64)
     least = problem.min_fill
@@ -160,7 +169,11 @@ def unjustified(
 
 
 def _price_excess(problem: Problem, rates: Rates, chosen: I64) -> F64:
-    """How far each price would stay inside the order's limit with its minimum filled on top."""
+    """How far each price would stay inside the order's limit with its minimum filled on top.
+
+    As a part of the rate, in floats; positive means that L11 does not allow the rejection. kappa is
+    how many bps the price of the pair moves for a $M traded on it.
+    """
     market, n = problem.market, problem.market.n
     pair = problem.demand.pair[chosen]
     pay, receive = pair // n, pair % n
@@ -189,6 +202,7 @@ def _ration_excess(
     rate = rates.gross[pair] * np.exp2(-rates.shift[pair].astype(np.float64))
     fits = (least <= up[pair // n]) & (least * rate <= down[pair % n])
     volume = grouped_sum(problem.demand.pair, demanded.astype(np.float64), n * n)[pair]
+    # The pair's fills, were they shared out again with this order among them.
     share = budget * (1.0 - cut[pair] / ONE) * (volume / (volume + budget))
     return np.where(fits, 1.0, -1.0), share / least - 1.0
 

@@ -1,4 +1,10 @@
-"""Projected Newton method on continuous demand curves: where the exact search begins."""
+"""Projected Newton method on continuous demand curves.
+
+It finds the neighbourhood in which the exact search begins: once on the histogram of all orders,
+where there are many (``scp.solve``), and once on the curves through the levels (``begin``). It
+solves stiffness u + inventory after trade = 0, where prices stay inside their bands; an asset that
+is pushed against its band is held there. Letters: ``docs/glossary.md``.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +16,8 @@ from convexfx_core.clearing.dense import solve_dense
 from convexfx_core.clearing.problem import BPS, F64, I64, Mask, grouped_sum, largest
 
 AT_BAND_BPS: Final = 1e-11
+"""A price as near as this to its band is at it: far above rounding (1e-14), far below the price
+grid (1e-10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,8 @@ class _Balance:
 
     def direction(self, free: Mask) -> F64:
         """Newton direction (q,), zero on assets that are held."""
+        # Received values V exp(-s) change with prices as well. That derivative stands in the row of
+        # the receive asset alone; half of it in both rows keeps the matrix symmetric and definite.
         c, n = self.curve, len(self.u)
         weight = self.slope + 0.5 * BPS * self.out
         jacobian = self.pool.stiffness + laplacian(n, c.pay, c.receive, weight)[1:, 1:]
@@ -84,7 +94,12 @@ class _Balance:
 
 
 def _line_search(at: _Balance, step: F64) -> _Balance:
-    """Secant search on the directional derivative, which increases along the step."""
+    """Secant search on the directional derivative, which increases along the step.
+
+    The derivative is negative at the start. A step is taken where it has not overshot the minimum
+    by much: at its end the derivative is at most half as large upward (1e-15 is rounding). Else the
+    next try has a tenth to seven tenths of the length: a bad secant neither stalls nor collapses.
+    """
     length = 1.0
     while True:
         there = at.moved(step, length)

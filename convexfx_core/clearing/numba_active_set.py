@@ -1,8 +1,8 @@
 """Compiled twins of ``active_set.py`` and ``subproblem.py``: same algorithm, loops for arrays.
 
-numba's cache on disk follows the changes of one file only. Therefore all that calls each other
-stands in this file, and the constants of other files come in as ``settings``: STILL_BPS, ROUNDING,
-PARALLEL, SIGN_TOLERANCE, STEPS_MAX.
+A reason that stands in those two files is not repeated here. numba's cache on disk follows the
+changes of one file only. Therefore all that calls each other stands in this file, and the constants
+of other files come in as ``settings``: STILL_BPS, ROUNDING, PARALLEL, SIGN_TOLERANCE, STEPS_MAX.
 """
 
 from typing import Any, TypeAlias
@@ -13,6 +13,10 @@ from convexfx_core.clearing.numba_jit import compiled
 from convexfx_core.clearing.problem import BPS, F64, I64, Mask
 
 Settings: TypeAlias = tuple[float, float, float, float, int]
+"""STILL_BPS, ROUNDING, PARALLEL, SIGN_TOLERANCE, STEPS_MAX of ``active_set``.
+
+A step length of 3.0 means "never" in this file, as ``_BEYOND`` does there: no step exceeds 1.
+"""
 
 
 @compiled
@@ -28,6 +32,11 @@ def _manifold(
     assets: I64,
     pinned: I64,
 ) -> tuple[F64, F64]:
+    """Shadow inventory (q,) and multipliers of the pins; see ``_Search.manifold``.
+
+    ``pins`` (q, m) has +1 and -1 where the numpy version has ``plus`` and ``minus``; the numeraire
+    has no row.
+    """
     held, q = len(pairs), len(impact)
     m = held + len(assets)
     shadow = net[1:].copy()
@@ -60,6 +69,7 @@ def _manifold(
 
 @compiled
 def _shift(pair: int, up: int, count: I64, net: F64, volume: F64, pay: I64, receive: I64) -> None:
+    """Empty (-1) the last full level of a pair, or fill (+1) the next one."""
     if up < 0:
         count[pair] -= 1
     size = up * volume[count[pair]]
@@ -82,6 +92,7 @@ def _kink_times(
     count: I64,
     partial: Mask,
 ) -> F64:
+    """Step length at which each pair meets its next kink; 3.0 (never) where it meets none."""
     time = np.full(len(along), 3.0)
     for p in range(len(along)):
         if partial[p]:
@@ -119,25 +130,14 @@ def _earliest(kink: F64) -> tuple[float, int]:
 
 @compiled
 def _walk(
-    u: F64,
-    shadow: F64,
-    goal: F64,
-    net: F64,
-    impact: F64,
-    band: F64,
-    pay: I64,
-    receive: I64,
-    level: F64,
-    volume: F64,
-    first: I64,
-    last: I64,
-    count: I64,
-    partial: Mask,
-    pinned: I64,
-    still: float,
-    parallel: float,
-) -> tuple[bool, int]:
-    """Exact line search; see ``_Search.walk`` of the numpy version. Changes the state in place."""
+    u: F64, shadow: F64, goal: F64, net: F64, impact: F64, band: F64,
+    pay: I64, receive: I64, level: F64, volume: F64, first: I64, last: I64,
+    count: I64, partial: Mask, pinned: I64, still: float, parallel: float,
+) -> tuple[bool, int]:  # fmt: skip
+    """Exact line search towards ``goal``: whether the state moved, and the kinks crossed.
+
+    ``_Search.walk`` and ``_Search._cross`` in one. The state is changed in place.
+    """
     kinks = 0
     target, change = -(impact @ goal), goal - shadow
     move = np.zeros(len(impact) + 1)
@@ -168,7 +168,7 @@ def _walk(
             break
         _shift(pair, -1 if speed > 0 else 1, count, net, volume, pay, receive)
         price = u[receive[pair]] - u[pay[pair]]
-        kink[pair] = 3.0
+        kink[pair] = 3.0  # never, unless another level is ahead
         if speed > 0 and count[pair] > first[pair]:
             kink[pair] = max(time, (level[count[pair] - 1] - price) / speed)
         elif speed < 0 and count[pair] < last[pair]:
@@ -204,6 +204,7 @@ def _release(
     pinned: I64,
     tolerance: float,
 ) -> bool:
+    """Drop the pin whose multiplier is worst; False when all are in range."""
     held, worst, choice = len(pairs), tolerance, -1
     for c in range(held):
         below = -multiplier[c] / volume[count[pairs[c]]]
@@ -230,23 +231,10 @@ def _release(
 
 @compiled
 def _descend(
-    u: F64,
-    shadow: F64,
-    offset: F64,
-    filled: F64,
-    impact: F64,
-    band: F64,
-    pay: I64,
-    receive: I64,
-    level: F64,
-    volume: F64,
-    first: I64,
-    last: I64,
-    count: I64,
-    partial: Mask,
-    pinned: I64,
-    settings: Settings,
-) -> tuple[F64, F64, int, int, bool]:
+    u: F64, shadow: F64, offset: F64, filled: F64, impact: F64, band: F64,
+    pay: I64, receive: I64, level: F64, volume: F64, first: I64, last: I64,
+    count: I64, partial: Mask, pinned: I64, settings: Settings,
+) -> tuple[F64, F64, int, int, bool]:  # fmt: skip
     """Fields of ``Descent``; u, shadow, count, partial and pinned are changed in place."""
     part, overflow, kinks, net = np.zeros(len(pay)), np.zeros(len(impact)), 0, offset.copy()
     for p in range(len(pay)):
@@ -297,6 +285,7 @@ def _descend(
 def _conservation(
     n: int, pay: I64, receive: I64, u: F64, volume: F64, before: tuple[F64, F64]
 ) -> tuple[F64, F64]:
+    """Correction and depth of ``subproblem.conservation``, averaged with those ``before``."""
     correction, depth = np.zeros(n), np.zeros((n, n))
     for p in range(len(pay)):
         i, j = pay[p], receive[p]
@@ -317,6 +306,7 @@ def _conservation(
 def _residual(
     gap: F64, impact: F64, pay: I64, receive: I64, u: F64, volume: F64, overflow: F64
 ) -> float:
+    """Largest violation of the price rule with exact conservation, bps."""
     after = gap.copy()
     for p in range(len(pay)):
         i, j = pay[p], receive[p]

@@ -1,4 +1,9 @@
-"""Compiled twin of ``newton.py``: same algorithm, loops instead of arrays."""
+"""Compiled twin of ``newton.py`` and ``begin.py``: same algorithm, loops instead of arrays.
+
+A reason that stands in those two files is not repeated here. What calls each other stands in this
+one file, because numba's cache on disk follows the changes of one file only; constants of other
+files come in as arguments.
+"""
 
 from typing import Any
 
@@ -11,6 +16,7 @@ from convexfx_core.clearing.problem import BPS, F64, I64, Mask
 
 @compiled
 def _binned(price: F64, base: F64, above: F64, cap: float, volume: F64, slope: F64) -> None:
+    """Writes volume and slope of ``curves.BinnedCurve`` at the prices."""
     bins = above.shape[1] - 1
     width = 2.0 * cap / bins
     for p in range(len(price)):
@@ -23,7 +29,7 @@ def _binned(price: F64, base: F64, above: F64, cap: float, volume: F64, slope: F
 
 @compiled
 def _full_levels(price: F64, level: F64, first: I64, last: I64) -> I64:
-    """First level of each pair that is not strictly above its price."""
+    """First level of each pair that is not strictly above its price; levels fall inside a pair."""
     out = np.empty(len(price), np.int64)
     for p in range(len(price)):
         low, high = first[p], last[p]
@@ -42,7 +48,11 @@ def _levels(
     price: F64, base: F64, levels: tuple[F64, F64, F64, I64, I64], half: float,
     volume: F64, slope: F64,
 ) -> None:  # fmt: skip
-    """The continuous curve of ``curves.level_curve`` without its table of knots."""
+    """Writes volume and slope of ``curves.level_curve``, without its table of knots.
+
+    Left of the price stands the middle of the last full level, or the far end of the first ramp;
+    right of it the middle of the next level, or the far end of the last ramp.
+    """
     level, size, prefix, first, last = levels
     count = _full_levels(price, level, first, last)
     for p in range(len(price)):
@@ -95,7 +105,7 @@ def _direction(
             jacobian[j, i] -= weight[p]
     right = -inward
     for i in range(q):
-        if not free[i]:
+        if not free[i]:  # the row of the identity: a held asset does not move
             jacobian[i, :] = 0.0
             jacobian[:, i] = 0.0
             jacobian[i, i] = 1.0
@@ -120,7 +130,10 @@ def balance(
     tolerance: float,
     steps_max: int,
 ) -> tuple[F64, F64, int]:
-    """Prices (n,) bps, volumes f64[P] $M, steps; ``bins`` with one column means ``levels``."""
+    """Prices (n,) bps, volumes f64[P] $M, steps; ``bins`` with one column means ``levels``.
+
+    The first pass has a step of length 0: it evaluates the start, and is not counted.
+    """
     pairs, u = len(pay), start.copy()
     volume, slope, out = np.zeros(pairs), np.zeros(pairs), np.zeros(pairs)
     binned = bins[0].shape[1] > 1

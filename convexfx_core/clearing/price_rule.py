@@ -1,8 +1,10 @@
 """The price rule in the integers that are already decided: overflow, and prices too coarse.
 
-A float overflow and a float price come from one solution, and their last digits differ between
-machines. Once prices and demanded fills are integers, the price rule of the assets at their band is
-a small linear system whose right side everybody computes alike.
+Once prices and demanded fills are integers (``rounding``), two things are left. The overflow of
+assets at their band is solved again: a float overflow has last digits that differ between machines,
+while the price rule of those assets is a small linear system whose right side everybody computes
+alike. And a clearing whose units are too coarse for the rule is refused before settlement.
+Source: ``docs/spec.md`` section 7 and ``docs/invariants.md``, L9. Letters: ``docs/glossary.md``.
 """
 
 from collections.abc import Sequence
@@ -24,6 +26,7 @@ from convexfx_core.units import (
 )
 
 REFINED_MAX: Final = 3
+"""Corrections at most: each adds the digits that a double has, and overflow has up to 80 bits."""
 REFINED_BPS: Final = 1e-9
 """Overflow is corrected in exact sums where doubles miss the price rule by more than this."""
 COARSE_BITS: Final = 46
@@ -39,8 +42,8 @@ def settle_overflow(
 ) -> tuple[int, ...]:
     """Overflow (n, numeraire base units) that the price rule wants at these prices and fills.
 
-    ``overflow`` says which assets stand at their band and on which side; an asset whose value
-    comes out on the other side has none.
+    ``overflow`` says which assets stand at their band and on which side. An asset whose value comes
+    out on the other side gets none: L8 allows overflow on its own side alone.
     """
     impact = problem.market.impact
     pinned = [i for i, v in enumerate(overflow) if v and impact[i, i] > 0.0]
@@ -52,8 +55,10 @@ def settle_overflow(
     block = impact[np.ix_(pinned, pinned)]
     off = _above_rule(problem, logs, values, none)[pinned]
     found = np.linalg.lstsq(block, off, rcond=None)[0]
+    # A band that is one point has both its edges there, so that either side is lawful.
     free = [low == high for low, high in zip(reference.plo, reference.phi, strict=True)]
     out = _added(none, pinned, (found * million).tolist(), overflow, free)
+    # A singular block has many answers. Where the least one drops an asset, start from the floats'.
     if any(out[i] == 0 for i in pinned):
         out = list(overflow)
     for _ in range(REFINED_MAX):
@@ -120,6 +125,7 @@ def check_resolution(
     ClearingRefused
         ``NO_CERTIFICATE`` with the asset whose price is furthest from its rule.
     """
+    # An order that buys fewer than two units cannot be cut to size.
     dust = problem.budget.min(initial=np.iinfo(np.uint64).max) < 2 * rates.least.max(initial=0)
     if min(p.bit_length() for p in prices) > COARSE_BITS and not dust:
         return
@@ -151,7 +157,11 @@ def residual_bps(
 
 
 def tolerance_bps(problem: Problem, demanded: U64) -> F64:
-    """Tolerance tau (n,) of the price rule, ``docs/spec.md`` section 7."""
+    """Tolerance tau (n,) of the price rule in bps; ``docs/spec.md`` section 7, rows E and tau.
+
+    A unit of the asset and of the numeraire for each fill received; 17/16 of a grain for each
+    partial fill, in both its assets; the grid 2^-36 and the last unit of the price.
+    """
     n, case, pair = problem.market.n, problem.case, problem.demand.pair
     unit = problem.market.unit_value / problem.quantum
     fills = np.bincount(pair[demanded > 0] % n, minlength=n)

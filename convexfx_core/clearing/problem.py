@@ -1,9 +1,12 @@
 """From integers to the arrays of the float side.
 
-Units of the float side: values in millions of the numeraire at reference prices ("$M"), prices as
-log deviation from the reference in basis points. A directed pair (i pays, j is received) has the
-index ``i * n + j``. Formulation: ``docs/clearing.md``; perturbation and quantised
-sizes are what makes every sum exact and therefore independent of the sequence of the orders.
+:func:`pose` is the first step of a clearing: it reads the order rows once and makes a
+:class:`Market` (everything but the orders) and a :class:`Demand` (the orders as columns).
+
+Values are in millions of the numeraire at reference prices ("$M"). Prices are log deviations u
+from the reference in basis points. A directed pair (i pays, j is received) has the index
+``i * n + j``. Sizes are whole quanta whose sums a double holds exactly, so a sum does not depend
+on the sequence of the orders. Formulation: ``docs/clearing.md``. Letters: ``docs/glossary.md``.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,16 +27,20 @@ Mask: TypeAlias = NDArray[np.bool_]
 BPS: Final = 1e-4
 """One basis point as a number."""
 NO_LIMIT: Final = 1e-250
-"""Least rate of a market order, whose mantissa is zero."""
+"""Rate that a market order asks for, in place of zero: its limit stays finite and is beyond every
+band. Rates of prices that fit 128 bits are far above it."""
 NEVER: Final = -np.inf
 """Limit of an order that takes no part."""
 _MANTISSA_BITS: Final = 53
+"""Integers below 2^53 are exact in a double, and so are their sums below it."""
 INVERSE_POWER: Final = np.ldexp(
     1.0, -np.clip(np.arange(1 << 16).astype(np.uint16).view(np.int16).astype(np.int64), -999, 999)
 )
-"""2^-e by the sixteen bits of a limit's exponent e."""
+"""2^-e by the sixteen bits of a limit's exponent e. Lawful exponents are in [-192, 255]; the clip
+only keeps the other entries of the table finite."""
 U16: Final = np.uint64(0xFFFF)
 BLOCK: Final = 1 << 14
+"""Rows worked on at once: 128 KiB for each column of temporaries, which a core's cache holds."""
 _ROW_WORDS, WORD_BUDGET, WORD_LIMIT, WORD_MIN_FILL, WORD_TAIL = 10, 5, 6, 7, 9
 """64-bit words of an order row; the last holds pay, receive, limit exponent and kinds."""
 
@@ -44,7 +51,10 @@ def grouped_sum(group: I64, weight: F64, groups: int) -> F64:
 
 
 def largest(values: F64) -> float:
-    """Largest absolute value; 0 of none. The reductions themselves: small batches feel wrappers."""
+    """Largest absolute value; 0 where there is none.
+
+    It calls the ufunc itself: ``np.max`` takes longer to start than a small batch to reduce.
+    """
     return float(np.maximum.reduce(np.abs(values), axis=None, initial=0.0))
 
 
@@ -77,7 +87,11 @@ class Market:
 
     @property
     def cap(self) -> float:
-        """A limit at or above it (bps) is in the money at every price inside the bands."""
+        """A limit at or above it (bps) is in the money at every price inside the bands.
+
+        A pair's price is a difference of two deviations, hence twice the widest band. The margins
+        cover rounding, and the 1.25e-8 bps by which limits are lowered (``curves``).
+        """
         return 2.0 * float(self.band.max()) * (1.0 + 1e-9) + 1e-6
 
 
@@ -165,8 +179,9 @@ RowReader: TypeAlias = Callable[[U64, F64, int], Columns]
 def read_rows(words: U64, net: F64, n: int) -> Columns:
     """Columns of order rows.
 
-    Limits are all in, relative to the net reference rate. To receive at least one base unit is a
-    limit on the rate as well; a market order has no other.
+    Limits are all in: fee included, relative to the net reference rate. An order must also receive
+    at least one base unit; this is a limit on the rate as well, and a market order has no other.
+    Source: ``docs/spec.md`` section 7, "limit of an order".
     """
     count, steps = len(words), coarse_shift(len(words))
     pair, limit = np.empty(count, dtype=np.int64), np.empty(count)
@@ -186,7 +201,7 @@ def read_rows(words: U64, net: F64, n: int) -> Columns:
         np.maximum(asked, NO_LIMIT, out=asked)
         rate = net.take(own.view(np.int64))
         np.divide(rate, asked, out=asked)
-        rate *= size
+        rate *= size  # base units received for the whole budget: one is the least
         np.minimum(rate, asked, out=limit[some])
     np.log(limit, out=limit)
     limit *= 1e4
@@ -208,7 +223,7 @@ def pose(case: ClearingCase, read: RowReader = read_rows) -> Problem:
 
 
 def coarse_shift(count: int) -> int:
-    """Bits to drop of ``count`` budgets so that a double holds their sum."""
+    """Bits to drop of each of ``count`` budgets (below 2^62) so that a double holds their sum."""
     return count.bit_length() + 62 - _MANTISSA_BITS
 
 
@@ -216,13 +231,14 @@ def quantised_sizes(budget: U64, pair: I64, coarse: F64) -> tuple[F64, F64]:
     """Sizes f64[K] whose sums by pay asset are exact, and their quantum (n,) in base units.
 
     The quantum is one base unit unless the budgets of the asset may sum to 2^53 or more, by their
-    coarse sums (see :class:`Columns`).
+    coarse sums (see :class:`Columns`). Source: ``docs/spec.md`` section 7, "size".
     """
     n, count, steps = len(coarse), len(budget), coarse_shift(len(budget))
+    # Each of the coarse budgets lost less than one step: ``count`` of them make an upper bound.
     bits = [((int(s) + count) << steps).bit_length() for s in coarse.tolist()]
     shift = np.array([max(0, b - _MANTISSA_BITS) for b in bits])
     size = budget.view(np.int64).astype(np.float64)
     if shift.any():
         size *= np.ldexp(1.0, -shift)[pair // n]
-        size = np.maximum(np.rint(size), 1.0)
+        size = np.maximum(np.rint(size), 1.0)  # no order vanishes
     return size, np.ldexp(1.0, shift)

@@ -1,8 +1,10 @@
-"""The same subproblem through generic QP solvers: oracle for tests, fallback of the ladder.
+"""The same subproblem through generic QP solvers: an oracle for tests, the fallback of the ladder.
 
 min 1/2 z' M z + sum b_i |v_i| - sum limit_k a_k  with  z = offset + sum a_k (e_i - e_j) - v and
 0 <= a_k <= size_k; prices are -M z. A generic solver is accurate to some 1e-6 bps, which is not
-enough for integer laws: :func:`solve_by_qp` takes its active set and finishes exactly.
+enough for integer laws: :func:`solve_by_qp` takes its prices and active set, and finishes with the
+exact search (``active_set``). Source: ``docs/clearing.md`` sections 1 and 2. Letters:
+``docs/glossary.md``.
 """
 
 import warnings
@@ -32,9 +34,12 @@ from convexfx_core.clearing.subproblem import conservation, step_impact
 Backend: TypeAlias = Literal["piqp", "cvxpy"]
 BACKENDS: Final[tuple[Backend, ...]] = ("piqp", "cvxpy")
 ACCURACY: Final = 1e-10
+"""Asked of the generic solver; its prices are good to some 1e-6 bps all the same."""
 STEPS_MAX: Final = 8
+"""Linearisations: two to four settle, and the exact finish needs a neighbourhood only."""
 SETTLED_BPS: Final = 1e-6
 AT_BAND_BPS: Final = 1e-6
+"""What the prices of a generic solver are good for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +105,15 @@ def objective(problem: Subproblem, fill: F64, overflow: F64) -> float:
 
 
 def _finite(problem: Subproblem) -> F64:
-    """Limits with market orders put out of reach of every price in the bands."""
+    """Limits with market orders 50 bps beyond every pair price in the bands.
+
+    Their own limits are some million bps, a bad scale for a generic solver.
+    """
     return np.minimum(problem.limit, 2.0 * float(problem.band.max()) + 50.0)
 
 
 def _incidence(problem: Subproblem) -> Any:
+    """Sparse (q, K): +1 where an order pays an asset, -1 where it receives it."""
     count, q = len(problem.limit), len(problem.impact)
     column = np.arange(count)
     rows = np.concatenate((problem.pay, problem.receive))
@@ -114,6 +123,7 @@ def _incidence(problem: Subproblem) -> Any:
 
 
 def _piqp(problem: Subproblem, accuracy: float) -> F64:
+    """Fills, overflow, and z; overflow as two columns of numbers >= 0, since |v| is not smooth."""
     piqp = import_module("piqp")
 
     count, q = len(problem.limit), len(problem.impact)
@@ -137,9 +147,11 @@ def _piqp(problem: Subproblem, accuracy: float) -> F64:
 
 
 def _cvxpy(problem: Subproblem, accuracy: float) -> F64:
+    """Fills and overflow as two columns of numbers >= 0, by Clarabel."""
     cvxpy: Any = import_module("cvxpy")
 
     count, q = len(problem.limit), len(problem.impact)
+    # z' M z as a sum of squares: rounding can make M indefinite, which cvxpy would refuse.
     value, vector = np.linalg.eigh(problem.impact)
     root = np.sqrt(np.clip(value, 0.0, None))[:, None] * vector.T
     fill, over, under = cvxpy.Variable(count), cvxpy.Variable(q), cvxpy.Variable(q)

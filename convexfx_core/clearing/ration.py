@@ -1,9 +1,12 @@
 """Rationing at inventory bounds: the smallest proportional cut per directed pair, prices fixed.
 
-min sum V_p h_p^2 / 2 with the inventory inside its bounds; its dual has one omega for each asset
-and h_ij = clip(rho_ij omega_j - omega_i, 0, 1). Floats find omega (``ration_dual``); integers at
-scale 2^40 then settle every inventory on the inner side of its bound (``ration_settle``). Source:
-``docs/spec.md`` section 7.
+If the demanded fills would leave a bound of the pool's inventory, everybody on a directed pair is
+cut by the same part h: min sum V_p h_p^2 / 2 with the inventory inside its bounds. The dual of this
+programme has one omega for each asset, and h_ij = clip(rho_ij omega_j - omega_i, 0, 1). Floats find
+omega (``ration_dual``); integers at scale 2^40 then settle every inventory on the inner side of its
+bound (``ration_settle``). ``ladder`` calls it once prices and demanded fills are integers; the laws
+L10 and L12 check the outcome. Source: ``docs/spec.md`` section 7 and ``docs/clearing.md`` section
+4. Letters: ``docs/glossary.md``.
 """
 
 from dataclasses import dataclass
@@ -40,7 +43,12 @@ def ration(
     """Cut demanded fills so that every inventory stays inside its bounds.
 
     Returns None when no bound binds. An opening inventory outside its bounds may not move further
-    out. Raises ``RATION_FAILED`` if the integers do not settle.
+    out.
+
+    Raises
+    ------
+    ClearingRefused
+        ``RATION_FAILED`` if no whole omega is found that meets the bounds.
     """
     case, n = problem.case, problem.market.n
     pair = problem.demand.pair
@@ -63,6 +71,7 @@ def ration(
 
 def _no_cut(box: Box, held: tuple[int, ...]) -> ClearingRefused:
     """The refusal; it names the traded asset whose bounds are narrowest against its rounding."""
+    # The slack of an asset that nobody trades is the one unit that every asset has.
     traded = [k for k, slack in enumerate(box.slack) if slack > 1]
     asset = min(traded, key=lambda k: (box.high[k] - box.low[k]) / box.slack[k])
     width, slack = box.high[asset] - box.low[asset], box.slack[asset]
@@ -86,7 +95,11 @@ def bounds(problem: Problem) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _surely_inside(problem: Problem, rates: Rates, demanded: U64) -> bool:
-    """Whether floats alone show that no bound binds, every rounding counted."""
+    """Whether floats alone show that no bound binds, every rounding counted.
+
+    A quick answer for the usual batch, which is far from every bound. The margin is a unit for the
+    floor of each fill, and 1e-9 of the flows for the rounding of their sums.
+    """
     n, low_high = problem.market.n, bounds(problem)
     pair = np.arange(n * n)
     volume = grouped_sum(problem.demand.pair, demanded.view(np.int64).astype(np.float64), n * n)

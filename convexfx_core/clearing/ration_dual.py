@@ -1,6 +1,9 @@
 """The dual of rationing in floats: one omega for each asset, concave and piecewise quadratic.
 
-Source: ``docs/clearing.md`` section 4.
+omega_i is positive where the lower bound of asset i binds, negative where the upper one does, else
+zero. :meth:`Dual.solve` climbs by Newton steps with an exact line search, since the slope along a
+step is piecewise linear. ``ration_settle`` makes integers of what it finds. Values are in $M at
+reference prices. Source: ``docs/clearing.md`` section 4. Letters: ``docs/glossary.md``.
 """
 
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ import numpy as np
 from convexfx_core.clearing.problem import F64, I64, Mask, Problem, grouped_sum
 
 NEWTON_STEPS_MAX: Final = 200
+"""Bound of the search; ``ration_settle`` starts from whatever stands at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Dual:
         unit = market.unit_value / problem.quantum
         self.n, self.pay, self.receive = n, pairs // n, pairs % n
         log = np.array(prices, dtype=np.float64) / np.array(case.reference.pbar, dtype=np.float64)
+        # What a pair receives for what it pays, both at reference prices.
         self.rho = log[self.pay] / log[self.receive]
         self.volume = volume * unit[self.pay]
         paid = grouped_sum(self.pay, self.volume, n)
@@ -57,7 +62,11 @@ class Dual:
         return paid - grouped_sum(self.receive, self.rho * kept, self.n)
 
     def curvature(self, omega: F64, free: Mask) -> F64:
-        """Derivative (n, n) of the change in inventory by omega, over pairs not at a clip."""
+        """Derivative (n, n) of the change in inventory by omega, over pairs not at a clip.
+
+        A pair exactly at h = 0 counts where one of its assets is ``free`` to move: at omega = 0 all
+        pairs stand there, and without them no first step would exist.
+        """
         pull = self.pull(omega)
         loose = (pull < 1.0) & ((pull > 0.0) | ((pull == 0.0) & self._touched(free)))
         weight = np.where(loose, self.volume, 0.0)
@@ -75,6 +84,7 @@ class Dual:
     def solve(self) -> F64:
         """Omega (n,) of the optimum: Newton with exact line search in the orthant of the signs."""
         omega = np.zeros(self.n)
+        # Rounding of the sums; integers decide the rest.
         tolerance = 1e-13 * float(self.volume.sum())
         for _ in range(NEWTON_STEPS_MAX):
             sign, slope = self._slope(omega, tolerance)
@@ -103,6 +113,7 @@ class Dual:
         while True:
             some = np.flatnonzero(active)
             curvature = self.curvature(omega, active)[np.ix_(some, some)]
+            # An asset whose pairs are all clipped has no curvature: a ridge keeps the step finite.
             curvature += np.diag(1e-9 * self.touching[some])
             step = np.zeros(self.n)
             step[some] = np.linalg.solve(curvature, slope[some])
@@ -135,6 +146,7 @@ class Dual:
             rising = self._rise(omega + kinks[middle] * step, step, sign) >= 0.0
             low, high = (middle, high) if rising else (low, middle)
         start = float(kinks[low])
+        # Beyond the last kink the slope is one line, which any second point gives.
         stop = float(kinks[high]) if high < len(kinks) else min(end, start + 1.0)
         first = self._rise(omega + start * step, step, sign)
         fall = first - self._rise(omega + stop * step, step, sign)

@@ -1,9 +1,11 @@
 """Rationing where no omega in integers meets the bounds at the rounded prices.
 
 One step of omega (2^-40) moves an inventory by many units once its flow is beyond 2^40 units. Where
-all traded assets open at their bounds there is no room for that: what may move is what the price
-rule leaves free. Prices step inside its tolerance, as far as no limit notices, together with omega.
-Source: ``docs/clearing.md`` section 4.
+all traded assets open at their bounds there is no room for that. Prices have some: the tolerance of
+the price rule is 2^10 steps of their grid. So prices move inside it, as far as no limit notices,
+together with omega. ``ladder`` asks for this only after ``ration`` failed, and takes the answer
+only if every fill stays what it is. The tries are pseudo-random with a fixed seed: the same batch
+has the same answer. Source: ``docs/clearing.md`` section 4. Letters: ``docs/glossary.md``.
 """
 
 from dataclasses import dataclass
@@ -93,6 +95,7 @@ class _Search:
         cut = cutter.cut(omega)
         origin, columns = self.above(cutter, cut, omega), []
         for k in self.free.tolist():
+            # As wide as the room and inward, so that floors of single units do not matter.
             by = self.room[k] if steps[k] <= 0 else -self.room[k]
             moved = steps.copy()
             moved[k] += by
@@ -101,6 +104,7 @@ class _Search:
 
     def lead(self, slope: F64, lies: F64, box: Box) -> I64:
         """Steps (n) that bring every inventory near its bound to the same small value inside it."""
+        # A value that is lost in one asset is gained in another: what all have to spare is shared.
         near = np.abs(lies) <= 2.0 * np.array(box.slack, dtype=np.float64)
         spare = max(0.0, float(lies[near] @ self.value[near])) / max(1, int(near.sum()))
         miss = spare / self.value[near] - lies[near]
@@ -131,6 +135,7 @@ def _room(problem: Problem, prices: tuple[int, ...], rates: Rates, demanded: U64
     """Steps that each price (n,) may take: no limit is crossed, and band edges stay."""
     everybody, pair = np.arange(len(demanded)), problem.demand.pair
     net = rates.net[pair].astype(np.float64)
+    # Who trades may not fall below the limit (L2); who is short may not get past the slack (L4).
     beyond = net - least_rates(problem, rates, everybody).astype(np.float64)
     short = demanded < problem.budget
     above = np.where(demanded > 0, beyond, np.inf)
@@ -138,9 +143,11 @@ def _room(problem: Problem, prices: tuple[int, ...], rates: Rates, demanded: U64
     margin = np.minimum(above, below) / np.maximum(net, 1.0)
     taking_part = np.isfinite(problem.demand.limit) & (net > 0.0)
     nearest = float(margin[taking_part].min(initial=np.inf))
+    # Two prices that part by a step each move the rate by 2^-45 or somewhat more.
     most = int(min(MOVE_MAX, max(0.0, _KEPT * nearest * 2.0 ** (PRICE_BITS - 1))))
     reference = problem.case.reference
     edges = zip(prices, reference.plo, reference.phi, strict=True)
+    # A price at an edge of its band, or within 2^-37 of it (512 steps), stays.
     inside = [
         low < price - (price >> 37) and price + (price >> 37) < high for price, low, high in edges
     ]

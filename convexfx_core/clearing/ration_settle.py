@@ -1,9 +1,11 @@
-"""Omega in integers: every inventory on the inner side of its bound, and as near as the laws want.
+"""Omega in integers: every inventory on the inner side of its bound, and as near as L10 wants.
 
-Newton steps from the float optimum settle nearly everything. Where omega stands on a flat piece of
-the dual, or one step of it is more than a bound is wide, inventories are bisected one by one (each
-rises with its own omega), and at last single steps are tried. Source: ``docs/clearing.md``
-section 4.
+L12 wants every inventory inside its bounds to the unit; L10 wants it within ``slack`` of a bound
+wherever omega is not zero. The float optimum (``ration_dual``) meets neither to the unit. Newton
+steps from it settle nearly everything. Where omega stands on a flat piece of the dual, or one step
+of it is more than a bound is wide, the next means are: to aim at places between bound and slack, to
+bisect one misplaced inventory after the other (each rises with its own omega), and at last single
+steps. Source: ``docs/clearing.md`` section 4. Letters: ``docs/glossary.md``.
 """
 
 from collections.abc import Iterable
@@ -19,20 +21,25 @@ from convexfx_core.clearing.rounding import Rates
 from convexfx_core.units import RATION_SHIFT
 
 ONE: Final = 1 << RATION_SHIFT
+"""The whole of an order, in the scale of omega and h."""
 OMEGA_MAX: Final = 1 << 52
-"""Beyond it every pair that omega could cut is cut whole."""
+"""2^12 times a whole: beyond it every pair that omega could cut is cut whole."""
 NEWTON_STEPS_MAX: Final = 60
+"""Newton steps from the float optimum."""
 PARTS: Final = (0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75, 0.2, 0.8)
 """Places between a bound and its slack that are aimed at, where one step of omega moves far."""
 AIMED_STEPS: Final = 5
+"""Newton steps on floats for one aim."""
 AGAIN_MAX: Final = 8
 ROUNDS_MAX: Final = 6
 SWEEPS_MAX: Final = 40
+"""Rounds of bisection and ``AGAIN_MAX`` Newton steps, then rounds of bisection alone."""
 STEPS: Final = (1, 2, 3, 5, 8, 13, 21, 34)
-"""Lengths of the single steps that are tried at last."""
+"""Lengths of the single steps that are tried at last: short ones, and some to leap a gap."""
 WORK_MAX: Final = 400_000_000
 """Orders looked at before a search for omega is given up: half a minute."""
 EVALUATIONS_MAX: Final = 12_000
+"""Outcomes looked at before it is given up; this is the bound of small batches."""
 
 
 class _TooLong(Exception):
@@ -84,7 +91,10 @@ class Cutter:
 
 
 def settle(cutter: Cutter, dual: Dual, box: Box, omega: list[int]) -> list[int] | None:
-    """Whole omega near ``omega`` with every inventory where the laws want it, or None."""
+    """Whole omega near ``omega`` with every inventory where the laws want it, or None.
+
+    The means in their order: see the module. It gives up after :data:`WORK_MAX` orders.
+    """
     orders = max(1, len(cutter.demanded))
     omega = [min(max(w, -OMEGA_MAX), OMEGA_MAX) for w in omega]
     cutter.left = min(EVALUATIONS_MAX, WORK_MAX // orders)
@@ -92,6 +102,7 @@ def settle(cutter: Cutter, dual: Dual, box: Box, omega: list[int]) -> list[int] 
         settled, moved = _newton(cutter, dual, box, omega, NEWTON_STEPS_MAX)
         if not settled and (near := _near_aimed(cutter, dual, box, omega)) is not None:
             return near
+        # Even rounds start from where bisection ended, odd ones from where Newton did.
         for count in range(ROUNDS_MAX):
             if settled:
                 return moved
@@ -127,6 +138,7 @@ def _newton(
         miss = _misses(box, cutter.after(omega), omega)
         if not any(miss):
             return True, omega
+        # A miss that changes its sign was jumped across: half steps, until they lengthen again.
         flipped = any(a * b < 0 for a, b in zip(miss, before, strict=True))
         length, before = length * 0.5 if flipped else min(1.0, length * 1.5), miss
         omega = _nudged(dual, omega, miss, length)
@@ -146,6 +158,7 @@ def aimed(dual: Dual, box: Box, omega: list[int], part: float) -> list[int]:
     side = np.sign(now)
     near = [min(s, b - a) for a, b, s in zip(box.low, box.high, box.slack, strict=True)]
     inside = side * part * np.array(near, dtype=np.float64) * dual.unit
+    # Just inside the lower bound where omega is positive, just inside the upper one elsewhere.
     goal = np.where(side > 0, dual.low, dual.high) + inside
     active = np.flatnonzero(side)
     for _ in range(AIMED_STEPS):
@@ -169,9 +182,11 @@ def _bisected(cutter: Cutter, box: Box, omega: list[int], k: int) -> list[int]:
     def at(w: int) -> list[int]:
         return [*omega[:k], w, *omega[k + 1 :]]
 
+    # Omega 0 where that is enough: L10 asks nothing of an asset without an omega.
     free = cutter.after(at(0))[k]
     if box.low[k] <= free <= box.high[k]:
         return at(0)
+    # Too little is raised by a positive omega. Double it until inside, then bisect.
     side = 1 if free < box.low[k] else -1
     outside, inside = 0, max(1, side * omega[k])
     while inside < OMEGA_MAX and not _inward(box, k, side, cutter.after(at(side * inside))[k]):
@@ -215,6 +230,7 @@ def misplaced(cutter: Cutter, box: Box, omega: list[int]) -> float:
     for low, high, slack, w, q in rows:
         least = high - slack if w < 0 else low
         most = low + slack if w > 0 else high
+        # Outside a bound, or further from it than the slack; 0 where the laws hold.
         total += max(low - q, least - q, q - high, q - most, 0) / slack
     return total
 
@@ -224,7 +240,7 @@ def _misses(box: Box, after: list[int], omega: list[int]) -> list[int]:
     out = []
     for k, q in enumerate(after):
         low, high = box.low[k], box.high[k]
-        near = min(box.slack[k], high - low)
+        near = min(box.slack[k], high - low)  # and the middle of that is aimed at
         if omega[k] > 0 or (omega[k] == 0 and q < low):
             high, target = low + near, low + near // 2
         elif omega[k] < 0 or q > high:
@@ -236,11 +252,15 @@ def _misses(box: Box, after: list[int], omega: list[int]) -> list[int]:
 
 
 def _nudged(dual: Dual, omega: list[int], miss: list[int], length: float) -> list[int]:
-    """Omega after a Newton step of a given length; shorter steps find a gap between jumps."""
+    """Omega after a Newton step of a given length; shorter steps find a gap between jumps.
+
+    No omega changes its sign: it stops at 0. One whose inventory is off moves by one at least.
+    """
     now = np.array(omega, dtype=np.float64) / ONE
     want = np.array(miss, dtype=np.float64) * dual.unit
     active = np.flatnonzero((np.array(omega) != 0) | (want != 0.0))
     curvature = dual.curvature(now, want != 0.0)[np.ix_(active, active)]
+    # An asset on a flat piece of the dual has no curvature: its flow stands in for it.
     stiff = np.diag(curvature) <= 1e-9 * dual.touching[active]
     curvature += np.diag(np.where(stiff, 1.0, 1e-9) * dual.touching[active])
     step = np.linalg.lstsq(curvature, want[active], rcond=1e-6)[0] * (length * ONE)

@@ -1,11 +1,13 @@
 """Newton's method on the integers, where doubles or grains cannot hold the sizes of the orders.
 
-Sizes are whole quanta (:func:`convexfx_core.clearing.problem.quantised_sizes`); where the budgets
-of an asset sum beyond 2^53 base units a quantum is more than one of them, and a small order beside
-large ones is not what it seems. The price rule is then missed by what the integers show exactly:
-prices, the partly filled levels and the overflow take one Newton step together, fills stay what
-they are. A level that its grain made empty or full gets, or leaves, one grain: the tolerance allows
-for the grain of a partial fill, and for nothing else. Source: ``docs/clearing.md`` section 3.
+Sizes are whole quanta (``problem.quantised_sizes``). Where the budgets of an asset sum beyond 2^53
+base units, a quantum is more than one of them, and a small order beside large ones is off by up
+to a quantum. The integers show exactly by how much the price rule is then missed. So prices, the
+partly filled levels and the overflow take one Newton step together, from exact sums; full and empty
+orders stay what they are. A level that its grain made empty gets one grain, a level that it made
+full leaves one: the tolerance of the price rule allows for the grain of a partial fill, and for
+nothing else. ``ladder`` calls it after ``rounding`` and rounds again what comes out. Source:
+``docs/clearing.md`` section 3. Letters: ``docs/glossary.md``.
 """
 
 from dataclasses import replace
@@ -21,11 +23,14 @@ from convexfx_core.clearing.scp import Equilibrium
 from convexfx_core.units import log_ratio, partial_fill_shift
 
 STEPS_MAX: Final = 3
+"""Steps at most: Newton on a system that is nearly linear."""
 RESIDUAL_BPS: Final = 1e-8
 """Doubles that leave more than this are worth a look at the integers."""
 QUANTUM_MAX: Final = 64.0
 """Base units by which the size of an order may be wrong before the integers are looked at."""
 TOLERATED: Final = 0.9
+"""Part of the tolerance of the price rule that may be used before a step is taken; the laws compute
+the tolerance in integers, with other roundings."""
 
 
 def refined(
@@ -49,6 +54,7 @@ def refined(
     assets = np.flatnonzero(np.array(overflow, dtype=np.float64))
     pins = _pins(n, pairs, assets)
     move, more = _step(impact, _depth(n, value, found.u), pins, off)
+    # The step starts at the integer prices, not at the floats that they were rounded from.
     logs = [log_ratio(p, r) for p, r in zip(prices, problem.case.reference.pbar, strict=True)]
     u = np.array(logs, dtype=np.float64) / 2.0**64 * 1e4 + move
     served = found.overflow.copy()
@@ -76,7 +82,10 @@ def _pins(n: int, pairs: I64, assets: I64) -> F64:
 
 
 def _depth(n: int, value: F64, u: F64) -> F64:
-    """Change of the inventories (n, n) by the prices at fixed payments, $M per bps."""
+    """Change of the inventories (n, n) by the prices at fixed payments, $M per bps.
+
+    What is received, V exp(-s 1e-4), falls with s = u_j - u_i: the exact derivative, not symmetric.
+    """
     price = (u[None, :] - u[:, None]).ravel()
     weight = (value * np.exp(-BPS * price) * BPS).reshape(n, n)
     return np.asarray(np.diag(weight.sum(axis=0)) - weight.T, dtype=np.float64)
@@ -89,6 +98,7 @@ def _step(impact: F64, depth: F64, pins: F64, off: F64) -> tuple[F64, F64]:
     system[:n, :n] = np.eye(n) + impact @ depth
     system[:n, n:] = impact @ pins
     system[n:, :n] = pins.T
+    # Least squares: pins that depend on each other make the system singular.
     answer = np.linalg.lstsq(system, np.concatenate((-off, np.zeros(m))), rcond=None)[0]
     return answer[:n], answer[n:]
 

@@ -1,9 +1,13 @@
-"""From floats to the integer proposal: the last float of the system.
+"""From floats to the integer proposal: here the float side ends.
 
-Prices go to a grid of 46 significant bits inside their bands (the band edges are exact); a full
-fill is the whole budget; the volume of a partly filled level goes to the grain of its pay asset
-and is then shared pro rata in whole grains. Orders near their limit are decided again in integers,
-so that no rounding breaks a limit. Rules: ``docs/spec.md`` section 7.
+Prices go to a grid of 46 significant bits inside their bands (the band edges are exact). A full
+fill is the whole budget. The filled volume of a partly filled level goes to the grain of its pay
+asset and is then shared pro rata in whole grains. Orders near their limit are decided again, in
+integers, so that no rounding breaks a limit.
+
+Before it stands the equilibrium (``scp``); after it ``price_rule`` and ``ration`` work on the
+integers made here. Rules: ``docs/spec.md`` section 7; account: ``docs/clearing.md`` section 3.
+Letters: ``docs/glossary.md``.
 """
 
 import math
@@ -27,12 +31,16 @@ from convexfx_core.units import (
 )
 
 PRICE_BITS: Final = 46
+"""The grid is 2^-46 of a price, 1e-10 bps: a thousandth of the tolerance of the price rule (2^-36)
+and yet coarser than the last digits of a double, which differ between machines."""
 VOLUME_BITS: Final = 38
 VOLUME_BPS: Final = 1e-9
 """The filled volume of a level goes to a grid 2^-38 as coarse as the level, as long as that moves
 no price by more than 1e-9 bps: the last digits of a double are another machine's other digits."""
 _EXP_SHIFT: Final = 80
+"""Scale of exp(u) - 1 as an integer: finer than the 53 bits that the double has."""
 _NEAR_BPS: Final = 1e-6
+"""Floats may misjudge an order as near as this to its limit: rates and limits are rounded too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,8 @@ def round_price(
 ) -> int:
     """Integer price of an asset at a deviation, inside [plo, phi]; at the edge with overflow.
 
-    A price of fewer bits than the grid is rounded up or down, as a limit wants that stands at it.
+    A price of no more bits than the grid is rounded to a whole unit: up if ``up``, as a partly
+    filled level that pays the asset wants it, else down.
     """
     if overflow:
         return phi if overflow < 0 else plo
@@ -104,8 +113,9 @@ def fit_short_prices(
 ) -> tuple[int, ...]:
     """Prices at which partly filled levels keep their limits although a price has few bits.
 
-    One unit of a short price is more than the slack of a limit: the longer price of the pair makes
-    up for it, each once, to the nearest one that the limit accepts.
+    One unit of a short price is more than the slack of a limit. So the longer price of the pair
+    makes up for it: it goes to the nearest value that the limit accepts. Each price moves once,
+    since a second move would break what the first one mended.
     """
     case, out, moved = problem.case, list(prices), set[int]()
     partial = found.partial(problem.demand)
@@ -130,6 +140,7 @@ def _least_rate(case: ClearingCase, level: I64, i: int, j: int) -> int:
 
 
 def _at_its_limit(case: ClearingCase, prices: list[int], i: int, j: int, least: int) -> bool:
+    """Whether the net rate accepts the limit and is within the slack of L4 of it."""
     net = pair_rate(case, tuple(prices), i, j).net
     return least <= net <= least + (least >> LIMIT_SLACK_SHIFT)
 
@@ -146,12 +157,14 @@ def _nearest_accepted(
         return pair_rate(case, tuple(out), i, j).net >= least
 
     low, high = case.reference.plo[longer], case.reference.phi[longer]
+    # The rate rises with the price paid and falls with the one received; then bisection.
     refused, accepted = (low, high) if longer == i else (high, low)
     if accepts(refused):
         return refused
     while abs(accepted - refused) > 1:
         middle = (accepted + refused) // 2
         refused, accepted = (refused, middle) if accepts(middle) else (middle, accepted)
+    # On the grid, away from the refused side.
     drop = max(0, accepted.bit_length() - PRICE_BITS)
     price = -(-accepted >> drop) << drop if longer == i else accepted >> drop << drop
     return min(max(price, low), high)
@@ -179,7 +192,12 @@ def rates_of(case: ClearingCase, prices: tuple[int, ...], pairs: I64) -> Rates:
 
 
 def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], rates: Rates) -> U64:
-    """Base units u64[K] that every order pays before rationing; no limit is broken."""
+    """Base units u64[K] that every order pays before rationing; no limit is broken.
+
+    First the floats decide; then the orders near their limits are decided again against Rn >= l
+    (L2) and Rn - l > l >> 38 (L4); then each partly filled level shares its volume; at last a
+    payment that receives nothing becomes 0 (L17).
+    """
     demand = problem.demand
     full, partial = found.full(demand), found.partial(demand)
     full[partial] = False
@@ -201,6 +219,7 @@ def _near(problem: Problem, found: Equilibrium, prices: tuple[int, ...]) -> I64:
     """Orders whose limit is so near that floats and integers may judge differently."""
     limit, pair = problem.demand.limit[found.window], problem.demand.pair[found.window]
     price = (found.u[None, :] - found.u[:, None]).ravel()
+    # Two units of each price count as near as well. A window does not hold more than EDGE_BPS.
     unit = np.array([2e4 / p for p in prices])
     width = np.minimum(_NEAR_BPS + (unit[None, :] + unit[:, None]).ravel(), EDGE_BPS)
     out: I64 = found.window[np.abs(limit - price[pair]) <= width[pair]]
@@ -210,6 +229,7 @@ def _near(problem: Problem, found: Equilibrium, prices: tuple[int, ...]) -> I64:
 def least_rates(problem: Problem, rates: Rates, chosen: I64) -> U64:
     """Least net rates that the limits of the orders ``chosen`` accept; 0 for a market order."""
     rows, pair = problem.case.orders[chosen], problem.demand.pair[chosen]
+    # ceil(m / 2^s) with s = e - S; from s = 63 on it is 1 (``units.limit_rate``, by columns).
     distance = rows["limit_e"].astype(np.int64) - rates.shift[pair]
     by = np.clip(distance, 0, 63).astype(np.uint64)
     mantissa = rows["limit_m"].astype(np.uint64)
@@ -221,7 +241,7 @@ def least_rates(problem: Problem, rates: Rates, chosen: I64) -> U64:
 
 
 def _against_limit(problem: Problem, rates: Rates, near: I64) -> tuple[Mask, Mask]:
-    """Of the orders ``near``: over their limit; in the money by more than the laws' slack."""
+    """Of the orders ``near``: over their limit, or dust; in the money beyond the slack of L4."""
     rows, pair = problem.case.orders[near], problem.demand.pair[near]
     limit, net = least_rates(problem, rates, near), rates.net[pair]
     over = net < limit
@@ -247,13 +267,17 @@ def _fill_levels(
         level = level[canonical_order(case, level)]
         budget, asked = problem.budget[level], problem.min_fill[level]
         part = share_level(total, budget, int(rates.least[pair]), grain)
+        # Grains may leave an order just short of its minimum fill: it gets the minimum instead.
         least = np.minimum((asked + np.uint64(grain - 1)) // grain * grain, budget)
         short = (part > 0) & (part < asked)
         paid[level] = np.where(short, least, part)
 
 
 def _volume_step(problem: Problem, pair: int, size: float) -> int:
-    """Grid of the filled volume of a level of ``size`` base units, a power of two."""
+    """Grid of the filled volume of a level of ``size`` base units, a power of two.
+
+    2^-38 of the level, but no more than moves a price by :data:`VOLUME_BPS`.
+    """
     market, n = problem.market, problem.market.n
     pay, receive = divmod(pair, n)
     most = float(np.abs(market.impact[[pay, receive]]).max())
@@ -274,8 +298,9 @@ def canonical_order(case: ClearingCase, chosen: I64) -> I64:
 def share_level(total: int, budget: U64, least: int, grain: int) -> U64:
     """Share ``total`` base units among the orders of a level.
 
-    Pro rata rounded down to whole grains; what that leaves goes, a grain each (or the rest of a
-    budget), to the first orders. Whoever would get less than ``least`` gets nothing at first.
+    Each gets its part pro rata, rounded down to whole grains. What that leaves goes to the first
+    orders, a grain each (or the rest of a budget). An order whose part is below ``least``, the
+    smallest payment that receives something, gets nothing pro rata, and then ``least`` in grains.
 
     Returns
     -------

@@ -1,8 +1,13 @@
 """Outer loop: exact conservation by sequential convex programmes, each solved exactly.
 
-At prices u and pair volumes V the linear conservation of the subproblem is off by c, and it changes
+:func:`solve` finds the equilibrium of a market: the prices at which the inventory that the fills
+leave asks for these very prices. What is paid is linear in the fills, what is received is not. At
+prices u and pair volumes V the linear conservation of the subproblem is off by c, and it changes
 with prices by the Laplacian L of half the received values; both enter the next subproblem, whose
-price rule has the impact (impact^-1 + L)^-1. Source: ``docs/clearing.md`` section 1.
+price rule has the impact (impact^-1 + L)^-1. Two to four steps settle.
+
+Then: ``rounding`` makes integers of the result, an :class:`Equilibrium`. Source:
+``docs/clearing.md`` sections 1 and 2. Letters: ``docs/glossary.md``.
 """
 
 from dataclasses import dataclass
@@ -25,18 +30,27 @@ from convexfx_core.clearing.problem import BPS, F64, I64, Demand, Market, Mask, 
 from convexfx_core.clearing.subproblem import Step
 
 ITERATIONS_MAX: Final = 20
+"""Two to four steps settle; after so many this rung of the ladder gives up."""
 RESIDUAL_BPS: Final = 1e-9
+"""Less than a hundredth of what the laws allow at least (2^-36, or 1.5e-7 bps)."""
 STEP_Y_MAX: Final = 1e-5
 STEP_ALPHA_MAX: Final = 1e-6
+"""Bounds of the last step that the seed asks for; ``laws.predicates`` refuses a longer one."""
 DIRECT_ORDERS: Final = 30_000
 """Up to here every order becomes a level; above, a histogram finds the window first."""
 WINDOW_BPS: Final = 0.25
+"""Half width of the first window. A bin of the histogram is 0.6 bps wide at bands of 20 bps; where
+a price leaves its window, all of them are widened fourfold."""
 EDGE_BPS: Final = 1e-3
 """A window ends no nearer to its price than this."""
 BINNED_BPS: Final = 1e-3
 BINNED_STEPS: Final = 60
+"""Newton on the histogram ends at this imbalance, or after so many steps: it only places windows,
+and a window that misses its price is widened."""
 RIDGE: Final = 1e-10
+"""Part of the mean risk that is added before the impact is inverted; it may be singular."""
 _ROUNDING: Final = 64 * float(np.finfo(np.float64).eps)
+"""Residual that some dozens of roundings leave, as a part of impact times volume."""
 
 
 class NotConverged(Exception):
@@ -126,9 +140,10 @@ class Progress:
 
 
 def pool_of(market: Market) -> Pool:
-    """Matrices of the pool without the numeraire."""
+    """Matrices of the pool without the numeraire, whose price does not move."""
     impact = market.impact[1:, 1:]
     q = len(impact)
+    # The floor serves a pool without any risk.
     ridge = max(RIDGE * float(np.trace(impact)) / q, 1e-16)
     identity = np.eye(q)
     inverse = solve_dense(impact + ridge * identity, identity)
@@ -141,6 +156,10 @@ def solve(
     """Equilibrium of a market without inventory bounds and minimum fills.
 
     ``start`` (n,) are prices to begin at, bps. Raises :class:`NotConverged`.
+
+    Above :data:`DIRECT_ORDERS` only the orders near the price become levels; those above the window
+    are full and summed, those below it are empty. An answer inside its windows is the answer of the
+    whole market.
     """
     pool, n, cap = pool_of(market), market.n, market.cap
     u = np.zeros(n) if start is None else start
@@ -162,7 +181,10 @@ def solve(
 
 
 def whole_window(n: int, cap: float) -> tuple[F64, F64]:
-    """Window (f64[n*n] low and high, bps) of every limit that can matter inside the bands."""
+    """Window (f64[n*n] low and high, bps) of every limit that can matter inside the bands.
+
+    A limit at the cap is in the money everywhere, one at -cap nowhere: both ends are left out.
+    """
     return np.full(n * n, np.nextafter(-cap, 0.0)), np.full(n * n, np.nextafter(cap, 0.0))
 
 
@@ -183,10 +205,16 @@ def iterate(
 ) -> tuple[ActiveState, Progress, Step]:
     """SCP steps from a state and pair volumes f64[P] until conservation is exact.
 
-    Damped (the average of two linearisations) where a step does not halve the residual; where
-    doubles cannot hold conservation to ``RESIDUAL_BPS``, the end is a step that no longer halves
-    it: fills are exact to ``SIGN_TOLERANCE`` of the volume, and the laws judge. Raises
-    :class:`NotConverged`.
+    The loop ends where the residual is below ``RESIDUAL_BPS`` and the last step was small. Where
+    doubles cannot hold conservation to that, it ends with the first step that no longer halves the
+    residual: fills are then exact to ``SIGN_TOLERANCE`` of the volume, and the laws judge. A step
+    that does not halve the residual is followed by a damped one, whose linearisation is the average
+    of two, so that the loop does not alternate between them.
+
+    Raises
+    ------
+    NotConverged
+        After ``ITERATIONS_MAX`` steps, or where the exact search fails.
     """
     total = float(np.add.reduce(levels.base) + np.add.reduce(levels.volume))
     scale = largest(pool.impact) * (float(np.add.reduce(np.abs(pool.gap))) + total)
@@ -224,6 +252,7 @@ def equilibrium(
     share = np.zeros(n * n)
     limit = np.append(levels.limit, 0.0)
     some = state.count > levels.first
+    # Full means a limit strictly above the cut: just below the last full level, else the window.
     lowest_full = np.nextafter(limit[state.count - 1], -np.inf)
     cut[levels.pair] = np.where(some, lowest_full, high[levels.pair])
     held = state.partial.nonzero()[0]

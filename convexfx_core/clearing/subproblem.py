@@ -1,4 +1,11 @@
-"""One SCP step: linearise exact conservation, solve the convex programme, measure what is left."""
+"""One step of the outer loop: linearise, solve the convex programme, measure what is left.
+
+What an order receives depends on the price, a exp(-s 1e-4), so exact conservation is not linear.
+A step replaces it by its linearisation at the last point; :func:`active_set.descend` solves the
+programme that results, exactly; the residual says how far the price rule is off with exact
+conservation. ``scp.iterate`` repeats the step. Source: ``docs/clearing.md`` section 1. Letters:
+``docs/glossary.md``.
+"""
 
 from dataclasses import dataclass
 
@@ -15,6 +22,9 @@ from convexfx_core.clearing.problem import BPS, F64, grouped_sum, largest
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Exact conservation, linearised.
+
+    At the end of the loop the correction alone counts: L enters the offset and the impact such that
+    it cancels where prices no longer move. L only decides how quickly the loop ends.
 
     Attributes
     ----------
@@ -65,12 +75,14 @@ def conservation(n: int, levels: Levels, u: F64, volume: F64) -> Terms:
 def step_impact(pool: Pool, terms: Terms, u: F64) -> tuple[F64, F64]:
     """Impact (q, q) and offset (n,) of the subproblem at prices u.
 
-    The price rule with conservation linearised is u' = -impact (offset + fills - overflow).
+    The price rule with conservation linearised is u' = -impact (offset + fills - overflow), where
+    impact = M (I + L M)^-1 and offset = gap + c - L u. M may be singular: it is not inverted.
     """
     depth = terms.depth
     softer = pool.impact @ depth[1:, 1:]
     softer.ravel()[:: len(u)] += 1.0
     impact = solve_dense(softer, pool.impact)
+    # Symmetric but for rounding, and the search relies on it.
     return 0.5 * (impact + impact.T), pool.gap + terms.correction - depth @ u
 
 
@@ -84,6 +96,7 @@ def advance(
         terms = terms.damped(damping)
     depth = terms.depth[1:, 1:]
     impact, offset = step_impact(pool, terms, u)
+    # The same prices under the other impact: M (I + L M)^-1 (shadow - L u) = M shadow.
     state.shadow = state.shadow - depth @ u[1:]
     found = active_set.descend(state, levels, impact, offset, pool.band)
     state.shadow = state.shadow + depth @ state.u[1:]
