@@ -17,10 +17,23 @@ import numpy as np
 from nacl.signing import SigningKey
 
 from convexfx_core.encoding.hashing import network_id
-from convexfx_core.identity import Address, hash_rows, owner_id, verify_rows
+from convexfx_core.identity import (
+    PUBLIC_KEY_BYTES,
+    SIGNATURE_BYTES,
+    Address,
+    hash_rows,
+    owner_id,
+    verify_rows,
+)
 from convexfx_core.market.assets import Asset, Registry
 from convexfx_core.orders.payload import DebitAllowance
-from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload, order_terms
+from convexfx_core.orders.signed import (
+    ORDER_PAYLOAD_BYTES,
+    Domain,
+    UnsignedOrder,
+    order_payload,
+    order_terms,
+)
 from convexfx_core.orders.signed_columns import byte_rows, decode_payloads
 from convexfx_core.wire.bundle import (
     json_bundle,
@@ -77,9 +90,9 @@ def cases(count: int) -> dict[str, int]:
     """Orders per second by case."""
     where = domain()
     orders = signed_orders(count, where)
-    payloads = byte_rows((payload for payload, _, _ in orders), 272)
-    keys = byte_rows((public for _, public, _ in orders), 32)
-    signatures = byte_rows((signature for _, _, signature in orders), 64)
+    payloads = byte_rows((payload for payload, _, _ in orders), ORDER_PAYLOAD_BYTES)
+    keys = byte_rows((public for _, public, _ in orders), PUBLIC_KEY_BYTES)
+    signatures = byte_rows((signature for _, _, signature in orders), SIGNATURE_BYTES)
     many = np.tile(payloads, (max(1, 1_000_000 // count), 1))
     few = orders[:2_000]
     lines = json_bundle([verifiable_json(DebitAllowance.from_bytes(p), k, s) for p, k, s in few])

@@ -3,7 +3,7 @@
 from base64 import b64encode
 
 from convexfx_core.encoding.canonical import Writer
-from convexfx_core.encoding.hashing import tag_bytes
+from convexfx_core.encoding.hashing import TAG_AGREEMENT, tag_bytes
 from convexfx_core.errors import AgreementError
 from convexfx_core.identity import base58_encode, owner_id
 from convexfx_core.market.params import params_hash, params_to_bytes
@@ -29,7 +29,7 @@ def agreement_bytes(ctx: Context, attestor_key: bytes, fee: int, modes: tuple[st
 def signed_agreement(ctx: Context, attestor: Signer, fee: int, modes: tuple[str, ...]) -> Json:
     """The JSON that is submitted: agreement, parameters, registry, operator's signature."""
     registry, key = ctx.domain.registry, ctx.operator.public_key
-    message = tag_bytes("cfx.agree.v1") + agreement_bytes(ctx, attestor.public_key, fee, modes)
+    message = tag_bytes(TAG_AGREEMENT) + agreement_bytes(ctx, attestor.public_key, fee, modes)
     return {
         "shard": ctx.domain.pool.shard,
         "operator": base58_encode(owner_id(key)),

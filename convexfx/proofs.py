@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from convexfx_core.encoding.canonical import Writer
 from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import (
     CommitConflict,
@@ -18,7 +19,12 @@ from convexfx_core.errors import (
     ProofError,
     PublicValueMismatch,
 )
-from convexfx_core.witness.public_values import DOMAIN_TAG, PUBLIC_VALUES_BYTES, PublicValues
+from convexfx_core.witness.public_values import (
+    DOMAIN_TAG,
+    PUBLIC_VALUES_BYTES,
+    PUBLIC_VALUES_VERSION,
+    PublicValues,
+)
 from tasks.adapters.laws_host import PROOF_KINDS, verify_with
 from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import SIGNED_MODES
@@ -30,8 +36,8 @@ from tasks.proof_check import check_attestation, claimed_values, require_values
 from tasks.report import proof_mode_text
 from tasks.signed_orders import fault_of
 
-_HEAD: Final = (1).to_bytes(8, "little") + DOMAIN_TAG
-"""How the public values of a proof begin: version 1, domain tag."""
+_HEAD: Final = Writer().u64(PUBLIC_VALUES_VERSION).raw(DOMAIN_TAG).getvalue()
+"""How the public values of a proof begin: version, domain tag."""
 
 
 @dataclass(frozen=True, slots=True)

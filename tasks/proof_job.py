@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from hashlib import sha256
 
+from convexfx_core.encoding.canonical import Writer
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CommitConflict
 from tasks.objects import Ref, proof_prefix
@@ -21,7 +22,7 @@ def claim_job(
     try:
         return _claim(store, base, program_hash, mode, epoch, witness)
     except CommitConflict:
-        salted = base + epoch.to_bytes(8, "little")
+        salted = base + Writer().u64(epoch, "epoch").getvalue()
         return _claim(store, salted, program_hash, mode, epoch, witness)
 
 

@@ -10,13 +10,12 @@ from prefect.filesystems import RemoteFileSystem
 from prefect.types.entrypoint import EntrypointType
 
 from convexfx.local.automations import automate
+from convexfx.local.prefect_server import EPOCH_POOL, PROVE_POOL
 from flows.epoch import epoch
 from flows.prove import prove
 
 RESULTS_BLOCK: Final = "convexfx-results"
 RESULTS_PREFIX: Final = "results"
-EPOCH_POOL: Final = "convexfx"
-PROVE_POOL: Final = "sp1-gpu"
 
 
 def results_block_slug() -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from convexfx.local.deployments import EPOCH_POOL, PROVE_POOL, results_block_slug
+from convexfx.local.deployments import results_block_slug
 from convexfx.local.genesis import Genesis, key_of, make_genesis
 from convexfx.local.localstack import (
     aws_environment,
@@ -22,6 +22,8 @@ from convexfx.local.localstack import (
     use_local_aws,
 )
 from convexfx.local.prefect_server import (
+    EPOCH_POOL,
+    PROVE_POOL,
     prefect_environment,
     prefect_server_service,
     prefect_worker_service,

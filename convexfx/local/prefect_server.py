@@ -14,7 +14,7 @@ from convexfx.loopback import HOST
 
 PORT: Final = 4200
 EPOCH_POOL: Final = "convexfx"
-PROOF_POOL: Final = "sp1-gpu"
+PROVE_POOL: Final = "sp1-gpu"
 LEASE_S: Final = 60
 """How long a dead run keeps a deployment's only slot."""
 HEARTBEAT_S: Final = 30

@@ -7,7 +7,9 @@ from typing import Final
 import numpy as np
 
 from convexfx.wallet.signing import SignedVerifiable
+from convexfx_core.identity import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
 from convexfx_core.limits import MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
+from convexfx_core.orders.signed import ORDER_PAYLOAD_BYTES
 from convexfx_core.orders.signed_columns import byte_rows
 from convexfx_core.wire.bundle import json_bundle as json_bundle_bytes
 from convexfx_core.wire.bundle import parquet_bundle as parquet_bundle_bytes
@@ -38,9 +40,9 @@ def json_bundle(orders: Sequence[SignedVerifiable], store: Store) -> str:
 def parquet_bundle(orders: Sequence[SignedVerifiable], store: Store) -> str:
     """Put a ``.parquet`` bundle into the bucket, for volume; the message that names it."""
     columns = (
-        byte_rows((order.payload for order in orders), 272),
-        byte_rows((order.pub_key for order in orders), 32),
-        byte_rows((order.signature for order in orders), 64),
+        byte_rows((order.payload for order in orders), ORDER_PAYLOAD_BYTES),
+        byte_rows((order.pub_key for order in orders), PUBLIC_KEY_BYTES),
+        byte_rows((order.signature for order in orders), SIGNATURE_BYTES),
     )
     body = parquet_bundle_bytes(*(np.ascontiguousarray(column) for column in columns))
     return _bundle(body, "parquet", len(orders), store)

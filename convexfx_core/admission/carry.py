@@ -1,7 +1,7 @@
 """What an epoch hands to the next one: live orders, and the ids that it must not admit again."""
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,9 @@ from convexfx_core.encoding.key_columns import (
     words_before,
 )
 from convexfx_core.errors import CodecError
+from convexfx_core.identity import HASH_BYTES
 from convexfx_core.limits import EXPIRY_EPOCHS_MAX
 from convexfx_core.orders.sealed import SealedOrders
-
-_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +37,7 @@ class SeenSet:
     def __post_init__(self) -> None:
         """Refuse other shapes and sequences with ``CodecError``."""
         count = len(self.ids)
-        if self.ids.shape != (count, _KEY_BYTES) or self.until_epoch.shape != (count,):
+        if self.ids.shape != (count, HASH_BYTES) or self.until_epoch.shape != (count,):
             raise CodecError("seen", "M ids of 32 bytes and M epochs", self.ids.shape)
         words = key_words(self.ids)
         if not words_before(words[:-1], words[1:]).all():
@@ -51,7 +50,7 @@ class SeenSet:
     @classmethod
     def empty(cls) -> Self:
         """No ids: before the first epoch."""
-        return cls(np.empty((0, _KEY_BYTES), dtype=np.uint8), np.empty(0, dtype=np.uint64))
+        return cls(np.empty((0, HASH_BYTES), dtype=np.uint8), np.empty(0, dtype=np.uint64))
 
     def holds(self, order_ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Whether each of u8[K, 32] ids was sealed before, bool[K]."""

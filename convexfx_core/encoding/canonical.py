@@ -5,6 +5,7 @@ would be two hashes of it. So every record of the protocol is written by :class:
 :class:`Reader`; tables of many rows are numpy structures with the same layout.
 """
 
+from collections.abc import Iterable
 from typing import Self
 
 from convexfx_core.encoding.hashing import tag_bytes
@@ -34,6 +35,18 @@ class Writer:
         if not -(1 << (8 * width - 1)) <= value < 1 << (8 * width - 1):
             raise CodecError(field, f"a signed {8 * width}-bit integer", value)
         self._parts.append(int(value).to_bytes(width, "little", signed=True))
+        return self
+
+    def all_unsigned(self, values: Iterable[int], width: int, field: str = "value") -> Self:
+        """One unsigned integer of ``width`` bytes after the other, as many as there are."""
+        for value in values:
+            self.unsigned(value, width, field)
+        return self
+
+    def all_signed(self, values: Iterable[int], width: int, field: str = "value") -> Self:
+        """One two's complement integer of ``width`` bytes after the other."""
+        for value in values:
+            self.signed(value, width, field)
         return self
 
     def u8(self, value: int, field: str = "value") -> Self:
@@ -99,10 +112,13 @@ class Writer:
 
 
 class Reader:
-    """Reads little-endian fields and never past the end; every failure is a :class:`CodecError`."""
+    """Reads little-endian fields and never past the end; every failure is a :class:`CodecError`.
 
-    def __init__(self, data: bytes, name: str = "bytes") -> None:
-        self._data = bytes(data)
+    A view is read where it lies: a section of a witness of some hundred megabytes is not copied.
+    """
+
+    def __init__(self, data: bytes | memoryview, name: str = "bytes") -> None:
+        self._data = memoryview(data)
         self._at = 0
         self._name = name
 
@@ -121,7 +137,7 @@ class Reader:
         if length < 0 or length > self.remaining:
             raise CodecError(f"{self._name}.{field}", f"{length} more bytes", self.remaining)
         self._at += length
-        return self._data[self._at - length : self._at]
+        return bytes(self._data[self._at - length : self._at])
 
     def unsigned(self, width: int, field: str = "value") -> int:
         """Unsigned integer of ``width`` bytes."""
@@ -130,6 +146,14 @@ class Reader:
     def signed(self, width: int, field: str = "value") -> int:
         """Two's complement integer of ``width`` bytes."""
         return int.from_bytes(self.fixed(width, field), "little", signed=True)
+
+    def all_unsigned(self, count: int, width: int, field: str = "value") -> tuple[int, ...]:
+        """The next ``count`` unsigned integers of ``width`` bytes each."""
+        return tuple(self.unsigned(width, field) for _ in range(count))
+
+    def all_signed(self, count: int, width: int, field: str = "value") -> tuple[int, ...]:
+        """The next ``count`` two's complement integers of ``width`` bytes each."""
+        return tuple(self.signed(width, field) for _ in range(count))
 
     def u8(self, field: str = "value") -> int:
         """One byte."""

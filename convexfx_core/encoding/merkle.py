@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from convexfx_core.encoding.canonical import Writer
 from convexfx_core.encoding.hashing import TAG_CHUNK, TAG_NODE, tagged_hash
 from convexfx_core.errors import CodecError
 
@@ -96,7 +97,7 @@ def root_of_proof(leaf: bytes, proof: ChunkProof) -> bytes:
 
 def seal_root(tag: str, merkle_root: bytes, rows: int) -> bytes:
     """``H(tag, merkle_root || number of rows as u64)``: the root of a table."""
-    return tagged_hash(tag, merkle_root, rows.to_bytes(8, "little"))
+    return tagged_hash(tag, merkle_root, Writer().u64(rows).getvalue())
 
 
 def verify_chunk(

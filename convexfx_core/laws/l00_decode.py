@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from convexfx_core.encoding.canonical import Reader
 from convexfx_core.encoding.key_columns import take_rows
 from convexfx_core.errors import CodecError, LawViolated
 from convexfx_core.laws.decoded_witness import WitnessView, kind1_index
@@ -111,14 +112,14 @@ class _SectionReader:
     def domain(self, data: memoryview) -> None:
         """Section 0."""
         _length(data, 48)
-        self.network_id = bytes(data[:32])
-        self.shard, self.epoch = _unsigned(data, 32, 8), _unsigned(data, 40, 8)
+        reader = Reader(data)
+        self.network_id, self.shard, self.epoch = reader.fixed(32), reader.u64(), reader.u64()
         _expect(self.shard >= 1, "a shard from 1", self.shard)
         _expect(self.epoch >= 1, "an epoch from 1", self.epoch)
 
     def params(self, data: memoryview) -> None:
         """Section 1; the decimals, which stand in section 2, are not looked at."""
-        n = _unsigned(data, 8, 8) if len(data) >= 16 else 0
+        n = Reader(data[8:16]).u64() if len(data) >= 16 else 0
         _expect(2 <= n <= ASSETS_MAX, f"2 to {ASSETS_MAX} assets", n)
         self.raw_params = bytes(data)
         self.read_params = params_from_bytes(self.raw_params, (0,) * n)
@@ -151,7 +152,7 @@ class _SectionReader:
     def orders(self, data: memoryview) -> None:
         """Section 5."""
         _expect(len(data) >= 16, "two counts", len(data))
-        consumed, left = _unsigned(data, 0, 8), _unsigned(data, 8, 8)
+        consumed, left = Reader(data).all_unsigned(2, 8)
         _expect(consumed + left <= ORDERS_MAX, f"at most {ORDERS_MAX} orders", consumed + left)
         _length(data, 16 + ORDER_DTYPE.itemsize * (consumed + left))
         rows = np.frombuffer(data, ORDER_DTYPE, offset=16)
@@ -172,7 +173,7 @@ class _SectionReader:
         """Section 6."""
         size = 16 * self.n
         _expect(len(data) >= size, f"{self.n} prices", len(data))
-        self.price_list = tuple(_unsigned(data, 16 * i, 16) for i in range(self.n))
+        self.price_list = Reader(data).all_unsigned(self.n, 16)
         _expect(min(self.price_list) >= 1, "prices from 1", min(self.price_list))
         self.pairs = _rows(data[size:], PAIR_DTYPE, self.n * (self.n - 1))
         self.rates = check_pairs(self.pairs, self.case, self.price_list)
@@ -185,8 +186,8 @@ class _SectionReader:
     def inventory(self, data: memoryview) -> None:
         """Section 8."""
         _length(data, 32 * self.n)
-        self.overflow = tuple(_signed(data, 32 * i, 16) for i in range(self.n))
-        self.inventory_after = tuple(_signed(data, 32 * i + 16, 16) for i in range(self.n))
+        values = Reader(data).all_signed(2 * self.n, 16)
+        self.overflow, self.inventory_after = values[::2], values[1::2]
         widest = max(map(abs, self.overflow))
         _expect(widest <= VALUE_MAX, "an overflow below 2^80", widest)
 
@@ -197,7 +198,7 @@ class _SectionReader:
             return
         size = 8 * self.n
         _expect(len(data) >= size, f"nothing, or omega of {self.n} assets", len(data))
-        self.omega = tuple(_signed(data, 8 * i, 8) for i in range(self.n))
+        self.omega = Reader(data).all_signed(self.n, 8)
         self.demanded = _rows(data[size:], DEMAND_DTYPE, len(self.order_rows))
         check_demands(self.demanded, self.order_rows, self.case, self.rates)
 
@@ -271,11 +272,3 @@ def _rows(data: memoryview, dtype: np.dtype[np.void], rows_max: int) -> NDArray[
     _expect(len(data) % size == 0, f"rows of {size} bytes", len(data))
     _expect(len(data) // size <= rows_max, f"at most {rows_max} rows", len(data) // size)
     return np.frombuffer(data, dtype)
-
-
-def _unsigned(data: memoryview, at: int, size: int) -> int:
-    return int.from_bytes(data[at : at + size], "little")
-
-
-def _signed(data: memoryview, at: int, size: int) -> int:
-    return int.from_bytes(data[at : at + size], "little", signed=True)

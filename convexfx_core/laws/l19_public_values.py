@@ -19,7 +19,7 @@ from convexfx_core.laws.l16_balances import vault_table
 from convexfx_core.ledger.diffs import orders_root, pool_after, sdl_hash, vaults_after
 from convexfx_core.ledger.vaults import state_root
 from convexfx_core.orders.row import ORDER_DTYPE, order_bytes
-from convexfx_core.witness.layout import unsigned_bytes
+from convexfx_core.witness.layout import price_bytes
 from convexfx_core.witness.public_values import PublicValues, first_difference
 
 LAW = 19
@@ -32,13 +32,12 @@ def derive(view: WitnessView, certificate: Certificate) -> PublicValues:
     left_root = table_root(TAG_LEFT, order_bytes(witness.left), ORDER_DTYPE.itemsize)
     before = vault_table(view)
     after = state_root(pool_after(witness.pool, fills), vaults_after(before, fills))
-    prices = b"".join(unsigned_bytes(price, 16) for price in witness.prices)
     return PublicValues(
         shard=witness.shard,
         epoch=witness.epoch,
         params_hash=tagged_hash(TAG_PARAMS, witness.params, witness.registry),
         reference_hash=tagged_hash(TAG_REFERENCE, witness.reference),
-        prices_hash=tagged_hash(TAG_PRICES, prices),
+        prices_hash=tagged_hash(TAG_PRICES, price_bytes(witness.prices)),
         batch_root=tagged_hash(TAG_BATCH, root, left_root),
         pre_state_root=state_root(witness.pool, before),
         post_state_root=after,

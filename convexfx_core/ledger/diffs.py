@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from convexfx_core.encoding.canonical import Writer
 from convexfx_core.encoding.hashing import TAG_ORDERS, TAG_SDL, TAG_SETTLE, tagged_hash
 from convexfx_core.encoding.key_columns import find_keys, same_as_previous
 from convexfx_core.encoding.merkle import table_root
@@ -184,8 +185,7 @@ def sdl_hash(network_id: bytes, pool: PoolState, shard: int, fills: Fills, root:
         TAG_SDL,
         network_id,
         pool.owner,
-        shard.to_bytes(8, "little"),
-        (pool.nonce + 1).to_bytes(8, "little"),
+        Writer().u64(shard, "shard").u64(pool.nonce + 1, "nonce").getvalue(),
         root,
         table_root(TAG_SETTLE, fills.settlement_rows(), SETTLEMENT_DTYPE.itemsize),
     )

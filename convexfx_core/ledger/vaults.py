@@ -7,17 +7,17 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.encoding.hashing import tagged_hash
+from convexfx_core.encoding.canonical import Writer
+from convexfx_core.encoding.hashing import TAG_STATE, TAG_VAULTS, tagged_hash
 from convexfx_core.encoding.key_columns import WORDS_DTYPE, find_keys, words_before
 from convexfx_core.encoding.merkle import table_root
 from convexfx_core.errors import CodecError
-from convexfx_core.identity import OwnerId
+from convexfx_core.identity import HASH_BYTES, OwnerId
 from convexfx_core.market.assets import Registry
 from convexfx_core.market.params import Params
 from convexfx_core.market.reference import Reference
 
 _U64_MAX: Final = (1 << 64) - 1
-_OWNER_BYTES: Final = 32
 
 
 def vault_dtype(n: int) -> np.dtype[np.void]:
@@ -32,9 +32,8 @@ def owner_words(owners: Sequence[bytes]) -> NDArray[np.uint64]:
 
 def domain_bytes(network_id: bytes, shard: int, epoch: int) -> bytes:
     """Domain section of the witness: network id (32), shard u64, epoch u64."""
-    if len(network_id) != _OWNER_BYTES:
-        raise CodecError("network_id", "32 bytes", len(network_id))
-    return network_id + shard.to_bytes(8, "little") + epoch.to_bytes(8, "little")
+    writer = Writer().fixed(network_id, HASH_BYTES, "network_id")
+    return writer.u64(shard, "shard").u64(epoch, "epoch").getvalue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class PoolState:
 
     def __post_init__(self) -> None:
         """Refuse what has no pool block, with ``CodecError``."""
-        if len(self.owner) != _OWNER_BYTES:
+        if len(self.owner) != HASH_BYTES:
             raise CodecError("pool.owner", "32 bytes", len(self.owner))
         if len(self.balances) != len(self.fees_accrued):
             raise CodecError("pool.fees_accrued", f"{len(self.balances)} entries")
@@ -76,14 +75,14 @@ class PoolState:
     def to_bytes(self) -> bytes:
         """Pool block, 40 + 16 n bytes."""
         words = (self.nonce, *self.balances, *self.fees_accrued)
-        return self.owner + b"".join(word.to_bytes(8, "little") for word in words)
+        return Writer().raw(self.owner).all_unsigned(words, 8).getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes, n: int) -> Self:
         """Pool state from its block for n assets; ``CodecError`` on another length."""
         if len(data) != 40 + 16 * n:
             raise CodecError("pool", f"{40 + 16 * n} bytes", len(data))
-        words = [int(word) for word in np.frombuffer(data, "<u8", offset=_OWNER_BYTES)]
+        words = [int(word) for word in np.frombuffer(data, "<u8", offset=HASH_BYTES)]
         return cls(OwnerId(data[:32]), words[0], tuple(words[1 : 1 + n]), tuple(words[1 + n :]))
 
 
@@ -189,9 +188,9 @@ class Opening:
 
 def vaults_root(vaults: VaultTable) -> bytes:
     """Table root of the vault rows, 32 bytes."""
-    return table_root("cfx.vaults.v1", vaults.to_bytes(), vault_dtype(vaults.n).itemsize)
+    return table_root(TAG_VAULTS, vaults.to_bytes(), vault_dtype(vaults.n).itemsize)
 
 
 def state_root(pool: PoolState, vaults: VaultTable) -> bytes:
     """State root of pool and touched vaults (``docs/spec.md`` section 6), 32 bytes."""
-    return tagged_hash("cfx.state.v1", pool.to_bytes(), vaults_root(vaults))
+    return tagged_hash(TAG_STATE, pool.to_bytes(), vaults_root(vaults))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from convexfx_core.encoding.hashing import tagged_hash
+from convexfx_core.encoding.canonical import Reader, Writer
+from convexfx_core.encoding.hashing import TAG_PARAMS, tagged_hash
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.limits import (
     ASSETS_MAX,
@@ -23,8 +24,6 @@ BAND_UNITS_PER_BPS: Final = 1_000_000
 """Bands are kept in 1e-6 bps."""
 RISK_INVERSE_MAX: Final = (1 << 112) - 1
 """Entries of H, so that 64 x 64 terms H r r stay inside signed 256 bits."""
-_HEAD: Final = 16
-_ROW: Final = 72
 _I128_MAX: Final = (1 << 127) - 1
 
 
@@ -182,15 +181,16 @@ def _check_matrix(params: Params, name: str) -> None:
 
 def params_to_bytes(params: Params) -> bytes:
     """Params section of ``docs/spec.md`` section 4: 16 + 72 n + 40 n^2 bytes."""
-    parts = [_unsigned(PARAMS_VERSION), _unsigned(params.n)]
+    writer = Writer().u64(PARAMS_VERSION).u64(params.n)
     for index in range(params.n):
-        parts.append(_unsigned(params.band[index]))
+        writer.u64(params.band[index])
         for column in (params.target, params.q_min, params.q_max, params.depth):
-            parts.append(_signed(column[index]))
-    parts.extend(_unsigned(fee) for row in params.fee_ppm for fee in row)
-    parts.extend(_signed(entry) for row in params.risk for entry in row)
-    parts.extend(_signed(entry) for row in params.risk_inverse for entry in row)
-    return b"".join(parts)
+            writer.i128(column[index])
+    for fees in params.fee_ppm:
+        writer.all_unsigned(fees, 8)
+    for entries in (*params.risk, *params.risk_inverse):
+        writer.all_signed(entries, 16)
+    return writer.getvalue()
 
 
 def params_from_bytes(data: bytes, decimals: Sequence[int]) -> Params:
@@ -202,29 +202,27 @@ def params_from_bytes(data: bytes, decimals: Sequence[int]) -> Params:
         If the version, the number of assets or the length is wrong, or a value is out of range.
     """
     n = len(decimals)
-    size = _HEAD + _ROW * n + 40 * n * n
+    size = 16 + 72 * n + 40 * n * n
     if len(data) != size:
         raise CodecError("params", f"{size} bytes for {n} assets", len(data))
-    version, count = _read_unsigned(data, 0), _read_unsigned(data, 8)
+    reader = Reader(data, "params")
+    version, count = reader.u64("version"), reader.u64("n")
     if version != PARAMS_VERSION:
         raise CodecError("params.version", str(PARAMS_VERSION), version)
     if count != n:
         raise CodecError("params.n", f"{n} as in the registry", count)
-    rows = [_HEAD + _ROW * i for i in range(n)]
-    fees, risk = _HEAD + _ROW * n, _HEAD + _ROW * n + 8 * n * n
-    inverse = risk + 16 * n * n
+    rows = [(reader.u64("band"), *reader.all_signed(4, 16)) for _ in range(n)]
+    band, target, q_min, q_max, depth = (tuple(row[k] for row in rows) for k in range(5))
     params = Params(
         decimals=tuple(decimals),
-        band=tuple(_read_unsigned(data, at) for at in rows),
-        target=tuple(_read_signed(data, at + 8) for at in rows),
-        q_min=tuple(_read_signed(data, at + 24) for at in rows),
-        q_max=tuple(_read_signed(data, at + 40) for at in rows),
-        depth=tuple(_read_signed(data, at + 56) for at in rows),
-        fee_ppm=tuple(
-            tuple(_read_unsigned(data, fees + 8 * (i * n + j)) for j in range(n)) for i in range(n)
-        ),
-        risk=_read_matrix(data, risk, n),
-        risk_inverse=_read_matrix(data, inverse, n),
+        band=band,
+        target=target,
+        q_min=q_min,
+        q_max=q_max,
+        depth=depth,
+        fee_ppm=tuple(reader.all_unsigned(n, 8, "fee_ppm") for _ in range(n)),
+        risk=tuple(reader.all_signed(n, 16, "risk") for _ in range(n)),
+        risk_inverse=tuple(reader.all_signed(n, 16, "risk_inverse") for _ in range(n)),
     )
     try:
         check_params(params)
@@ -235,31 +233,9 @@ def params_from_bytes(data: bytes, decimals: Sequence[int]) -> Params:
 
 def params_hash(params: Params, registry: Registry) -> bytes:
     """Params hash, 32 bytes, over the params section and the registry section."""
-    return tagged_hash("cfx.params.v1", params_to_bytes(params), registry.to_bytes())
+    return tagged_hash(TAG_PARAMS, params_to_bytes(params), registry.to_bytes())
 
 
 def _expect(holds: bool, field: str, expected: str, observed: object = "") -> None:
     if not holds:
         raise ConfigurationError(ConfigurationCode.PARAMS, field, expected, observed)
-
-
-def _unsigned(value: int) -> bytes:
-    return value.to_bytes(8, "little")
-
-
-def _signed(value: int) -> bytes:
-    return value.to_bytes(16, "little", signed=True)
-
-
-def _read_unsigned(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 8], "little")
-
-
-def _read_signed(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 16], "little", signed=True)
-
-
-def _read_matrix(data: bytes, at: int, n: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(
-        tuple(_read_signed(data, at + 16 * (i * n + j)) for j in range(n)) for i in range(n)
-    )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from convexfx_core.encoding.hashing import tagged_hash
+from convexfx_core.encoding.canonical import Reader, Writer
+from convexfx_core.encoding.hashing import TAG_REFERENCE, tagged_hash
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.limits import ASSETS_MAX, RATE_SHIFT_MAX
 from convexfx_core.market.assets import Registry
@@ -185,11 +186,10 @@ def check_deviation(
 
 def reference_to_bytes(reference: Reference) -> bytes:
     """Reference section of ``docs/spec.md`` section 4: 16 + 48 n bytes."""
-    n = len(reference.pbar)
-    parts = [reference.as_of_s.to_bytes(8, "little"), n.to_bytes(8, "little")]
+    writer = Writer().u64(reference.as_of_s).u64(len(reference.pbar))
     for row in zip(reference.pbar, reference.plo, reference.phi, strict=True):
-        parts.extend(value.to_bytes(16, "little") for value in row)
-    return b"".join(parts)
+        writer.all_unsigned(row, 16)
+    return writer.getvalue()
 
 
 def reference_from_bytes(data: bytes) -> Reference:
@@ -200,15 +200,16 @@ def reference_from_bytes(data: bytes) -> Reference:
     CodecError
         If the length is wrong, or a price is zero or outside its own band.
     """
-    words = [int.from_bytes(data[at : at + 8], "little") for at in (0, 8)]
-    n = words[1]
-    if not 2 <= n <= ASSETS_MAX or len(data) != _HEAD + _ROW * n:
-        raise CodecError("reference", f"16 + 48 n bytes, n from 2 to {ASSETS_MAX}", len(data))
-    columns = [
-        tuple(_read_price(data, _HEAD + _ROW * i + offset) for i in range(n))
-        for offset in (0, 16, 32)
-    ]
-    reference = Reference(words[0], *columns)
+    n, rest = divmod(len(data) - _HEAD, _ROW)
+    if rest or not 2 <= n <= ASSETS_MAX:
+        raise _length_error(data)
+    reader = Reader(data, "reference")
+    as_of_s, count = reader.u64("as_of_s"), reader.u64("n")
+    if count != n:
+        raise _length_error(data)
+    rows = [reader.all_unsigned(3, 16, "price") for _ in range(n)]
+    columns = [tuple(row[k] for row in rows) for k in range(3)]
+    reference = Reference(as_of_s, *columns)
     for i, (pbar, plo, phi) in enumerate(zip(*columns, strict=True)):
         if not 0 < plo <= pbar <= phi:
             raise CodecError(f"reference[{i}]", "0 < Plo <= Pbar <= Phi", (plo, pbar, phi))
@@ -219,11 +220,11 @@ def reference_from_bytes(data: bytes) -> Reference:
 
 def reference_hash(reference: Reference) -> bytes:
     """Reference hash, 32 bytes, over the reference section."""
-    return tagged_hash("cfx.ref.v1", reference_to_bytes(reference))
+    return tagged_hash(TAG_REFERENCE, reference_to_bytes(reference))
 
 
-def _read_price(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 16], "little")
+def _length_error(data: bytes) -> CodecError:
+    return CodecError("reference", f"16 + 48 n bytes, n from 2 to {ASSETS_MAX}", len(data))
 
 
 def _price_error(field: str, expected: str, observed: object) -> ConfigurationError:

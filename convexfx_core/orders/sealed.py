@@ -2,21 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convexfx_core.encoding.key_columns import take_rows
 from convexfx_core.errors import CodecError
+from convexfx_core.identity import HASH_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
 from convexfx_core.orders.row import ORDER_DTYPE
+from convexfx_core.orders.signed import ORDER_PAYLOAD_BYTES
 from convexfx_core.orders.signed_columns import OrderColumns
-
-PAYLOAD_BYTES: Final = 272
-"""Signed payload with one allowance and 72 bytes of terms: what every order and cancel has."""
-PUB_KEY_BYTES: Final = 32
-SIGNATURE_BYTES: Final = 64
-ORDER_ID_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +42,10 @@ class SealedOrders:
         if self.rows.dtype != ORDER_DTYPE:
             raise CodecError("orders.rows", "order rows of 80 bytes", self.rows.dtype)
         for name, shape in (
-            ("order_ids", (count, ORDER_ID_BYTES)),
+            ("order_ids", (count, HASH_BYTES)),
             ("sealed_epoch", (count,)),
-            ("payloads", (count, PAYLOAD_BYTES)),
-            ("pub_keys", (count, PUB_KEY_BYTES)),
+            ("payloads", (count, ORDER_PAYLOAD_BYTES)),
+            ("pub_keys", (count, PUBLIC_KEY_BYTES)),
             ("signatures", (count, SIGNATURE_BYTES)),
         ):
             if getattr(self, name).shape != shape:
@@ -76,10 +72,10 @@ class SealedOrders:
         """No orders at all."""
         return cls(
             np.empty(0, dtype=ORDER_DTYPE),
-            np.empty((0, ORDER_ID_BYTES), dtype=np.uint8),
+            np.empty((0, HASH_BYTES), dtype=np.uint8),
             np.empty(0, dtype=np.uint64),
-            np.empty((0, PAYLOAD_BYTES), dtype=np.uint8),
-            np.empty((0, PUB_KEY_BYTES), dtype=np.uint8),
+            np.empty((0, ORDER_PAYLOAD_BYTES), dtype=np.uint8),
+            np.empty((0, PUBLIC_KEY_BYTES), dtype=np.uint8),
             np.empty((0, SIGNATURE_BYTES), dtype=np.uint8),
         )
 

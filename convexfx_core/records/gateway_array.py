@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 def payout_payloads(opening: Opening, result: EpochResult) -> list[bytes]:
     """What the operator signs for each filled order, in order: received, to the order's owner."""
-    payouts, shard = result.payouts, opening.shard.to_bytes(8, "little")
+    payouts = result.payouts
     rows = np.zeros(len(payouts), dtype=PAYLOAD_DTYPE)
     rows["tag"], rows["version"] = np.void(tag_bytes(TAG_DEBIT)), CODEC_VERSION
     rows["allowances"], rows["auxiliary"] = 1, TERMS_BYTES
@@ -38,7 +38,7 @@ def payout_payloads(opening: Opening, result: EpochResult) -> list[bytes]:
     rows["owner"], rows["shard"] = np.frombuffer(opening.pool.owner, ">u8"), opening.shard
     credited = np.empty((len(payouts), ADDRESS_BYTES), dtype=np.uint8)
     credited[:, :-8] = key_bytes(payouts.owners)
-    credited[:, -8:] = np.frombuffer(shard, np.uint8)
+    credited[:, -8:] = np.array([opening.shard], "<u8").view(np.uint8)
     rows["credited"], rows["nonce"] = credited.view("V40").reshape(-1), payouts.nonce
     tokens = b"".join(asset.token.to_bytes() for asset in opening.registry.assets)
     rows["token"], rows["amount"] = np.frombuffer(tokens, "V40")[payouts.asset], payouts.amount

@@ -3,12 +3,14 @@
 This module knows the layout only. What a section may hold is law L0 (``laws/l00_decode.py``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convexfx_core.encoding.canonical import Reader, Writer
 from convexfx_core.errors import CodecError
 from convexfx_core.ledger.rows import DIFF_DTYPE
 from convexfx_core.ledger.vaults import PoolState
@@ -90,28 +92,25 @@ class Witness:
 
 def witness_sections(witness: Witness) -> list[bytes]:
     """Return the 14 sections as bytes, without their lengths."""
-    counts = unsigned_bytes(len(witness.consumed), 8) + unsigned_bytes(len(witness.left), 8)
-    prices = b"".join(unsigned_bytes(price, 16) for price in witness.prices)
-    inventory = b"".join(
-        signed_bytes(value, 16)
-        for row in zip(witness.overflow, witness.inventory_after, strict=True)
-        for value in row
-    )
+    domain = Writer().raw(witness.network_id).u64(witness.shard).u64(witness.epoch)
+    counts = Writer().u64(len(witness.consumed)).u64(len(witness.left))
+    inventory = Writer()
+    for row in zip(witness.overflow, witness.inventory_after, strict=True):
+        inventory.all_signed(row, 16)
     ration = b""
     if witness.omega is not None:
-        ration = b"".join(signed_bytes(value, 8) for value in witness.omega)
+        ration = Writer().all_signed(witness.omega, 8).getvalue()
         ration += witness.demanded.astype(DEMAND_DTYPE, copy=False).tobytes()
-    domain = unsigned_bytes(witness.shard, 8) + unsigned_bytes(witness.epoch, 8)
     return [
-        witness.network_id + domain,
+        domain.getvalue(),
         witness.params,
         witness.registry,
         witness.reference,
         witness.pool.to_bytes() + witness.vaults.tobytes(),
-        counts + order_bytes(witness.consumed) + order_bytes(witness.left),
-        prices + witness.pairs.astype(PAIR_DTYPE, copy=False).tobytes(),
+        counts.getvalue() + order_bytes(witness.consumed) + order_bytes(witness.left),
+        price_bytes(witness.prices) + witness.pairs.astype(PAIR_DTYPE, copy=False).tobytes(),
         witness.paid.astype("<u8", copy=False).tobytes(),
-        inventory,
+        inventory.getvalue(),
         ration,
         witness.rejects.astype(REJECT_DTYPE, copy=False).tobytes(),
         witness.amounts.astype(AMOUNT_DTYPE, copy=False).tobytes(),
@@ -122,10 +121,10 @@ def witness_sections(witness: Witness) -> list[bytes]:
 
 def encode_sections(sections: list[bytes]) -> bytes:
     """Frame 14 sections: magic, version, then each with its length."""
-    parts = [WITNESS_MAGIC, unsigned_bytes(WITNESS_VERSION, 8)]
+    writer = Writer().raw(WITNESS_MAGIC).u64(WITNESS_VERSION)
     for section in sections:
-        parts += [unsigned_bytes(len(section), 8), section]
-    return b"".join(parts)
+        writer.u64(len(section)).raw(section)
+    return writer.getvalue()
 
 
 def encode_witness(witness: Witness) -> bytes:
@@ -162,15 +161,10 @@ def with_public_values(data: bytes, public_values: bytes) -> bytes:
     return data[:-PUBLIC_VALUES_BYTES] + public_values
 
 
-def unsigned_bytes(value: int, size: int) -> bytes:
-    """Little-endian unsigned integer of ``size`` bytes."""
-    return int(value).to_bytes(size, "little")
-
-
-def signed_bytes(value: int, size: int) -> bytes:
-    """Little-endian two's complement integer of ``size`` bytes."""
-    return int(value).to_bytes(size, "little", signed=True)
+def price_bytes(prices: Sequence[int]) -> bytes:
+    """Prices as section 6 begins with them and as they are hashed: 16 bytes each."""
+    return Writer().all_unsigned(prices, 16, "price").getvalue()
 
 
 def _length(view: memoryview, at: int) -> int:
-    return int.from_bytes(view[at : at + 8], "little")
+    return Reader(view[at : at + 8], "witness").u64("length")

@@ -1,35 +1,39 @@
 """Public values: what a proof binds, 392 bytes (``docs/spec.md`` section 5)."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Final
 
+from convexfx_core.encoding.canonical import Reader, Writer
+from convexfx_core.encoding.hashing import TAG_PUBLIC_VALUES, tag_bytes
 from convexfx_core.errors import CodecError, PublicValueMismatch
 
 PUBLIC_VALUES_BYTES: Final = 392
 PUBLIC_VALUES_VERSION: Final = 1
-DOMAIN_TAG: Final = b"cfx.pv.v1".ljust(16, b"\0")
+DOMAIN_TAG: Final = tag_bytes(TAG_PUBLIC_VALUES)
+_ALWAYS: Final = {"version": PUBLIC_VALUES_VERSION, "domain_tag": DOMAIN_TAG}
 
 _LAYOUT: Final = (
     ("version", 0, 8, "unsigned"),
-    ("domain_tag", 8, 16, "bytes"),
+    ("domain_tag", 8, 16, "fixed"),
     ("shard", 24, 8, "unsigned"),
     ("epoch", 32, 8, "unsigned"),
-    ("params_hash", 40, 32, "bytes"),
-    ("reference_hash", 72, 32, "bytes"),
-    ("prices_hash", 104, 32, "bytes"),
-    ("batch_root", 136, 32, "bytes"),
-    ("pre_state_root", 168, 32, "bytes"),
-    ("post_state_root", 200, 32, "bytes"),
-    ("sdl_hash", 232, 32, "bytes"),
+    ("params_hash", 40, 32, "fixed"),
+    ("reference_hash", 72, 32, "fixed"),
+    ("prices_hash", 104, 32, "fixed"),
+    ("batch_root", 136, 32, "fixed"),
+    ("pre_state_root", 168, 32, "fixed"),
+    ("post_state_root", 200, 32, "fixed"),
+    ("sdl_hash", 232, 32, "fixed"),
     ("n_orders", 264, 8, "unsigned"),
     ("n_fills", 272, 8, "unsigned"),
-    ("network_id", 280, 32, "bytes"),
+    ("network_id", 280, 32, "fixed"),
     ("gap", 312, 16, "unsigned"),
     ("inventory_risk", 328, 16, "signed"),
     ("price_tracking", 344, 16, "signed"),
     ("fill_incentive", 360, 16, "signed"),
     ("total", 376, 16, "signed"),
 )
+"""Name, place, size and kind: the method of :class:`Writer` and of :class:`Reader` for it."""
 FIELD_NAMES: Final = tuple(name for name, *_ in _LAYOUT)
 """Names in the order of the bytes; a name's place is the index that L19 reports."""
 
@@ -70,44 +74,31 @@ class PublicValues:
     total: int
 
     def to_bytes(self) -> bytes:
-        """Return the 392 bytes; OverflowError if a number does not fit its field."""
-        return b"".join(self._part(name, size, kind) for name, _, size, kind in _LAYOUT)
-
-    def _part(self, name: str, size: int, kind: str) -> bytes:
-        if name == "version":
-            return PUBLIC_VALUES_VERSION.to_bytes(size, "little")
-        if name == "domain_tag":
-            return DOMAIN_TAG
-        value = getattr(self, name)
-        if kind != "bytes":
-            return int(value).to_bytes(size, "little", signed=kind == "signed")
-        if len(value) != size:
-            raise CodecError(f"public_values.{name}", f"{size} bytes", len(value))
-        return bytes(value)
+        """Return the 392 bytes; ``CodecError`` names the value that does not fit its field."""
+        writer = Writer()
+        for name, _, size, kind in _LAYOUT:
+            value = _ALWAYS[name] if name in _ALWAYS else getattr(self, name)
+            getattr(writer, kind)(value, size, f"public_values.{name}")
+        return writer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "PublicValues":
         """Decode; CodecError names the field that is wrong."""
         if len(data) != PUBLIC_VALUES_BYTES:
             raise CodecError("public_values", f"{PUBLIC_VALUES_BYTES} bytes", len(data))
-        values = {name: _read(data, at, size, kind) for name, at, size, kind in _LAYOUT}
+        reader = Reader(data, "public_values")
+        values = {name: getattr(reader, kind)(size, name) for name, _, size, kind in _LAYOUT}
         version, tag = values.pop("version"), values.pop("domain_tag")
         if version != PUBLIC_VALUES_VERSION:
             raise CodecError("public_values.version", str(PUBLIC_VALUES_VERSION), version)
         if tag != DOMAIN_TAG:
-            raise CodecError("public_values.domain_tag", DOMAIN_TAG.hex(), bytes(tag).hex())
+            raise CodecError("public_values.domain_tag", DOMAIN_TAG.hex(), tag.hex())
         return cls(**values)
 
     def to_json(self) -> dict[str, str]:
         """Every field as text: bytes in hex, numbers in decimal."""
         texts = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {k: v.hex() if isinstance(v, bytes) else str(v) for k, v in texts}
-
-
-def _read(data: bytes, at: int, size: int, kind: str) -> Any:
-    """Integer or bytes, as the kind of the layout says."""
-    part = data[at : at + size]
-    return part if kind == "bytes" else int.from_bytes(part, "little", signed=kind == "signed")
 
 
 def first_difference(claimed: bytes, derived: bytes) -> int | None:

@@ -11,7 +11,6 @@ from nacl.signing import SigningKey
 from convexfx_core.errors import ConfigurationCode, ConfigurationError
 
 SEED_BYTES: Final = 32
-SIGNATURE_BYTES: Final = 64
 FILE_EXPECTED: Final = "a file holding a JSON string, base58 of a 32-byte seed"
 
 

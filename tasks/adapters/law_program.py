@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from convexfx_core.encoding.hashing import tagged_hash
+from convexfx_core.encoding.hashing import TAG_PROGRAM, tagged_hash
 from convexfx_core.errors import ConfigurationCode, ConfigurationError, ProofCode, ProofError
 
 LAW_SET: Final = "convexfx-laws-1"
@@ -101,7 +101,7 @@ def program_hash(mode: str, folder: Path | None = None) -> bytes:
         ``SETTING``: the mode needs the law program, which this installation does not have.
     """
     if mode == "attested":
-        return tagged_hash("cfx.program.v1", LAW_SET.encode("ascii"))
+        return tagged_hash(TAG_PROGRAM, LAW_SET.encode("ascii"))
     program = read_law_program(folder)
     if program is None:
         raise ConfigurationError(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from convexfx_core.encoding.canonical_json import json_bytes
-from convexfx_core.encoding.hashing import tag_bytes
+from convexfx_core.encoding.hashing import TAG_ATTEST, tag_bytes
 from convexfx_core.errors import (
     AgreementError,
     CommitConflict,
@@ -39,7 +39,7 @@ from tasks.ports import (
     no_progress,
 )
 
-ATTEST_TAG = tag_bytes("cfx.attest.v1")
+ATTEST_TAG = tag_bytes(TAG_ATTEST)
 SIGNED_MODES: Final = ("attested", "executed")
 """Modes whose ``proof.bin`` is the attestor's signature of the public values."""
 FATAL: Final = (LawViolated, ExecutionError)

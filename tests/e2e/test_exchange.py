@@ -18,9 +18,10 @@ import pytest
 from prefect.events.actions import ChangeFlowRunState
 
 from convexfx.local.automations import silent_runs
-from convexfx.local.deployments import EPOCH_POOL, results_block_slug
+from convexfx.local.deployments import results_block_slug
 from convexfx.local.exchange import Exchange, Ports, local_exchange
 from convexfx.local.ports import free_ports
+from convexfx.local.prefect_server import EPOCH_POOL
 from convexfx.local.session import demo_traffic
 from convexfx.local.supervisor import Stack
 from convexfx.local.traffic import Traffic

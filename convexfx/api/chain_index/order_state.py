@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from convexfx_core.errors import RejectCode
+from convexfx_core.orders.row import NO_ASSET
 
 
 class OrderState(StrEnum):
@@ -45,7 +46,6 @@ REVOCABLE: Final = frozenset(
 )
 """Refusals outside an epoch that another delivery of the same message could escape: they depend on
 other orders, on prices or on the epoch's number."""
-NO_ASSET: Final = 65_535
 REJECTED_PREFIX: Final = "rejected:"
 """In front of a reject code where a receipt gives its reason."""
 

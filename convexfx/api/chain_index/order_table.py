@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from convexfx.api.chain_index.order_state import (
-    NO_ASSET,
     PLACE,
     REJECTED_PREFIX,
     STATES,
@@ -23,6 +22,7 @@ from convexfx_core.encoding.key_columns import key_words
 from convexfx_core.encoding.parquet_table import Texts, read_table
 from convexfx_core.errors import CodecError, RejectCode
 from convexfx_core.limits import ORDERS_MAX
+from convexfx_core.orders.row import NO_ASSET
 from convexfx_core.records.receipts import RECEIPTS, Status, Then
 
 _CANDIDATE_COLUMNS: Final = ("order_id", "owner", "nonce", "pay", "receive", "budget")

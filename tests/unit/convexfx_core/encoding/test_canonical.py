@@ -44,6 +44,39 @@ def test_reading_one_byte_short_is_refused(name: str, width: int) -> None:
         getattr(Reader(bytes(width - 1)), name)()
 
 
+@pytest.mark.parametrize(
+    ("method", "values", "width", "data"),
+    [
+        ("all_unsigned", (), 8, b""),
+        ("all_unsigned", (1, 258, 0), 2, b"\1\0\2\1\0\0"),
+        ("all_signed", (-1, 1, -128), 1, b"\xff\1\x80"),
+    ],
+)
+def test_many_integers_stand_one_after_the_other(
+    method: str, values: tuple[int, ...], width: int, data: bytes
+) -> None:
+    assert getattr(Writer(), method)(values, width).getvalue() == data
+    reader = Reader(data)
+    assert getattr(reader, method)(len(values), width) == values
+    reader.end()
+    with pytest.raises(CodecError, match="more bytes"):
+        getattr(Reader(data), method)(len(values) + 1, width)
+
+
+@pytest.mark.parametrize(("method", "value"), [("all_unsigned", 256), ("all_signed", 128)])
+def test_one_integer_of_many_that_does_not_fit_is_refused(method: str, value: int) -> None:
+    with pytest.raises(CodecError, match=r"price: expected .* 8-bit integer, found"):
+        getattr(Writer(), method)((value - 1, value), 1, "price")
+
+
+def test_a_view_is_read_where_it_lies() -> None:
+    lying = bytearray(b"\1\0\2\0")
+    reader = Reader(memoryview(lying))
+    assert reader.u16() == 1
+    lying[2] = 3
+    assert reader.fixed(2) == b"\3\0"
+
+
 @pytest.mark.parametrize(("length", "padded"), [(0, 0), (1, 8), (7, 8), (8, 8), (9, 16)])
 def test_sized_bytes_are_padded_to_eight(length: int, padded: int) -> None:
     value = bytes(range(1, length + 1))

@@ -114,7 +114,7 @@ def test_a_short_hash_has_no_bytes(name: str) -> None:
     ("name", "value"), [("gap", 1 << 128), ("gap", -1), ("total", 1 << 127), ("epoch", 1 << 64)]
 )
 def test_a_number_that_does_not_fit_has_no_bytes(name: str, value: int) -> None:
-    with pytest.raises(OverflowError):
+    with pytest.raises(CodecError, match=f"public_values.{name}"):
         replace(VALUES, **{name: value}).to_bytes()
 
 

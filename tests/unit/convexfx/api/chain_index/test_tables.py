@@ -7,7 +7,6 @@ import pytest
 
 from convexfx.api.answers.order_view import order_answer
 from convexfx.api.chain_index.order_state import (
-    NO_ASSET,
     OPEN,
     STATES,
     UNDECIDED,
@@ -16,6 +15,7 @@ from convexfx.api.chain_index.order_state import (
 )
 from convexfx.api.chain_index.order_table import empty_table, receipts_table
 from convexfx_core.encoding.parquet_table import Texts, write_table
+from convexfx_core.orders.row import NO_ASSET
 from convexfx_core.records.receipts import REASONS, RECEIPTS, Status, Then
 from tests.support.api_world import DOMAIN
 
