@@ -1,5 +1,9 @@
 """The error tree and its closed lists of codes.
 
+Every failure that is expected is one of these: a type that says what it stops, a code from a closed
+list for programs, and field, expected and observed for people. Whoever catches one can act on it.
+What must be impossible is no error of this tree: it ends the epoch.
+
     ConvexFxError            code, field, expected, observed: one line for a human
     ├── RejectedOrder        an order or message that is refused; nothing else is affected
     ├── ParkedOrder          an order that waits (nonce gap, balance); not a reject

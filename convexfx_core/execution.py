@@ -1,4 +1,9 @@
-"""The whole of it in one call: verifiables in, verifiables with their executed diffs out."""
+"""The whole protocol in one call: verifiables in, verifiables with their executed diffs out.
+
+:func:`execute` is for a caller who has signed orders and an opening at hand and wants the array
+that the gateway takes. The pipeline (``flows``) does the same in seven stages that survive a crash.
+Here one order that cannot be executed stops the call; there it becomes a reject.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +24,7 @@ from convexfx_core.transition import apply_epoch, clearing_case
 from convexfx_core.wire.orders import parse_items
 from convexfx_core.wire.vaults import VERIFIABLES_WITH_DIFFS, VerifiableWithDiffs
 
-_CODES = {
+_CODES = {  # reasons of admission as an execution names them; any other is MESSAGE_FORMAT
     RejectCode.ASSET_UNKNOWN: ExecutionCode.ASSET_UNKNOWN,
     RejectCode.NONCE_STALE: ExecutionCode.NONCE_NOT_NEXT,
     RejectCode.NONCE_TAKEN: ExecutionCode.NONCE_NOT_NEXT,

@@ -1,4 +1,8 @@
-"""Every bound of the system, with the reason for it."""
+"""Every bound of the system, with the reason for it.
+
+A limit on everything keeps the arithmetic inside its widths and a stranger's input inside memory.
+Codecs and L0 check the bounds, so that what comes later may rely on them.
+"""
 
 from typing import Final
 

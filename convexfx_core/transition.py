@@ -1,4 +1,10 @@
-"""The one state transition: an opening, a batch and a proposal become an epoch's result."""
+"""The one state transition: an opening, a batch and a proposal become an epoch's result.
+
+This is the page that an epoch is. Before it stand admission, which makes the batch, and the
+clearing, which makes the proposal; after it the stages submit and settle what it returns. Nothing
+in it is a choice: amounts follow from the proposal, diffs and witness from the amounts, and the
+laws are asked about the witness that a verifier will see, not about the values it was made from.
+"""
 
 from dataclasses import dataclass
 
@@ -78,6 +84,7 @@ def apply_epoch(opening: Opening, batch: Batch, proposal: Proposal) -> EpochResu
     settlement = settle(case, proposal)
     parts = split_batch(opening, rows, proposal, settlement)
     witness = build_witness(opening, rows, proposal, settlement, parts)
+    # The laws read the encoded bytes and derive the public values, which complete the witness.
     draft = encode_witness(witness)
     evaluation = evaluate(draft)
     values = evaluation.public_values

@@ -1,4 +1,9 @@
-"""Columns of 64-bit integers: products exact to 128 bits by 32-bit halves, exact sums."""
+"""Columns of 64-bit integers: products exact to 128 bits by 32-bit halves, exact sums.
+
+Settlement and the laws compute received = (paid Rn) >> S for every order, without a rounding that
+the rule does not name. A product is put together from four products of halves, each of which fits
+64 bits; a sum is kept in two halves of its own.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,10 +19,10 @@ CHUNK: Final = 16_384
 """Rows worked on at once: the call of an operation costs little beside its work, and temporaries
 stay in the cache."""
 COMPILED_ORDERS_MIN: Final = 50_000
-"""Below, loading compiled code takes longer than numpy."""
+"""Below, to load compiled code takes longer than numpy takes for the work."""
 NARROW: Final = 2.0**52
-"""A sum in doubles that ends below this was exact at every step, for nothing in it is negative;
-2^10 chunks of such sums fit 63 bits."""
+"""A sum in doubles that ends below this was exact at every step: no term is negative, and a double
+holds integers up to 2^53. Sums of 2^10 such chunks, which is 2^24 rows, fit 63 bits."""
 
 Spread: TypeAlias = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 """A ``map``: the builtin one, or that of a pool of threads which the caller owns."""
@@ -31,6 +36,9 @@ def compilable() -> bool:
 @dataclass(frozen=True, slots=True)
 class Shifts:
     """One right shift S in [0, 126] a row, split so that no 64-bit shift loses bits.
+
+    A 128-bit number ``high 2^64 + low`` shifted by S has the low word ``high << left >> right``
+    with ``low >> S`` put in. numpy gives 0 for a shift of a word by 64 or more.
 
     Attributes
     ----------
@@ -60,7 +68,8 @@ def multiply_shift(
 
     Parameters
     ----------
-    a : u64[K] below 2^62; b : u64[K] below 2^63 (the middle sum then fits 64 bits).
+    a : u64[K] below 2^62; b : u64[K] below 2^63. The middle sum (2^63 + 2^62 + 2^32 at most) then
+        fits 64 bits.
     """
     return multiply_halves(a, a & LOW, a >> HALF, b, shifts)
 
@@ -74,6 +83,7 @@ def multiply_halves(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """As :func:`multiply_shift`, with both halves of ``a`` given."""
     b_low, b_high = b & LOW, b >> HALF
+    # In place where a temporary is used up: this is the innermost work of the laws.
     middle = a_low * b_high
     middle += a_high * b_low
     np.multiply(a_low, b_low, out=b_low)
@@ -82,7 +92,7 @@ def multiply_halves(
     middle >>= HALF
     high = np.multiply(a_high, b_high, out=b_high)
     high += middle
-    low = a * b
+    low = a * b  # wraps: the product modulo 2^64
     low >>= shifts.whole
     result = high << shifts.left
     result >>= shifts.right
@@ -102,7 +112,7 @@ class Sums:
     def add(self, rows: NDArray[np.intp], values: NDArray[np.uint64]) -> None:
         """Add ``values`` to the sums at ``rows`` in [0, size); at most :data:`CHUNK` rows.
 
-        In doubles where these hold the sums, else by halves.
+        In doubles where these hold the sums, else by halves: ``bincount`` adds doubles only.
         """
         whole = np.bincount(rows, values, self.size)
         if whole.max(initial=0.0) < NARROW:

@@ -1,7 +1,8 @@
-"""Machine code for exact products and sums of 64-bit integers; the twin of ``wide``.
+"""Machine code for exact products and sums of 64-bit integers; the twin of ``columns``.
 
-Every number is an unsigned 64-bit one: mixed with a signed one, numba would make both a double.
-The cache on disk does not see changes of this file for functions elsewhere: touch those after one.
+It serves large batches where numba is installed; the numbers are the same. Every number is an
+unsigned 64-bit one: mixed with a signed one, numba would make both a double. The cache on disk does
+not see changes of this file for functions elsewhere: touch those files after a change here.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +21,10 @@ ONE: Final = np.uint64(1)
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """The function as machine code, made on first use and cached on disk; it frees the lock."""
+    """The function as machine code, made on first use and cached on disk.
+
+    It releases the interpreter's lock, so that blocks of orders run on several threads.
+    """
     return numba.njit(cache=True, nogil=True)(function)
 
 
@@ -36,6 +40,7 @@ def multiply_shift(a: np.uint64, b: np.uint64, shift: np.uint64) -> tuple[np.uin
     a_low, a_high, b_low, b_high = a & LOW, a >> HALF, b & LOW, b >> HALF
     middle = a_low * b_high + a_high * b_low + ((a_low * b_low) >> HALF)
     high = a_high * b_high + (middle >> HALF)
+    # Machine code takes a shift modulo 64: what comes across is shifted by 63 - s and then by 1.
     step = shift & LAST
     across = ((high << ONE) << (LAST - step)) | ((a * b) >> step)
     return (high >> step, ZERO) if shift >= WORD else (across, high >> step)
@@ -59,6 +64,7 @@ def wide_totals(blocks: Sequence[NDArray[np.uint64]]) -> list[tuple[int, ...]]:
     C rows of n Python integers.
     """
     sums = np.array(blocks)
+    # By 32-bit halves, whose sum over blocks fits 64 bits: 2^32 blocks would be needed to wrap it.
     halves = np.stack((sums & LOW, sums >> HALF), axis=-1).sum(axis=0)
     by_column: list[list[list[list[int]]]] = halves.tolist()
     return [

@@ -47,7 +47,7 @@ def multiply_shift(left: U64, right: U64, shift: U64 | np.uint64) -> U64:
     middle = (low >> _HALF) + (cross & _LOW) + b * c
     high = a * c + (cross >> _HALF) + (middle >> _HALF)
     low = (middle << _HALF) | (low & _LOW)
-    # A shift by 64 has no defined result: shift by 63 - s and then by one more.
+    # 64 - s in two steps, 63 - s and 1, so that no word is shifted by 64.
     near = np.minimum(shift, _LAST)
     far = np.maximum(shift, _WORD) - _WORD
     carried = high << (_LAST - near) << np.uint64(1)

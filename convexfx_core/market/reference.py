@@ -1,4 +1,11 @@
-"""Reference prices and bands as integers, and the guards that stop a seal."""
+"""Reference prices and bands as integers, and the guards that stop a seal.
+
+The reference is what everybody knows before the epoch: quotes become Pbar, and the band around it
+(Plo, Phi) is where the clearing price has to stay. It is fixed at the seal and hashed into the
+public values. A quote that is stale, or that moved too far since the last epoch, stops the seal: a
+wrong reference would shift the clearing price by as much. Source: ``docs/spec.md`` sections 4 and
+7. Letters: ``docs/glossary.md``.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -136,6 +143,7 @@ def band_edges(pbar: int, band: int) -> tuple[PriceQ64, PriceQ64]:
 
 
 def _check_shifts(pbar: Sequence[int], names: Sequence[str]) -> None:
+    """Refuse prices so far apart that a rate shift leaves its range: the extreme pair decides."""
     low = min(range(len(pbar)), key=lambda i: pbar[i])
     high = max(range(len(pbar)), key=lambda i: pbar[i])
     down, up = rate_shift(pbar[high], pbar[low]), rate_shift(pbar[low], pbar[high])

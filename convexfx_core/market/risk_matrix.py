@@ -1,7 +1,11 @@
 """Effective risk matrix and its inverse as integers, by elimination in 60-digit decimal.
 
-Sources: ``docs/spec.md`` section 7, rows G, H and W. Decimal arithmetic of a fixed precision gives
-the same digits on every machine, which no linear algebra library promises.
+Gamma says how many bps each price moves for a million held too much; the depth W, which stands at
+the reference price, softens it. The result is G, by which the laws recompute every price (L9), and
+H, the bound of its inverse by which they compute the gap. Parameter files carry both, and a file
+whose integers do not follow from its matrices is refused. Decimal arithmetic of a fixed precision
+gives the same digits on every machine, which no linear algebra library promises. Sources:
+``docs/spec.md`` section 7, rows G, H and W. Letters: ``docs/glossary.md``.
 """
 
 from collections.abc import Sequence
@@ -97,6 +101,7 @@ def solve(system: Matrix, right: Matrix) -> Matrix:
 
 
 def _eliminate(rows: Matrix, column: int) -> None:
+    # Columns up to this one are not computed: nobody reads them again.
     head = rows[column]
     lead = head[column]
     tail = [value / lead for value in head[column + 1 :]]
@@ -110,6 +115,10 @@ def _eliminate(rows: Matrix, column: int) -> None:
 
 
 def _inverse_integers(effective: Matrix, risk: Integers, unit: Decimal) -> Integers:
+    """H: the inverse with a ridge, over the assets with risk, entries made positive and rounded up.
+
+    It bounds from above, so each step rounds up, and the larger of two mirrored entries counts.
+    """
     n = len(effective)
     used = [i for i in range(n) if risk[i][i] > 0]
     inverse = [[0] * n for _ in range(n)]
@@ -143,6 +152,7 @@ def _check_gamma(gamma: Sequence[Sequence[Decimal]]) -> None:
 
 
 def _check_semidefinite(rest: Matrix) -> None:
+    """Eliminate by the largest diagonal; what is left when none is positive must be nothing."""
     n = len(rest)
     tolerance = INDEFINITE * sum((abs(rest[i][i]) for i in range(n)), Decimal(0)) / max(n, 1)
     left = list(range(n))

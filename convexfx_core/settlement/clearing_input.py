@@ -1,4 +1,8 @@
-"""The integer clearing problem: what the float side proposes on and what the laws check against."""
+"""The integer clearing problem, on which the float side proposes and the laws check.
+
+It holds what a clearing depends on and nothing else: no vaults, no signatures, no nonces. So the
+same case can be made from a sealed epoch, from a witness, or from a file of ``convexfx clear``.
+"""
 
 from dataclasses import dataclass
 

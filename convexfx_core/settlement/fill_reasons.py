@@ -1,6 +1,8 @@
 """Why the clearing filled an order not at all or in part, and the limit that would have filled.
 
-Source: ``docs/spec.md`` section 7 (Rn, l, the dust and ration rules).
+Receipts and result files show it to people; no law reads it. It follows from a settlement alone.
+Source: ``docs/spec.md`` section 7 (Rn, l, the dust and ration rules). Letters:
+``docs/glossary.md``.
 """
 
 from decimal import ROUND_CEILING, Context, Decimal
@@ -40,12 +42,13 @@ def fill_reasons(
 ) -> NDArray[np.uint8]:
     """:class:`FillReason` of each of the case's K orders, u8[K].
 
-    In this sequence: filled whole; rejected for its minimum fill; net rate below its limit; whole
-    budget worth nothing; cut by rationing from its whole budget; at the price.
+    The first that holds counts: filled whole; rejected for its minimum fill; net rate below its
+    limit; whole budget worth nothing; cut by rationing from its whole budget; at the price.
     """
     orders, budget = case.orders, case.orders["budget"].astype(np.uint64)
     pay, receive = orders["pay"].astype(np.intp), orders["receive"].astype(np.intp)
     net, shift = settlement.net_rate[pay, receive], settlement.shift[pay, receive]
+    # Written from the last to the first, so that the first that holds stays.
     worth, beyond = multiply_shift(budget, net, split_shifts(shift))
     reasons = np.full(len(orders), FillReason.MARGINAL, dtype=np.uint8)
     if proposal.ration is not None:

@@ -1,7 +1,8 @@
 """Machine code that reads order rows a tile at a time, as columns that stay in the cache.
 
 Vector code cannot work on rows 80 bytes apart without gathering word by word, which takes longer
-than all arithmetic on columns. A tile is copied first, with the rates of each order's pair.
+than all arithmetic on columns. So a tile is copied first, with the rates of each order's pair.
+Settlement (``settle_numba``) and the order laws (``order_flags_numba``) read their orders this way.
 """
 
 from typing import Final
@@ -30,20 +31,24 @@ from convexfx_core.units import LIMIT_UNREACHABLE
 U64: Final = np.uint64
 SHIFT, GROSS, NET, MARKET, CUT = range(5)
 LINE: Final = 8
-"""Words of one table row: a line of the cache."""
+"""Words of one table row: 64 bytes, a line of the cache."""
 TILE: Final = 1024
+"""Rows of a tile: ten columns of them take 83 KiB, which a core's second-level cache holds."""
 WIDTH: Final = TILE + 40
-"""Words from one column of a tile to the next; no power of two, or they share few cache lines."""
+"""Words from one column of a tile to the next. At a power of two the same row of all columns would
+fall on the same few cache lines."""
 TAILS, BUDGETS, MANTISSAS, MIN_FILLS, SHIFTS, GROSSES, NETS, MARKETS, CUTS, TOUCH = range(10)
+"""Columns of a tile. The last has one word, which keeps the compiler from dropping ``touch``."""
 TILE_ROWS: Final = 10
 NO_KIND: Final = U64(0xFF << 48)
-"""Bits that make the kind of a row one that no row has."""
+"""Sets the byte of the kind to 0xFF, which the checks reject."""
 UNREACHABLE: Final = U64(LIMIT_UNREACHABLE)
+"""Least rate of a limit that no rate reaches."""
 SIGN: Final = U64(0x8000)
 
 
 def pair_rows(rates: RateTable, cut: NDArray[np.uint64] | None = None) -> NDArray[np.uint64]:
-    """u64[n * n, 8]: S, R, Rn, market limit and cut of every valid pair in one row."""
+    """u64[n * n, 8]: S, R, Rn, market limit and cut of every valid pair in one row; else zeros."""
     table = np.zeros((len(rates.valid), LINE), dtype=U64)
     columns = [rates.shift, rates.gross, rates.net, rates.market]
     for place, column in enumerate(columns if cut is None else [*columns, cut]):
@@ -64,10 +69,11 @@ def touch(words: NDArray[np.uint64]) -> np.uint64:
 def load_tile(
     words: NDArray[np.uint64], table: NDArray[np.uint64], n: int, tile: NDArray[np.uint64]
 ) -> int:
-    """Copy at most ``TILE`` rows into ``tile`` u64[TILE_ROWS, WIDTH]; how many come before the
-    first that names no asset. A nonce out of range shows as a kind that no row has.
+    """Copy at most ``TILE`` rows into ``tile`` u64[TILE_ROWS, WIDTH].
 
-    To leave the loop there also keeps it from being turned into slow gathers.
+    Returns how many rows were loaded; stops at the first with an unknown asset. A bad nonce sets
+    kind 0xFF, which the checks reject. A loop that can end early is also not turned into gathers,
+    which would be slow.
     """
     tile[TOUCH, 0] = touch(words)
     for k in range(len(words)):
@@ -99,7 +105,8 @@ def limit_rate(
 ) -> np.uint64:
     """Least net rate l of an order of these words at scale 2^shift, shift in [0, 126].
 
-    The exponent's sixteen bits and the shift are compared with 2^15 added to both.
+    The exponent is signed, in sixteen bits: with 2^15 added to it and to the shift, both compare as
+    unsigned numbers. ceil(m / 2^s) is ((m - 1) >> s) + 1, which is 1 from s = 63 on.
     """
     lifted = (((tail >> EXPONENT_SHIFT) & SHORT) + SIGN) & SHORT
     base = shift + SIGN

@@ -1,6 +1,8 @@
 """What the untrusted float side hands to the laws: integers only.
 
-A proposal refers to the kind-1 orders of a ``ClearingCase`` by position.
+A proposal is frozen when it is made (``proposal.json``), since floats differ between machines; all
+that follows from it does not. It refers to the kind-1 orders of a ``ClearingCase`` by position.
+Letters: ``docs/glossary.md``.
 """
 
 from dataclasses import dataclass

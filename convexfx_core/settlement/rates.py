@@ -1,4 +1,11 @@
-"""Rates of directed pairs, one by one and as tables (``docs/spec.md`` section 7: S, R, Rn, l)."""
+"""Rates of directed pairs, one by one and as tables: S, R, Rn and l.
+
+A rate says how many base units of one asset a base unit of the other buys at the clearing prices. R
+is the gross rate, Rn the rate net of fee, l the least net rate that an order accepts; all three are
+integers at scale 2^S, with S chosen so that R has 61 to 63 bits. Settlement, the laws and the
+rounding of the float side read them here. Source: ``docs/spec.md`` section 7. Letters:
+``docs/glossary.md``.
+"""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
@@ -14,7 +21,9 @@ from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.units import LIMIT_UNREACHABLE, PPM, gross_rate, net_rate, rate_shift
 
 SIGN, LAST = np.uint64(0x8000), np.uint64(63)
+"""The sign bit of a 16-bit exponent, and the longest shift of a word."""
 RATE_MIN: Final = 1 << 60
+"""S puts Pbar_i / Pbar_j at [2^61, 2^62); bands narrower than 1/32 keep R in [2^60, 2^63)."""
 RATE_MAX: Final = (1 << 63) - 1
 Integers: TypeAlias = NDArray[np.object_]
 """Columns of Python integers: exact at any width, and quicker than a loop."""
@@ -136,7 +145,10 @@ def every_rate(case: ClearingCase, prices: tuple[int, ...]) -> RateTable:
 
 
 def _net(rate: NDArray[np.uint64], keep: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """floor(rate keep / 10^6) of rates below 2^63, in 64 bits."""
+    """floor(rate keep / 10^6) of rates below 2^63, in 64 bits.
+
+    The product itself has 83 bits; quotient and rest times ``keep`` (at most 10^6) fit.
+    """
     whole, rest = np.divmod(rate, np.uint64(PPM))
     net: NDArray[np.uint64] = whole * keep + rest * keep // np.uint64(PPM)
     return net
@@ -151,6 +163,7 @@ def _spread(rates: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArray[np.u
 def _shifts(pbar: tuple[int, ...]) -> NDArray[np.int64]:
     """S of all pairs: 62 - e, where e compares the bit lengths and then the leading bits."""
     bits = np.array([price.bit_length() for price in pbar], dtype=np.int64)
+    # Prices may be wider than a word: compare their ranks once all are of one length.
     width = int(bits.max())
     leading = [price << (width - price.bit_length()) for price in pbar]
     places = {value: place for place, value in enumerate(sorted(set(leading)))}
@@ -202,7 +215,7 @@ def limits_of(
     rate += ONE
     if beyond.any():
         rate[beyond] = LIMIT_UNREACHABLE
-    free = rows.limited.astype(np.uint64)
+    free = rows.limited.astype(np.uint64)  # 1 for a limit, which becomes 0; else all ones
     free -= ONE
     rate ^= (rate ^ market) & free
     return rate

@@ -1,4 +1,9 @@
-"""Integer settlement of a proposal: rates, amounts received, fees, flows (exact, columnar)."""
+"""Integer settlement of a proposal: rates, amounts received, fees, flows (exact, columnar).
+
+Prices and payments come from the proposal; all else follows by floor rules, and both floors favour
+the pool. It runs before the laws, which recompute the same amounts from the other side (L3, L6).
+Source: ``docs/spec.md`` section 7. Letters: ``docs/glossary.md``.
+"""
 
 from dataclasses import dataclass
 from importlib import import_module

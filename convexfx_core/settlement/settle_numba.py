@@ -1,4 +1,8 @@
-"""Settlement as machine code: one pass over the order rows, same numbers as by columns."""
+"""Settlement as machine code: one pass over the order rows, same numbers as by columns.
+
+It serves large batches where numba is installed. Blocks of orders run side by side on the threads
+of the caller; their sums are exact, so the sequence of the blocks does not matter.
+"""
 
 from typing import Final
 
@@ -72,7 +76,10 @@ def _settle(
     used: NDArray[np.bool_],
     sums: NDArray[np.uint64],
 ) -> bool:
-    """Fill the columns; whether every order names assets and every gross amount fits a balance."""
+    """Fill the columns; whether every order names assets and every gross amount fits a balance.
+
+    ``used`` is shared by all blocks: they only ever write True into it.
+    """
     fits = True
     tile, gross = np.empty((TILE_ROWS, WIDTH), dtype=U64), np.empty(TILE, dtype=U64)
     for start in range(0, len(words), TILE):
@@ -93,6 +100,7 @@ def _settle_tile(
     fee: NDArray[np.uint64],
     gross: NDArray[np.uint64],
 ) -> bool:
+    """Amounts of a tile; whether all fit. No branch, so that it becomes vector code."""
     shifts, grosses, nets = tile[SHIFTS], tile[GROSSES], tile[NETS]
     over = ZERO
     for k in range(len(paid)):
@@ -113,6 +121,7 @@ def _add_flows(
     used: NDArray[np.bool_],
     sums: NDArray[np.uint64],
 ) -> None:
+    """Add a tile to the used pairs and to the sums by asset."""
     for k in range(len(paid)):
         i, j = tails[k] & SHORT, (tails[k] >> RECEIVE_SHIFT) & SHORT
         used[i * U64(n) + j] = True
