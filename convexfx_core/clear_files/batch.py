@@ -8,16 +8,16 @@ from typing import Any, Final, TypeVar
 
 from convexfx_core.admission.row_rules import amount_limits
 from convexfx_core.clear_files.batch_orders import FileOrder, order_of, order_rows
-from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.encoding.json_fields import (
     Fields,
     atoms_of,
     decimal_of,
     items_of,
+    parse,
     text_of,
     whole_of,
 )
-from convexfx_core.errors import CodecError, ConfigurationError, RejectCode, RejectedOrder
+from convexfx_core.errors import CodecError, ConfigurationError, RejectCode
 from convexfx_core.limits import (
     ASSETS_MAX,
     BALANCE_MAX,
@@ -109,15 +109,6 @@ def read_batch(data: bytes) -> BatchFile:
         order_rows([orders[k] for k in admitted]),
     )
     return BatchFile(assets, orders, case, admitted)
-
-
-def parse(data: bytes, *, keep_decimals: bool = False) -> object:
-    """Strict JSON, its refusals as :class:`CodecError`."""
-    try:
-        parsed: object = strict_json(data, keep_decimals=keep_decimals)
-    except RejectedOrder as error:
-        raise CodecError("file", error.expected, error.observed or error.code) from error
-    return parsed
 
 
 def _names(assets: Sequence[FileAsset]) -> list[str]:

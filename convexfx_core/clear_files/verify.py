@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from convexfx_core.arithmetic.columns import Spread
-from convexfx_core.clear_files.batch import BatchFile, parse
+from convexfx_core.clear_files.batch import BatchFile
 from convexfx_core.clear_files.claims import read_claims, read_facts
 from convexfx_core.clear_files.document import RESULT_FIELDS, RESULT_VERSION, Tree, result_document
-from convexfx_core.encoding.json_fields import Fields
+from convexfx_core.encoding.json_fields import Fields, parse
 from convexfx_core.errors import CodecError, LawViolated
 from convexfx_core.laws.certify import check_clearing
 from convexfx_core.laws.claims import Certificate, ClearingClaims

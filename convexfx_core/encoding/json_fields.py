@@ -1,17 +1,24 @@
-"""Objects of parsed JSON read field by field; every error names its field."""
+"""Objects of parsed JSON read field by field; every error names its field.
+
+What people write by hand (batches, results, parameters) is read here and nowhere else: numbers are
+decimal strings, because a JSON number may have passed through a float; every key is either taken or
+refused, because a misspelt key that is skipped is a wish that nobody fulfils.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Context, Decimal
-from typing import Final
+from typing import Final, TypeVar
 
-from convexfx_core.errors import CodecError
+from convexfx_core.encoding.canonical_json import strict_json
+from convexfx_core.errors import CodecError, RejectedOrder
 
 DECIMAL_TEXT: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 DECIMAL_CHARS_MAX: Final = 80
 """Two 128-bit integers around a point."""
 TEXT_CHARS_MAX: Final = 128
 EXACT: Final = Context(prec=DECIMAL_CHARS_MAX)
+Entry = TypeVar("Entry")
 
 
 class Fields:
@@ -66,6 +73,16 @@ class Fields:
         """Members of a JSON list with their names."""
         return items_of(self.take(key), self.name(key))
 
+    def row(self, key: str, count: int, read: Callable[[object, str], Entry]) -> tuple[Entry, ...]:
+        """A list of ``count`` entries, each read by ``read(value, name)``."""
+        return row_of(self.take(key), self.name(key), count, read)
+
+    def square(
+        self, key: str, count: int, read: Callable[[object, str], Entry]
+    ) -> tuple[tuple[Entry, ...], ...]:
+        """A list of ``count`` lists of ``count`` entries."""
+        return self.row(key, count, lambda value, name: row_of(value, name, count, read))
+
     def rest(self) -> Iterator[tuple[str, object]]:
         """Keys not taken yet with their values, which count as taken."""
         left, self._left = self._left, {}
@@ -77,11 +94,30 @@ class Fields:
             raise CodecError(self.name(text_of(key, self.path)), "no such field", "one")
 
 
+def parse(data: bytes, name: str = "file", *, keep_decimals: bool = False) -> object:
+    """Strict JSON, its refusals as :class:`CodecError` of the whole."""
+    try:
+        parsed: object = strict_json(data, keep_decimals=keep_decimals)
+    except RejectedOrder as error:
+        raise CodecError(name, error.expected, error.observed or error.code) from error
+    return parsed
+
+
 def items_of(value: object, name: str) -> list[tuple[str, object]]:
     """Members of a JSON list, named ``name[0]``, ``name[1]``..."""
     if not isinstance(value, list):
         raise CodecError(name, "a JSON list", _shown(value))
     return [(f"{name}[{index}]", item) for index, item in enumerate(value)]
+
+
+def row_of(
+    value: object, name: str, count: int, read: Callable[[object, str], Entry]
+) -> tuple[Entry, ...]:
+    """A JSON list of ``count`` entries, each read by ``read(value, name)``."""
+    items = items_of(value, name)
+    if len(items) != count:
+        raise CodecError(name, f"a list of {count} entries", len(items))
+    return tuple(read(item, at) for at, item in items)
 
 
 def text_of(value: object, name: str) -> str:

@@ -13,9 +13,9 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any, Final, Self
 
-from convexfx_core.encoding.canonical_json import strict_json
-from convexfx_core.encoding.parameter_fields import Fields
-from convexfx_core.errors import ConfigurationCode, ConfigurationError, ConvexFxError, RejectedOrder
+from convexfx_core.encoding.json_fields import Fields, decimal_of, parse, text_of, whole_of
+from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError, ConvexFxError
+from convexfx_core.limits import ASSETS_MAX
 from convexfx_core.market.assets import Registry
 from convexfx_core.market.decimal_text import plain
 from convexfx_core.market.params import Params, params_from_matrices
@@ -147,35 +147,42 @@ class ParameterFile:
             out of range; ``integers`` if they do not follow from the matrices.
         """
         try:
-            top = Fields.of(strict_json(data), "parameters")
-        except RejectedOrder as error:
-            raise _wrong("parameters", error.expected, error.observed) from None
-        if top.text("format") != FORMAT or top.integer("version") != VERSION:
-            raise _wrong("parameters.version", f"{FORMAT}, version {VERSION}", top.text("format"))
-        ids = top.names("ids")
-        risk, assets = top.inner("risk"), top.inner("assets")
+            value = parse(data, "parameters")
+            if not isinstance(value, dict):
+                raise CodecError("parameters", "an object", value)
+            return cls._read(Fields(value, "parameters"))
+        except CodecError as error:
+            raise _wrong(error.field, error.expected, error.observed) from None
+
+    @classmethod
+    def _read(cls, top: Fields) -> Self:
+        kind, version = top.text("format"), top.number("version")
+        if kind != FORMAT or version != VERSION:
+            raise CodecError(top.name("version"), f"{FORMAT}, version {VERSION}", kind)
+        ids = _ids(top)
+        n, risk, assets = len(ids), top.inner("risk"), top.inner("assets")
         rows = [assets.inner(name) for name in ids]
         made = cls(
             name=top.text("name"),
             ids=ids,
-            pool_million=top.positive("pool_million"),
-            risk_pool_million=risk.positive("pool_million"),
-            gamma=risk.matrix("gamma_bps_per_million", len(ids)),
-            depth=risk.numbers("depth_million_per_bp", len(ids)),
-            band_bps=tuple(row.number("band_bps") for row in rows),
-            target=tuple(row.number("target") for row in rows),
-            q_min=tuple(row.number("inventory_min") for row in rows),
-            q_max=tuple(row.number("inventory_max") for row in rows),
-            fee_ppm=top.whole_matrix("fee_ppm", len(ids)),
-            provenance=top.inner("provenance").value,
+            pool_million=_positive(top, "pool_million"),
+            risk_pool_million=_positive(risk, "pool_million"),
+            gamma=risk.square("gamma_bps_per_million", n, _decimal),
+            depth=risk.row("depth_million_per_bp", n, _decimal),
+            band_bps=_column(rows, "band_bps"),
+            target=_column(rows, "target"),
+            q_min=_column(rows, "inventory_min"),
+            q_max=_column(rows, "inventory_max"),
+            fee_ppm=top.square("fee_ppm", n, whole_of),
+            provenance=dict(top.inner("provenance").rest()),
         )
         claimed = top.inner("integers")
-        decimals = claimed.integer("numeraire_decimals")
-        matrices = tuple(claimed.whole_matrix(name, len(ids)) for name in ("G", "H"))
+        decimals = claimed.number("numeraire_decimals")
+        matrices = tuple(claimed.square(name, n, whole_of) for name in ("G", "H"))
         for fields in (top, risk, assets, claimed, *rows):
-            fields.nothing_else()
+            fields.done()
         if decimals != INTEGER_DECIMALS or made.integers() != matrices:
-            raise _wrong("parameters.integers", "G and H that follow from the matrices", "others")
+            raise CodecError(claimed.path, "G and H that follow from the matrices", "others")
         return made
 
     def _place(self, name: str) -> int:
@@ -222,6 +229,35 @@ def demo_parameters(
         q_max=tuple(10 * value for value in units),
         fee_ppm=tuple(tuple(house.fee_ppm[i][j] for j in at) for i in at),
     )
+
+
+def _ids(top: Fields) -> tuple[str, ...]:
+    listed = top.items("ids")
+    if not 2 <= len(listed) <= ASSETS_MAX:
+        raise CodecError(top.name("ids"), f"a list of 2 to {ASSETS_MAX} ids", len(listed))
+    ids = tuple(text_of(value, top.name("ids")) for _, value in listed)
+    if len(set(ids)) < len(ids):
+        raise CodecError(top.name("ids"), "distinct texts", ids)
+    return ids
+
+
+def _decimal(value: object, name: str) -> Decimal:
+    """A number that the 60-digit arithmetic keeps whole: a longer one would be rounded unseen."""
+    number = decimal_of(value, name)
+    if len(number.as_tuple().digits) > DECIMAL.prec:
+        raise CodecError(name, f"at most {DECIMAL.prec} digits", number)
+    return number
+
+
+def _positive(fields: Fields, key: str) -> Decimal:
+    number = _decimal(fields.take(key), fields.name(key))
+    if number <= 0:
+        raise CodecError(fields.name(key), "a number above 0", number)
+    return number
+
+
+def _column(rows: Sequence[Fields], key: str) -> tuple[Decimal, ...]:
+    return tuple(_decimal(row.take(key), row.name(key)) for row in rows)
 
 
 def _whole(value: Decimal, field: str) -> int:

@@ -1,6 +1,5 @@
 """Result files: rendering, reading back, malformed files; the texts of their numbers."""
 
-import json
 from copy import deepcopy
 from decimal import Decimal
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 from convexfx_core.clear_files.document import RESULT_FIELDS, refusal_document
 from convexfx_core.clear_files.text import bps_text, error_text, fraction_text, log_text
 from convexfx_core.clear_files.verify import NOTHING, differences, verify_result
-from convexfx_core.encoding.json_fields import Fields, atoms_of, decimal_of, whole_of
 from convexfx_core.errors import CodecError, LawViolated
 from tests.attack.laws_batches import cleared, result_bytes
 
@@ -163,45 +161,3 @@ def test_texts_of_numbers(seen: str, due: str) -> None:
         assert Decimal("5.42e-16") < Decimal(seen) < Decimal("5.44e-16")
     else:
         assert seen == due
-
-
-@pytest.mark.parametrize(
-    ("text", "decimals", "atoms"),
-    [("1", 6, 10**6), ("-0.5", 1, -5), ("1.50", 1, 15), ("100", 0, 100), ("0.000", 0, 0)],
-)
-def test_atoms_of_decimal_texts(text: str, decimals: int, atoms: int) -> None:
-    assert atoms_of(text, "x", decimals) == atoms
-
-
-@pytest.mark.parametrize("text", ["1.55", "-0.01"])
-def test_atoms_have_no_fractions(text: str) -> None:
-    with pytest.raises(CodecError, match="at most 1 digits"):
-        atoms_of(text, "x", 1)
-
-
-@pytest.mark.parametrize("text", ["", "-", ".5", "5.", "1e5", "0x1", " 1", "\u0661", "NaN", "00"])
-def test_decimal_texts_are_strict(text: str) -> None:
-    with pytest.raises(CodecError, match="x: expected a decimal string"):
-        decimal_of(text, "x")
-
-
-def test_whole_texts() -> None:
-    assert whole_of("12.00", "x") == 12
-    with pytest.raises(CodecError, match="integer"):
-        whole_of("12.5", "x")
-
-
-def test_fields_say_what_is_missing_left_over_or_of_another_type() -> None:
-    fields = Fields({"a": 1, "b": {"c": []}}, "root")
-    assert fields.number("a") == 1
-    with pytest.raises(CodecError, match=r"root\.a: expected a value"):
-        fields.take("a")
-    inner = fields.inner("b")
-    assert inner.items("c") == []
-    inner.done()
-    with pytest.raises(CodecError, match=r"root\.d: expected no such field"):
-        Fields({"d": 1}, "root").done()
-    with pytest.raises(CodecError, match="file: expected a JSON object, found null"):
-        Fields(None)
-    assert dict(Fields({"e": 1}).rest()) == {"e": 1}
-    assert json.dumps(Fields({}).take("gone", 5)) == "5"

@@ -185,7 +185,7 @@ def test_every_entry_must_be_there(path: str) -> None:
         ParameterFile.from_json(edited(drop(path)))
     assert caught.value.code == ConfigurationCode.PARAMS
     assert caught.value.field == f"parameters.{path}"
-    assert caught.value.observed == "none"
+    assert caught.value.observed == "nothing"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,8 @@ def test_no_entry_may_be_unknown(path: str) -> None:
         ("pool_million", "1e3", "parameters.pool_million"),
         ("pool_million", "NaN", "parameters.pool_million"),
         ("pool_million", " 60", "parameters.pool_million"),
-        ("pool_million", "1" * 31, "parameters.pool_million"),
+        ("pool_million", "1" * 61, "parameters.pool_million"),
+        ("assets.EUR.target", "0." + "1" * 61, "parameters.assets.EUR.target"),
         ("risk.pool_million", "0", "parameters.risk.pool_million"),
         ("assets", [], "parameters.assets"),
         ("assets.EUR", "20", "parameters.assets.EUR"),
