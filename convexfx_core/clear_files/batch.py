@@ -1,4 +1,10 @@
-"""The batch that ``convexfx clear`` reads: JSON to a clearing case (``docs/clear-files.md``)."""
+"""The batch that ``convexfx clear`` reads: JSON to a clearing case.
+
+People write units, decimals and names; the case holds integers and places. The numeraire may stand
+anywhere in the file and comes first in the case. A file that is wrong is refused with the name of
+the field; an order that could never be admitted is kept with its reject code, as an exchange would
+do it. Format: ``docs/clear-files.md``.
+"""
 
 import re
 from collections.abc import Callable, Sequence

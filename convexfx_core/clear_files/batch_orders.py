@@ -1,4 +1,8 @@
-"""Orders of a batch file: what each says, and whether it could ever be admitted."""
+"""Orders of a batch file: what each says, and whether it could ever be admitted.
+
+They have no owners and no signatures, so the rules of admission on the numbers are all that can be
+asked of them. ``batch`` reads the rest of the file. Format: ``docs/clear-files.md``.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

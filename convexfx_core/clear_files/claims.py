@@ -1,4 +1,8 @@
-"""What a result file claims about its batch, field by field, nothing of it trusted."""
+"""What a result file claims about its batch, field by field, nothing of it trusted.
+
+``verify`` holds these claims to the laws. Only claims are read here; every other number of the file
+follows from them and is compared as a whole with what is derived. Format: ``docs/clear-files.md``.
+"""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,9 @@
-"""What ``convexfx clear`` writes: a certified result as JSON (``docs/clear-files.md``)."""
+"""What ``convexfx clear`` writes: a certified result as a tree for JSON.
+
+``verify`` builds the same tree from the claims of a file and compares. So each value has exactly
+one text: an amount or a price is a string, because a JSON number is a double to most readers.
+Format: ``docs/clear-files.md``.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias

@@ -1,4 +1,9 @@
-"""A result file read back and held to the laws: ``convexfx verify`` without a solver."""
+"""A result file read back and held to the laws: ``convexfx verify`` without a solver.
+
+Three steps: read the claims, ask every law that needs no vaults, derive all other values again and
+compare them letter by letter. The verifier trusts neither the solver nor the file. Format:
+``docs/clear-files.md``.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Base58 text of many keys at once: the columnar twin of ``identity.base58_encode``."""
+"""Base58 text of many keys at once: the columnar twin of ``identity.base58_encode``.
+
+Tables name owners in base58, and a million of them one at a time is slow.
+"""
 
 from typing import Final
 
@@ -13,6 +16,7 @@ ALPHABET: Final = np.frombuffer(
 GROUP: Final = np.uint64(58**5)
 """Five digits at a time: the remainder and 32 more bits stay inside 64."""
 _GROUP_BITS: Final = 29
+"""58^5 is more than 2^29: that many bits at least are gone after each division."""
 _LIMB: Final = np.uint64(32)
 
 
@@ -23,6 +27,7 @@ def owner_texts(words: NDArray[np.uint64]) -> list[str]:
 
 def base58_texts(keys: NDArray[np.uint8]) -> list[str]:
     """Base58 text of each row of u8[K, L], L a multiple of 4: owners, public keys, signatures."""
+    # Limbs of 32 bits, high ones first; each division by 58^5 yields five digits from the end.
     limbs = np.ascontiguousarray(keys).view(">u4").astype(np.uint64)
     groups = -(-8 * keys.shape[1] // _GROUP_BITS)
     digits = np.empty((len(keys), 5 * groups), dtype=np.uint8)
@@ -31,6 +36,7 @@ def base58_texts(keys: NDArray[np.uint8]) -> list[str]:
         for place in range(5 * group - 1, 5 * group - 6, -1):
             rest, digit = np.divmod(rest, np.uint64(58))
             digits[:, place] = digit
+    # Every zero byte in front stands for one digit 0; other zeros in front are not written.
     start = _leading_zeros(digits) - _leading_zeros(keys)
     lines = ALPHABET[digits].tobytes().decode("ascii")
     width = digits.shape[1]

@@ -1,4 +1,9 @@
-"""The one JSON that we write, and the strict reader of JSON that others write."""
+"""The one JSON that we write, and the strict reader of JSON that others write.
+
+Objects in the bucket are named by the hash of their bytes, so our JSON has one form. What comes
+from outside is read without the freedoms of JSON that two readers may take differently: a key that
+stands twice, a number with a point, ``NaN``. Source: ``docs/spec.md`` section 1.
+"""
 
 import json
 import re

@@ -1,4 +1,8 @@
-"""Domain-separated SHA-256 and its closed list of tags (``docs/spec.md`` section 1)."""
+"""Domain-separated SHA-256 and its closed list of tags.
+
+Every hash begins with a tag that says what is hashed, so that bytes of one meaning can never pass
+for bytes of another. Source: ``docs/spec.md`` section 1.
+"""
 
 from hashlib import sha256
 from typing import Final

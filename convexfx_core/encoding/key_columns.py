@@ -1,8 +1,9 @@
 """Sequence and search of rows by 32-byte keys, columnar.
 
-Keys are four big-endian words (K x 4, ``>u8``), which compare as their bytes do. The first word
-of a SHA-256 nearly always decides, so the fast path sorts by it alone and the exact path takes
-over where two keys share it.
+Canonical order is by owner and nonce, and an owner is 32 bytes, which no numpy type compares. Keys
+are four big-endian words (K x 4, ``>u8``), which compare as their bytes do. The first word of a
+SHA-256 nearly always decides, so the fast path sorts by it alone; the exact path takes over where
+two different keys share it.
 """
 
 from typing import Final

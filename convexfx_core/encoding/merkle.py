@@ -1,7 +1,9 @@
 """Merkle tree over chunks of 64 rows, and the proof that a chunk stands in it.
 
-Source: ``docs/spec.md`` section 1. An odd last node is promoted unchanged; no chunk
-gives 32 zero bytes.
+A table of orders or vaults has one root, and a chunk can be shown to belong to it by a few hashes.
+Chunks keep the tree small: hashing 64 rows at once costs little more than hashing their bytes. An
+odd last node is promoted unchanged; no chunk gives 32 zero bytes. Source: ``docs/spec.md`` section
+1.
 """
 
 from collections.abc import Sequence

@@ -30,6 +30,7 @@ _INTEGERS: Final = {
     "u8": "u1", "u16": "<u2", "u32": "<u4", "u64": "<u8", "i16": "<i2", "i64": "<i8",
 }  # fmt: skip
 _SLACK_BYTES: Final = 1 << 20
+"""What a file may hold beside twice its rows; above it is taken for a compression bomb."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

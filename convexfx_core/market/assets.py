@@ -1,4 +1,8 @@
-"""Assets that the domain trades: id, decimals, token; index 0 is the numeraire."""
+"""Assets that the domain trades: id, decimals, token; index 0 is the numeraire.
+
+Rows, rates and matrices name an asset by its index in the registry, never by its id. The registry
+is append-only, so an index keeps its meaning for ever; its bytes are part of the params hash.
+"""
 
 import re
 from collections.abc import Sequence

@@ -1,8 +1,10 @@
 """Parameter files: what an operator writes, versioned, with its provenance; scaled to the pool.
 
 Risk and depth are quoted for a pool of some size (``risk.pool_million``) and scaled to the pool of
-the file (``pool_million``), V in millions of the numeraire: Gamma by quoted / V, W by V / quoted.
-All quantities are decimal strings. Field names of errors are paths in the file.
+the file (``pool_million``), V in millions of the numeraire: Gamma by quoted / V, W by V / quoted. A
+pool half as large pays twice as much for the same amount and stands with half the depth. All
+quantities are decimal strings. Field names of errors are paths in the file. Method:
+``docs/calibration.md``. Letters: ``docs/glossary.md``.
 """
 
 import json

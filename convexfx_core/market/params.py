@@ -1,4 +1,10 @@
-"""Risk, depth, fee and policy parameters as integers, versioned and hashed."""
+"""Risk, depth, fee and policy parameters as integers, versioned and hashed.
+
+An operator writes decimals (``parameter_file``); the laws need integers. Here the one becomes the
+other, and the ranges are checked that later products rely on. The hash of these bytes stands in the
+domain agreement and in the public values of every epoch: nobody can clear under other parameters.
+Source: ``docs/spec.md`` sections 4 and 7. Letters: ``docs/glossary.md``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

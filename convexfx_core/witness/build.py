@@ -1,4 +1,8 @@
-"""The witness of an epoch from its opening, its orders and what the clearing proposed."""
+"""The witness of an epoch from its opening, its orders and what the clearing proposed.
+
+``transition`` calls it between settlement and the laws. It copies and sorts, and checks nothing:
+the laws judge the bytes that come of it, right or wrong. Layout: ``docs/spec.md`` section 4.
+"""
 
 from dataclasses import dataclass
 
@@ -134,8 +138,10 @@ def _demand_rows(
     settlement: Settlement,
     index: NDArray[np.int64],
 ) -> NDArray[np.void]:
+    """Rows of section 9 behind omega, by order index; none in an epoch without rationing."""
     if proposal.ration is None:
         return np.empty(0, dtype=DEMAND_DTYPE)
+    # Only demands that a verifier would not expect are listed; L0 refuses the usual ones.
     orders = take_rows(rows, rows["kind"] == KIND_ORDER)
     net = settlement.net_rate[orders["pay"].astype(np.intp), orders["receive"].astype(np.intp)]
     usual = np.where(net >= settlement.limit_rate, orders["budget"], np.uint64(0))

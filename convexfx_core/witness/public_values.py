@@ -1,4 +1,9 @@
-"""Public values: what a proof binds, 392 bytes (``docs/spec.md`` section 5)."""
+"""Public values: what a proof binds, 392 bytes.
+
+The settlement side sees these bytes and the proof, and nothing else of the epoch: hashes of what
+went in, roots of what came out, the gap and the objective. L19 demands that each of them follows
+from the witness. Source: ``docs/spec.md`` section 5.
+"""
 
 from dataclasses import dataclass, fields
 from typing import Final
