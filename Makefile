@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EPOCHS ?=
 PROOF ?=
+QUICK ?=
 export UV_PYTHON_DOWNLOADS := never
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
@@ -11,7 +12,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test lint format constraints rust laws elf elf-check prove prove-all bench sim tf wheel clean
+.PHONY: help env run test lint format coverage notebook constraints rust laws elf elf-check prove prove-all bench sim tf wheel clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 14
@@ -37,6 +38,12 @@ lint: env ## ruff and mypy --strict
 format: env ## let ruff write the formatting
 	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
 
+coverage: env ## lines of convexfx_core that its own tests run; below 95 % is a failure
+	@$(BIN)/python -m scripts.core_coverage
+
+notebook: env ## run the notebook in examples/ from the top and keep what it prints and draws
+	@$(BIN)/python -m scripts.notebook examples/clearing.ipynb --save
+
 constraints: env ## resolve constraints.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --no-annotate --no-header --extra dev --extra fast pyproject.toml -o constraints.txt
 
@@ -58,8 +65,8 @@ prove: env rust ## one real core and one real compressed proof, verified by a se
 prove-all: env rust ## the same, and the prover's warm start, its death in a proof, an epoch proven end to end
 	@$(BIN)/python -m sp1_worker.prove_check --all
 
-bench: env ## clearing benchmarks, one JSON line a case
-	@$(BIN)/python bench/clearing.py
+bench: env ## clearing benchmarks, one JSON line a case; QUICK=1: one small size, to see that they run
+	@$(BIN)/python -m bench.clearing $(if $(QUICK),--quick)
 
 sim: env ## crash simulation: sealers and flows killed at every step; SEED=n for other schedules
 	@CONVEXFX_LONG=1 CONVEXFX_SEED=$(or $(SEED),0) $(BIN)/python -m pytest tests/sim -n 2
@@ -67,8 +74,8 @@ sim: env ## crash simulation: sealers and flows killed at every step; SEED=n for
 tf: env ## terraform: fmt, validate, apply on a local AWS stand-in
 	@$(BIN)/python -m infra.terraform.check
 
-wheel: env ## build the wheel
-	@$(BIN)/python -m build -q --wheel --outdir dist .
+wheel: env ## build the wheel into dist/, with the build tools of the environment
+	@$(BIN)/python -m build -q --wheel --no-isolation --outdir dist .
 
 clean: ## remove what the commands above made
-	@rm -rf build dist *.egg-info .localstack .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf build dist *.egg-info .localstack .mypy_cache .ruff_cache .pytest_cache .coverage*

@@ -1,6 +1,6 @@
 """Admission, carry-over and tables by size; one JSON line a case.
 
-``python bench/admission.py [orders ...]``: seconds of each step, the median of three.
+``python -m bench.admission [orders ...]``: seconds of each step, the median of three.
 """
 
 import json
@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -19,9 +18,6 @@ from convexfx_core.ledger.vaults import Opening, VaultTable
 from convexfx_core.orders.row import KIND_ORDER, ORDER_DTYPE
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.records.tables import read_orders, read_state, write_orders, write_state
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from tests.support.epoch_cases import EPOCH, opening_of
 
 ORDERS_A_VAULT = 4

@@ -3,6 +3,8 @@
 ``python -m bench.clearing`` runs every size with both kernels, one fresh process a case, and prints
 one JSON line a case, then the targets with what was measured; ``--save`` keeps all of it with the
 facts of the machine in ``bench/results/clearing.json`` and draws ``docs/clearing-times.png``.
+``--quick`` runs the smallest size once with each kernel, for seconds: it tells whether the
+benchmark runs, its figures are worth nothing.
 Times are medians of warm runs on one BLAS thread, in milliseconds:
 
 solve      columns in, prices and fills out (floats)
@@ -39,6 +41,7 @@ KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_":
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PLOT = ROOT / "bench/results/clearing.json", ROOT / "docs/clearing-times.png"
 SIZES = [(n, 10**e) for e in (2, 3, 4, 5, 6) for n in (6, 20, 50)] + [(50, 10**7)]
+QUICK_SIZE = (6, 100)
 GENERIC_ORDERS_MAX = {"piqp": 10**5, "cvxpy": 10**5}
 GENERIC_LARGEST = (50, 10**6)
 """The one size above these at which generic solvers run too: a minute and more."""
@@ -214,6 +217,7 @@ def main() -> int:
     parser.add_argument("--case", nargs=4, metavar=("ASSETS", "ORDERS", "KERNELS", "GENERIC"))
     parser.add_argument("--orders-max", type=int, default=10**7)
     parser.add_argument("--generic-max", type=int, help="largest case for generic solvers")
+    parser.add_argument("--quick", action="store_true", help="one small size: does it run at all?")
     parser.add_argument("--fresh-memory", action="store_true", help="allocator's defaults")
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
@@ -224,7 +228,7 @@ def main() -> int:
         return 0
     from bench.clearing_report import plot, targets
 
-    sizes = [size for size in SIZES if size[1] <= given.orders_max]
+    sizes = [QUICK_SIZE] if given.quick else [s for s in SIZES if s[1] <= given.orders_max]
     rows, began = [], time.perf_counter()
     for arguments in cases(sizes, given.generic_max):
         rows.append(in_fresh_process(arguments, given.fresh_memory))

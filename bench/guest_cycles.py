@@ -1,6 +1,6 @@
 """Cycles of the guest by size and by part, from SP1's own executor; one JSON line a case.
 
-``python bench/guest_cycles.py [--save] [orders ...]``. A cycle is one RISC-V instruction, so the
+``python -m bench.guest_cycles [--save] [orders ...]``. A cycle is one RISC-V instruction, so the
 figures are exact and the same on every machine that makes the same witness. ``--save`` writes
 ``bench/results/guest_cycles.json``; ``test_guest_cycles.py`` holds the guest to it.
 
@@ -15,8 +15,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.guest_witness import ASSETS, digest_of, witness_of
 from tasks.adapters.rust_parts import NOT_BUILT, RustParts, rust_parts

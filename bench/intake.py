@@ -1,7 +1,7 @@
 """How many signed orders a core takes in: decoding, order ids, signatures, JSON and Parquet.
 
-``python -m bench.intake [--orders 20000]`` prints one JSON line a case, orders per second of one
-core (processor time, best of three), with the machine's facts.
+``python -m bench.intake [--orders 20000] [--rows 1000000]`` prints one JSON line a case, orders per
+second of one core (processor time, best of three), with the machine's facts.
 """
 
 import argparse
@@ -86,14 +86,14 @@ def per_second(count: int, work: Callable[[], Any]) -> int:
     return round(count / best)
 
 
-def cases(count: int) -> dict[str, int]:
-    """Orders per second by case."""
+def cases(count: int, rows: int) -> dict[str, int]:
+    """Orders per second by case; ``rows`` payloads where a case is of columns alone."""
     where = domain()
     orders = signed_orders(count, where)
     payloads = byte_rows((payload for payload, _, _ in orders), ORDER_PAYLOAD_BYTES)
     keys = byte_rows((public for _, public, _ in orders), PUBLIC_KEY_BYTES)
     signatures = byte_rows((signature for _, _, signature in orders), SIGNATURE_BYTES)
-    many = np.tile(payloads, (max(1, 1_000_000 // count), 1))
+    many = np.tile(payloads, (max(1, rows // count), 1))
     few = orders[:2_000]
     lines = json_bundle([verifiable_json(DebitAllowance.from_bytes(p), k, s) for p, k, s in few])
     parquet = parquet_bundle(payloads, keys, signatures)
@@ -110,10 +110,11 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=20_000)
-    count = parser.parse_args().orders
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    given = parser.parse_args()
     machine = {"cpus": os.cpu_count(), "machine": platform.machine()}
-    for name, rate in cases(count).items():
-        line = {"case": name, "orders": count, "orders_per_core_s": rate, **machine}
+    for name, rate in cases(given.orders, given.rows).items():
+        line = {"case": name, "orders": given.orders, "orders_per_core_s": rate, **machine}
         print(json.dumps(line))
 
 

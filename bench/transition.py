@@ -1,6 +1,6 @@
 """The state transition and the laws by size; one JSON line a case.
 
-``python bench/transition.py [orders ...]``: seconds, the best of three; the array for the gateway
+``python -m bench.transition [orders ...]``: seconds, the best of three; the array for the gateway
 up to 100,000 orders.
 """
 
@@ -9,9 +9,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from convexfx_core.laws import check
 from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs

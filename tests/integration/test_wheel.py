@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("convexfx", "convexfx_core", "devnet", "flows", "tasks")
-FRAME = ("pyproject.toml", "README.md", "LICENSE")
+FRAME = ("pyproject.toml", "README.md", "LICENSE", "Makefile")
 WHERE = """
 import convexfx, convexfx_core, devnet, flows, json, tasks
 from importlib.metadata import entry_points
@@ -36,15 +36,23 @@ def tracked(*paths: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of the tree, so that nothing is left behind here."""
-    copy, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
+    """What ``make wheel`` builds in a copy of the tree, so that nothing is left behind here."""
+    copy = tmp_path_factory.mktemp("tree")
     for name in tracked(*PACKAGES, *FRAME):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, copy / name)
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
-    done = subprocess.run([*build, str(copy)], capture_output=True, text=True, check=False)
+    build = [
+        "make",
+        "-o",
+        "env",
+        "-o",
+        ".venv/.ready",
+        "wheel",
+        f"BIN={Path(sys.executable).parent}",
+    ]
+    done = subprocess.run(build, cwd=copy, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
-    (made,) = out.glob("*.whl")
+    (made,) = (copy / "dist").glob("*.whl")
     return made
 
 
@@ -78,6 +86,7 @@ def test_it_holds_every_file_of_the_packages_and_nothing_else(wheel: Path) -> No
     assert held == set(tracked(*PACKAGES))
     data = {name for name in held if not name.endswith(".py")}
     assert {"convexfx_core/parameters/demo-v1.json", "convexfx_core/schemas/swap.json"} <= data
+    assert {f"{package}/py.typed" for package in PACKAGES} <= data
 
 
 def test_it_carries_its_licence_and_names_what_it_needs(wheel: Path) -> None:
