@@ -112,7 +112,7 @@ def partial_fill_shift(decimals: int) -> int:
 def log_ratio(price: int, reference: int) -> LogQ64:
     """ln(price / reference) at scale 2^64: eight terms, each product floored.
 
-    Source: ``docs/spec.md`` section 7, LOG; error below 2e-15 at 3 % distance.
+    Source: ``docs/spec.md`` section 7, LOG; error below 2.5e-15 at 300 bps.
     """
     distance = ((price - reference) << LOG_SHIFT) // reference
     power, total = distance, 0

@@ -1,4 +1,8 @@
-"""What rules an order out by itself: its row, its expiry, its vault's nonce, its size in bands."""
+"""What rules an order out by itself: its row, its expiry, its vault's nonce, its size in bands.
+
+These rules look at one order and the opening; ``book`` has those about several orders of a vault.
+They run again on what was checked at intake, because the opening is known only now.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""A comparison that does not hold."""
+"""A comparison that does not hold.
+
+A law answers None or a breach; ``certify`` adds law and index and raises :class:`LawViolated`.
+"""
 
 from typing import NamedTuple
 

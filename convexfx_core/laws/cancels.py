@@ -1,4 +1,8 @@
-"""L1 and L3 for cancels: nothing paid, nothing received. They are no part of the clearing."""
+"""L1 and L3 for cancels: nothing paid, nothing received.
+
+A cancel uses up a nonce and moves nothing. It is no order of the clearing case, so ``certify`` does
+not see it; ``witness_laws`` asks here and reports whichever (law, index) is smaller.
+"""
 
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws.decoded_witness import WitnessView

@@ -1,4 +1,9 @@
-"""L0 to L12 and L17 on a cleared batch: the smallest (law, index) that fails, or a certificate."""
+"""L0 to L12 and L17 on a cleared batch: the smallest (law, index) that fails, or a certificate.
+
+These are the laws on the clearing itself, which need no vaults. ``witness_laws`` runs them as part
+of an epoch's witness, ``convexfx verify`` on a result file. A law may rely on all laws with smaller
+numbers, so the first that fails is reported and the others mean nothing then.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias

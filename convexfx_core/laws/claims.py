@@ -1,4 +1,9 @@
-"""What a cleared batch claims, and what the laws answer when every claim holds."""
+"""What a cleared batch claims, and what the laws answer when every claim holds.
+
+Claims come from a stranger: a witness or a result file. The certificate holds the numbers that the
+laws computed on the way, so that nobody computes them twice or takes them from the claims. Letters:
+``docs/glossary.md``.
+"""
 
 from dataclasses import dataclass
 

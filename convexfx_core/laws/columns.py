@@ -1,4 +1,8 @@
-"""What the laws see of a chunk of orders at once: the columnar twin of ``facts``."""
+"""What the laws see of a chunk of orders at once: the columnar twin of ``order_facts``.
+
+The plain form of a law reads one :class:`OrderFacts`; the columnar form reads :class:`Columns`, the
+same facts of up to 16,384 orders as arrays. Letters: ``docs/glossary.md``.
+"""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -25,7 +29,10 @@ Rows: TypeAlias = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """What a column of pay amounts receives: net and gross, and the bits of gross from 64 on."""
+    """What a column of pay amounts receives: net and gross, and the bits of gross from 64 on.
+
+    A lawful gross amount is below 2^63 (L3); demanded amounts have no such law and may be wider.
+    """
 
     net: U64
     gross: U64
@@ -34,11 +41,11 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """At most ``wide.CHUNK`` orders with their claims; see :class:`facts.OrderFacts`.
+    """At most ``CHUNK`` orders with their claims; see ``order_facts.OrderFacts``.
 
-    ``wanted`` and ``filled`` say what ``want`` and ``paid`` receive; without rationing they are
-    one object. ``left`` says whose want leaves some of the budget, ``idle`` are those of them in
-    the money, neither dust nor rejected.
+    ``wanted`` and ``filled`` say what ``want`` and ``paid`` receive; without rationing they are one
+    object. ``left`` marks the orders that want less than their budget. ``idle`` are the rows among
+    them that are in the money, neither dust nor rejected.
     """
 
     pay: Rows

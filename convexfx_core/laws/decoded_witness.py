@@ -1,4 +1,9 @@
-"""A decoded witness as the laws see it: typed, every size and range checked by L0."""
+"""A decoded witness as the laws see it: typed, every size and range checked by L0.
+
+``l00_decode`` makes it, all later laws read it. A witness lists consumed and left orders and
+cancels; the clearing knows orders of kind 1 alone. So positions are translated here: the laws on
+the clearing count in ``kind1``, violations are reported by the order index of the witness.
+"""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,8 @@
 """Upper bound of what any other outcome could gain, in numeraire base units, rounded up.
 
-Derivation: ``docs/invariants.md``, section on the gap.
+Laws L1 to L12 say that an outcome is consistent; the gap says how good it is. It is computed from
+the residuals of the price rule and from idle budgets, and stands in the public values. Derivation:
+``docs/invariants.md``, section on the gap. Letters: ``docs/glossary.md``.
 """
 
 from typing import Final
@@ -13,7 +15,8 @@ from convexfx_core.units import LIMIT_SLACK_SHIFT, LOG_SHIFT, PRICE_SHIFT, RISK_
 RIDGE: Final = 1_000_000
 """H inverts the risk matrix with a ridge of its mean diagonal over this."""
 SHIFT_MAX: Final = 1 << 67
-"""No ridge moves a vector of at most 64 residuals below 2^64 by more than its length."""
+"""8 times 2^64: no ridge moves a vector of at most 64 residuals below 2^64 by more than its
+length."""
 
 
 def gap(tables: Tables, totals: Totals, rule: PriceRule) -> int:
@@ -25,6 +28,8 @@ def gap(tables: Tables, totals: Totals, rule: PriceRule) -> int:
     diagonal = [row[i] for i, row in enumerate(risk)]
     ridge = _ridge(diagonal)
     moved = sum(
+        # delta: what the ridge hides of the residual. An asset without risk has no inverse at all,
+        # so the whole residual counts.
         min(SHIFT_MAX, ceil_div(ridge * s, 1 << RISK_SHIFT)) if g else size
         for size, s, g in zip(sizes, spread, diagonal, strict=True)
     )

@@ -1,8 +1,10 @@
 """L0: the witness decodes, every byte is consumed, every number is in its range.
 
-Sections are judged one after the other, so the index of a violation is the first section that does
-not hold; a section's checks look at earlier sections only. The frame around them (magic, version,
-lengths that run past the end, bytes left over) is judged before any section and has index 14.
+Later laws may multiply without a thought, because L0 bounded every factor. Sections are judged one
+after the other, so the index of a violation is the first section that does not hold; the checks of
+a section look at earlier sections only. The frame around them (magic, version, lengths that run
+past the end, bytes left over) is judged before any section and has index 14. Source:
+``docs/spec.md`` section 4 and ``docs/invariants.md``, L0.
 """
 
 from dataclasses import replace
@@ -48,6 +50,7 @@ from convexfx_core.witness.public_values import PUBLIC_VALUES_BYTES
 
 LAW: Final = 0
 DIFF_ROWS_PER_ORDER_MAX: Final = 4
+"""A filled order has two rows of its allowance and two of its payout."""
 
 
 def decode(data: bytes, path: Path = "auto") -> WitnessView:

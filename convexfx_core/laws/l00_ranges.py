@@ -1,7 +1,8 @@
 """L0, the part on the clearing: ranges of orders, prices and claims, so that nothing overflows.
 
-The index of a violation is the number of the section of the witness that holds the value.
-Parameters and reference vector are taken as their codecs left them.
+``certify`` asks here first. A witness has passed ``l00_decode`` by then; a result file has not. The
+index of a violation is the number of the witness section that would hold the value. Parameters and
+reference vector are taken as their codecs left them.
 """
 
 from typing import Final
@@ -19,6 +20,7 @@ from convexfx_core.settlement.proposal import RejectKind
 from convexfx_core.settlement.rates import RateTable, refuse_invalid
 
 REFERENCE, ORDERS, PRICES, FILLS, INVENTORY, RATION, REJECTS, AMOUNTS = 3, 5, 6, 7, 8, 9, 10, 11
+"""Sections of the witness, ``docs/spec.md`` section 4."""
 BAND_SHIFT: Final = 5
 """Bands are narrower than 1/32 of the price: eight terms of the logarithm are exact enough."""
 PRICE_BITS: Final = 128

@@ -1,4 +1,8 @@
-"""L1: nobody pays more than the budget, nor more than the amount wanted before rationing."""
+"""L1: nobody pays more than the budget, nor more than the amount wanted before rationing.
+
+The signature covers the budget; one unit more was never agreed to. ``want`` is the demanded amount.
+Source: ``docs/invariants.md``, L1.
+"""
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask

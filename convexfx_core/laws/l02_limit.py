@@ -1,4 +1,10 @@
-"""L2: no order trades beyond its limit, fee included, without any tolerance."""
+"""L2: no order trades beyond its limit, fee included, without any tolerance.
+
+This is where a limit is enforced. Rn is the net rate at the clearing prices, l the least one that
+the order accepts (``docs/glossary.md``). It is asked of every order that wants anything, paid or
+rationed away: an order out of the money may not move a price either. Source:
+``docs/invariants.md``, L2.
+"""
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask

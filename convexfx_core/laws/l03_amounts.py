@@ -1,4 +1,8 @@
-"""L3: received and fee follow from paid by the floor rule, and amounts fit a balance."""
+"""L3: received and fee follow from paid by the floor rule, and amounts fit a balance.
+
+One price vector serves all: nobody can be given a better rate than a neighbour. Both floors favour
+the pool. Source: ``docs/invariants.md``, L3. Letters: ``docs/glossary.md``.
+"""
 
 from typing import Final
 
@@ -10,6 +14,7 @@ from convexfx_core.laws.order_facts import OrderFacts
 from convexfx_core.limits import BALANCE_MAX
 
 AMOUNT_BOUND: Final = np.uint64(BALANCE_MAX)
+"""2^63 - 1: what delta can add to a balance."""
 
 
 def breach(order: OrderFacts) -> Breach | None:

@@ -1,4 +1,7 @@
-"""L5: an order is filled at least to its minimum, or not at all."""
+"""L5: an order is filled at least to its minimum, or not at all.
+
+"At least half or nothing" is part of what is signed. Source: ``docs/invariants.md``, L5.
+"""
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask

@@ -1,4 +1,8 @@
-"""L6: inventory after = inventory before + paid in - received and fees out, exactly."""
+"""L6: inventory after = inventory before + paid in - received and fees out, exactly.
+
+Nothing appears and nothing vanishes. Fees stay in the pool's vault, but leave the inventory that
+prices are made from. Source: ``docs/invariants.md``, L6.
+"""
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.order_facts import Tables

@@ -1,4 +1,8 @@
-"""L7: prices stay inside their bands, and the numeraire costs one."""
+"""L7: prices stay inside their bands, and the numeraire costs one.
+
+However large the flow, no price P leaves the band [Plo, Phi] around the reference that everybody
+saw before the epoch. Source: ``docs/invariants.md``, L7. Letters: ``docs/glossary.md``.
+"""
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.order_facts import Tables

@@ -1,4 +1,9 @@
-"""L8: flow beyond the band is claimed only where the price stands at the edge that it pushes on."""
+"""L8: overflow is claimed only where the price stands at the edge that the flow pushes it to.
+
+Demand that no price inside the band can balance is served at the band's edge; the overflow O is its
+value. Anywhere else it would excuse any price, since L9 takes it out of the inventory. Source:
+``docs/invariants.md``, L8. Letters: ``docs/glossary.md``.
+"""
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.order_facts import Tables

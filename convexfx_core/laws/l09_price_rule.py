@@ -1,4 +1,9 @@
-"""L9: prices are those that the inventory asks for: |LOG - u_hat| <= tau, recomputed from fills."""
+"""L9: prices are those that the inventory asks for: |LOG - u_hat| <= tau, recomputed from fills.
+
+This is convergence without a solver's word for it: LOG is the price that was claimed, u_hat the one
+that the risk of the inventory after the fills asks for, tau what rounding cannot avoid
+(``price_rule``). Source: ``docs/invariants.md``, L9. Letters: ``docs/glossary.md``.
+"""
 
 from typing import Final
 

@@ -1,4 +1,10 @@
-"""L10: rationing is the smallest one, equal for a pair, and only at a bound of the inventory."""
+"""L10: rationing is the smallest one, equal for a pair, and only at a bound of the inventory.
+
+Every order of a pair is cut by the same part h, which follows from one omega for each asset; omega
+is not zero only at a bound. Together these are the optimality conditions of the smallest cut, so
+nobody can be cut for another reason. Source: ``docs/invariants.md``, L10. Letters:
+``docs/glossary.md``.
+"""
 
 import numpy as np
 

@@ -1,4 +1,9 @@
-"""L11: an order left out by the clearing itself could not have been filled to its minimum."""
+"""L11: an order left out by the clearing itself could not have been filled to its minimum.
+
+Rejection is the one exemption from L4, so each must show its reason at the final prices: its
+minimum alone would move the price beyond its limit, or does not fit inside the inventory bounds.
+Source: ``docs/invariants.md``, L11. Letters: ``docs/glossary.md``.
+"""
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.order_facts import OrderFacts, Tables
@@ -17,7 +22,7 @@ def breach(
     if order.min_fill == 0:
         return Breach(0, "a minimum fill")
     if not (order.rate.net > order.limit and order.clearly_in):
-        return None
+        return None  # L4 asks nothing of it: no reason is needed
     if order.reject == RejectKind.MIN_FILL:
         return _beats_the_move(tables, rule, order)
     return _fits_the_bounds(tables, slack, order)
@@ -29,6 +34,7 @@ def _beats_the_move(tables: Tables, rule: PriceRule, order: OrderFacts) -> Breac
     kappa = risk[a][a] - risk[a][b] - risk[b][a] + risk[b][b]
     value = order.min_fill * tables.case.reference.pbar[a] >> PRICE_SHIFT
     bound = (value * kappa >> (RISK_SHIFT - LOG_SHIFT)) + rule.tau[a] + rule.tau[b]
+    # 1 - l / Rn is at most ln(Rn / l): whoever is rejected by the rule in logarithms passes.
     room = ((order.rate.net - order.limit) << LOG_SHIFT) // order.rate.net
     return Breach(room, bound) if room > bound else None
 

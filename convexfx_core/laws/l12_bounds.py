@@ -1,4 +1,8 @@
-"""L12: the inventory after the epoch is inside its bounds, or no further out than before."""
+"""L12: the inventory after the epoch is inside its bounds, or no further out than before.
+
+The pool's risk limits hold to the unit. A pool that opens outside a bound must still be able to
+trade, so its opening inventory always fits. Source: ``docs/invariants.md``, L12.
+"""
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.order_facts import Tables

@@ -1,7 +1,8 @@
 """L13: orders stand in the canonical order and none twice; so do vaults, the pool not among them.
 
-Index: order index of a row that does not stand after the one before it in its list; K + i for
-vault row i that does not, or that is the pool.
+One batch has one sequence of bytes, so no order can be slipped in or dropped without another root.
+Index: order index of a row that does not stand after the one before it in its list; K + i for vault
+row i that does not, or that is the pool. Source: ``docs/invariants.md``, L13.
 """
 
 import numpy as np

@@ -1,8 +1,10 @@
 """L14: nonces are consecutive, and a vault's last consumed order is filled or a cancel.
 
-A vault's consumed orders have the nonces that follow its own, without a gap; its left orders, which
-are no cancels, follow those. The vault rows are exactly the vaults of the consumed orders. Index:
-order index; K + i for vault row i that no consumed order names.
+delta debits a vault with its next nonce only, so an unfilled order is consumed only to reach a
+filled one behind it. A vault's consumed orders have the nonces that follow its own, without a gap;
+its left orders, which are no cancels, follow those. The vault rows are exactly the vaults of the
+consumed orders. Index: order index; K + i for vault row i that no consumed order names. Source:
+``docs/invariants.md``, L14.
 """
 
 import numpy as np

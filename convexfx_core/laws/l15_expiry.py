@@ -1,6 +1,8 @@
 """L15: no order stands in an epoch after its last one. Index: order index.
 
-``valid_until_epoch`` 0 names the epoch that seals the order, which the witness does not know.
+A signature holds as long as it says. ``valid_until_epoch`` 0 means the epoch that seals the order,
+and admission enforces it: the witness does not say which epoch sealed an order. Source:
+``docs/invariants.md``, L15.
 """
 
 import numpy as np

@@ -1,8 +1,9 @@
 """L16: budgets fit the balances before the epoch, and every balance after it is in range.
 
-The budgets of a vault's consumed orders that pay one asset, one after the other, stay within the
-vault's balance of it. Index: order index; K + i for vault row i with a balance after the epoch
-outside [0, 2^63); K + V + asset for the pool's balance outside [fees accrued, 2^63).
+A filled order must be payable, whatever part of it is filled. The budgets of a vault's consumed
+orders that pay one asset, one after the other, stay within the vault's balance of it. Index: order
+index; K + i for vault row i with a balance after the epoch outside [0, 2^63); K + V + asset for the
+pool's balance outside [fees accrued, 2^63). Source: ``docs/invariants.md``, L16.
 """
 
 from collections import defaultdict

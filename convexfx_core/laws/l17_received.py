@@ -1,4 +1,8 @@
-"""L17: who pays receives something."""
+"""L17: who pays receives something.
+
+The floor rule of L3 would let a payment of a few units be taken for nothing. Source:
+``docs/invariants.md``, L17.
+"""
 
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.claims import ClearingClaims

@@ -1,7 +1,8 @@
 """L18: the claimed diff rows are those that follow from the fills, in submission order.
 
-A filled order moves paid from the vault to the pool and received back, so each token's sum over all
-rows is zero. Index: the first row that differs, or that one side lacks.
+What delta applies is what was cleared. A filled order moves paid from the vault to the pool and
+received back, so each token's sum over all rows is zero. Index: the first row that differs, or that
+one side lacks. Source: ``docs/spec.md`` section 3 and ``docs/invariants.md``, L18.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,8 @@
 """L19: the claimed public values are those that follow from the witness.
 
-Index: place of the first field that differs in ``public_values.FIELD_NAMES``.
+A proof speaks through these 392 bytes alone, so none of them may be chosen. Index: place of the
+first field that differs in ``public_values.FIELD_NAMES``. Source: ``docs/spec.md`` section 5 and
+``docs/invariants.md``, L19.
 """
 
 from convexfx_core.encoding.hashing import (

@@ -1,4 +1,4 @@
-"""What each law says, in a few words."""
+"""What each law says, in a few words: for commands, pages and documents."""
 
 from typing import Final
 

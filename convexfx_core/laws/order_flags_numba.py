@@ -1,7 +1,9 @@
 """The order laws as machine code, a tile at a time: every order gets flags, one bit a law.
 
-The checks have no branch, so that the compiler makes vector code of them; only orders with flags
-are looked at one by one. Amounts that a breach makes meaningless wrap and are not used.
+It serves large batches. The checks have no branch, so that the compiler makes vector code of them;
+only orders with flags are looked at one by one. Where an order breaks a law, later amounts of it
+may wrap; they are not used, since the verdict is a violation then. ``order_laws_numba`` cuts a
+batch into the blocks that it works on. Letters: ``docs/glossary.md``.
 """
 
 from typing import Final
@@ -57,21 +59,24 @@ from convexfx_core.units import LIMIT_SLACK_SHIFT, RATION_SHIFT
 
 U64: Final = np.uint64
 IN, OUT, FEES, WANT_IN, WANT_OUT, SPENDABLE, UNSPENT, SURPLUS = range(8)
+"""Columns of the sums; ``totals.Totals`` explains them (SPENDABLE is budget, UNSPENT is idle)."""
 USED, WANTS, PARTIALS = range(3)
+"""Columns of the counts by pair."""
 MALFORMED: Final = 0
 """Flag, and place in the list of first positions, beside the numbers of laws."""
 PARTIAL, IDLE, CLEAR = (U64(bit) for bit in (6, 7, 8))
 """Flags of no law: some but not all is wanted; in the money, by more than the slack of L4."""
 LAW_1, LAW_2, LAW_3, LAW_4, LAW_5, LAW_10 = (U64(law) for law in (1, 2, 3, 4, 5, 10))
 LAWS_SEEN: Final = U64(0b100_0010_1111)
-"""Flags that are findings by themselves."""
+"""Flags that are findings by themselves: MALFORMED and laws 1, 2, 3, 5, 10. L4 depends on the
+rejections as well."""
 FLAGS, GROSS, NET, ASKED, WANTED, BEYOND = range(6)
 FOUND_ROWS: Final = 6
 BALANCE_TOP, WHOLE = U64(BALANCE_MAX), U64(RATION_ONE)
 BLOCK: Final = 1 << 17
 """Most orders of one call."""
 NARROW: Final = U64(46)
-"""As many amounts of so many bits as a block has orders sum to 63 bits."""
+"""Amounts below 2^46: the 2^17 of a block sum to less than 2^63, and need no carry."""
 SLACK_SHIFT, CUT_SHIFT = U64(LIMIT_SLACK_SHIFT), U64(RATION_SHIFT)
 
 
@@ -111,7 +116,7 @@ def scan(
             _look_at_flagged(tile, own[1], found, start, rejected, n, sums, counts, first)
         if end < stop:
             _mark(first, ONE, end)
-        if first[MALFORMED] >= 0:
+        if first[MALFORMED] >= 0:  # nothing else means anything then
             return fills
         fills += _count(tile[TAILS], *own, n, seen)
         if bits >> NARROW == ZERO:
@@ -144,6 +149,7 @@ def _check(
     """
     flags, gross, net, asked = found[FLAGS], found[GROSS], found[NET], found[ASKED]
     tails, budgets, mantissas = tile[TAILS], tile[BUDGETS], tile[MANTISSAS]
+    # A comparison as a number, shifted to its law's bit, instead of a branch.
     least, markets = tile[MIN_FILLS], tile[MARKETS]
     shifts, grosses, nets = tile[SHIFTS], tile[GROSSES], tile[NETS]
     bits, flagged = ZERO, ZERO
@@ -151,6 +157,7 @@ def _check(
         tail, mantissa, budget, w = tails[k], mantissas[k], budgets[k], want[k]
         t, shift, rate = paid[k], shifts[k], nets[k]
         kind, exponent = tail >> LIMIT_KIND_SHIFT, (tail >> EXPONENT_SHIFT) & SHORT
+        # Ranges by one comparison: what is below the lower end wraps to a large number.
         odd = U64(mantissa - MANTISSA_LOW > MANTISSA_ROOM)
         odd |= U64((exponent + EXPONENT_OFFSET) & SHORT > EXPONENT_ROOM)
         odd = odd if kind == LIMITED else U64(mantissa | exponent | kind != ZERO)
@@ -231,6 +238,7 @@ def _look_at_flagged(
 
 @compiled
 def _mark(first: NDArray[np.int64], flags: np.uint64, position: int) -> None:
+    """Note ``position`` for each law in ``flags`` that has no earlier one."""
     for law in range(len(first)):
         if (flags >> U64(law)) & ONE and first[law] < 0:
             first[law] = position

@@ -1,4 +1,9 @@
-"""The laws that look at one order at a time: one by one, by columns, or compiled."""
+"""The laws that look at one order at a time: one by one, by columns, or compiled.
+
+L1 to L5 and the part of L10 on orders need nothing but an order and the prices, so they are run in
+one pass, which also adds up what the laws about assets need (``totals``). ``certify`` calls it. The
+three engines have the same findings.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

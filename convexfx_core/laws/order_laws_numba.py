@@ -1,4 +1,8 @@
-"""The order laws as machine code: one pass over the order rows, same findings as by columns."""
+"""The order laws as machine code: one pass over the order rows, same findings as by columns.
+
+Blocks of orders are scanned side by side on the threads of the caller (``order_flags_numba``), and
+their sums, counts and first findings are put together here.
+"""
 
 from dataclasses import dataclass, replace
 

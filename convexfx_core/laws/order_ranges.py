@@ -1,4 +1,8 @@
-"""Which order rows are well formed: part of L0, row by row and by columns."""
+"""Which order rows are well formed: part of L0, row by row and by columns.
+
+Unlike ``row_words.well_formed`` it knows cancels too, since a witness lists them. Source:
+``docs/spec.md`` section 3.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

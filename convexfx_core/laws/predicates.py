@@ -1,4 +1,9 @@
-"""The five validity predicates, each with the laws that stand behind it and their two sides."""
+"""The five validity predicates, each with the laws that stand behind it and their two sides.
+
+The seed of this project asked for five predicates; the laws are finer. The verdict that is stored
+with an epoch (``verdict.json``) answers under the five names, and shows for each the tightest
+comparison that was made. Source: ``docs/invariants.md``, first table.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +17,7 @@ from convexfx_core.units import LOG_SHIFT
 
 STEP_NORM_Y_MAX: Final = 1e-5
 STEP_NORM_ALPHA_MAX: Final = 1e-6
+"""The seed's bounds of the last solver step: log price, and part of the volume."""
 
 PREDICATE_LAWS: Final = {
     "convergence": (9,),
@@ -121,6 +127,7 @@ def verdict_of_violation(error: LawViolated, proposal: Proposal) -> Verdict:
     predicates = tuple(
         Predicate(name, laws, False, str(error.observed), str(error.bound))
         if error.law in laws
+        # Laws are checked in their order: these all held if a law with a larger number failed.
         else Predicate(name, laws, error.law > max(laws), "", "")
         for name, laws in PREDICATE_LAWS.items()
     )

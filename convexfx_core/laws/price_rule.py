@@ -1,6 +1,9 @@
 """The price rule in integers: value of the inventory off target, its price, what rounding may do.
 
-Symbols X, u_hat, LOG, E and tau of ``docs/spec.md`` section 7.
+L9 compares both sides; the gap and the objective use them as well, so they are computed once, here.
+X is the value of the inventory off its target, u_hat the log price that it asks for, LOG the log
+price that was claimed, tau the tolerance, E the value that rounding of the fills can move. Source:
+``docs/spec.md`` section 7. Letters: ``docs/glossary.md``.
 """
 
 from collections.abc import Iterable
@@ -14,7 +17,7 @@ from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT, log_ratio, p
 
 ONE: Final = 1 << PRICE_SHIFT
 PRICE_RULE_SLACK: Final = 1 << (LOG_SHIFT - 36)
-"""2^-36 in log price: the grid of prices and rates, 1.5e-7 bps."""
+"""2^-36 in log price, 1.5e-7 bps: a thousand steps of the grid of prices (2^-46)."""
 
 
 @dataclass(frozen=True, slots=True)

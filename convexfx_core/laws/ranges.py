@@ -1,6 +1,7 @@
 """The parts of L0 that look into tables: pool, vaults, bands, pairs, demands, rejects.
 
-Each raises ``CodecError``; L0 turns it into its section's index.
+``l00_decode`` calls one for each section that is more than a row of numbers. Each raises
+``CodecError``; L0 turns it into the index of its section. Source: ``docs/invariants.md``, L0.
 """
 
 import numpy as np
@@ -22,7 +23,8 @@ from convexfx_core.units import LOG_SHIFT, log_ratio, rate_shift
 BAND_LOG_DIVISOR = 10**10
 """A band unit is 1e-10 of a log price."""
 BAND_SLACK = 1 << 17
-"""The eight-term logarithm is exact to 2e-15 at 3 %, 2^16 at scale 2^64, and its floors."""
+"""What the logarithm may be off: 2.5e-15 at 300 bps is below 2^16 at scale 2^64, and its floors are
+a few units more."""
 
 
 def check_pool(pool: PoolState) -> None:
@@ -78,7 +80,11 @@ def check_pairs(pairs: NDArray[np.void], case: ClearingCase, prices: tuple[int, 
 def check_demands(
     demanded: NDArray[np.void], orders: NDArray[np.void], case: ClearingCase, rates: RateTable
 ) -> None:
-    """Kind-1 orders, strictly increasing, within budgets, and only where it is not the usual."""
+    """Kind-1 orders, strictly increasing, within budgets, and only where it is not the usual.
+
+    An order that demands what everybody would expect (``usual_demand``) may not be listed: one
+    outcome has one encoding.
+    """
     at = _increasing_orders(demanded["order"], orders)
     amounts = demanded["demanded"]
     _expect(bool((amounts <= orders["budget"][at]).all()), "demands within budgets", "more")

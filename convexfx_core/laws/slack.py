@@ -1,4 +1,9 @@
-"""How near to a bound of its inventory an asset counts as standing at it."""
+"""How near to a bound of its inventory an asset counts as standing at it.
+
+L10 allows a cut only at a bound. Integers cannot always land on it, so an inventory within
+``slack`` of its bound counts as being there; L12 still holds to the unit. Source: ``docs/spec.md``
+section 7, row slack_i.
+"""
 
 from convexfx_core.laws.order_facts import RATION_ONE, Tables
 from convexfx_core.laws.totals import Totals

@@ -1,4 +1,9 @@
-"""Exact sums over the orders, which the laws about assets stand on."""
+"""Exact sums over the orders, which the laws about assets stand on.
+
+L6, L9, L10 and the gap are about assets, not orders. Each way of running the order laws adds these
+sums up in the same pass. They are exact: Python integers, or columns in two halves. Source:
+``docs/spec.md`` section 7. Letters: ``docs/glossary.md``.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

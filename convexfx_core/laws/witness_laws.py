@@ -1,4 +1,9 @@
-"""All laws on a witness, in their order."""
+"""All laws on a witness, in their order: the entry of whoever verifies an epoch.
+
+``transition`` asks :func:`evaluate` before an epoch's values exist, a verifier asks :func:`check`,
+which also compares the claimed public values (L19). The order matters: a law relies on all laws
+with smaller numbers, and the verdict is the smallest (law, index) that fails.
+"""
 
 from dataclasses import dataclass
 from typing import Final, Protocol

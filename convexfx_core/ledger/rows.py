@@ -1,4 +1,8 @@
-"""Rows of what an epoch changes: settlement rows and diff rows (``docs/spec.md`` sections 3, 6)."""
+"""Rows of what an epoch changes: settlement rows and diff rows.
+
+Both hold the same information. Settlement rows are hashed into the SDL; diff rows are what the
+gateway is told. Source: ``docs/spec.md`` section 3.
+"""
 
 from typing import Final
 

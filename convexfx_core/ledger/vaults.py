@@ -1,4 +1,9 @@
-"""What an epoch starts from: domain, pool, vaults; and the state root over them."""
+"""What an epoch starts from: domain, pool, vaults; and the state root over them.
+
+The seal reads the vaults from the network once; from then on the epoch stands on this copy. Only
+the vaults of consumed orders enter the witness and its roots. Source: ``docs/spec.md`` sections 4
+and 6.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,9 @@
-"""Order rows of ``docs/spec.md`` section 3: the 80 bytes, and the numbers that stand in them."""
+"""Order rows: the 80 bytes, and the numbers that stand in them.
+
+A row is what is left of a signed order when signature and addresses are checked: everything that
+the clearing and the laws need, at fixed places, so that a million of them are one array. Source:
+``docs/spec.md`` section 3.
+"""
 
 from typing import Final
 

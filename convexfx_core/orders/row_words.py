@@ -1,4 +1,8 @@
-"""Order rows as rows of ten 64-bit words, which are read faster than named fields."""
+"""Order rows as rows of ten 64-bit words, which are read faster than named fields.
+
+The passes over all orders (clearing, settlement, laws) read them this way; the names of the words
+stand here once for numpy and for machine code. Source: ``docs/spec.md`` section 3.
+"""
 
 from dataclasses import dataclass
 from typing import Final

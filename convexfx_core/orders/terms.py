@@ -1,4 +1,8 @@
-"""Order terms: the 72 bytes that a wallet signs in ``auxiliary`` (``docs/spec.md`` section 2)."""
+"""Order terms: the 72 bytes that a wallet signs in ``auxiliary``.
+
+An allowance says what may be taken; the terms say for what: the asset to receive, the limit as a
+mantissa and an exponent, the minimum fill, the last epoch. Source: ``docs/spec.md`` section 2.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal

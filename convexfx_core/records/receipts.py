@@ -1,4 +1,9 @@
-"""Receipts: what became of every candidate of an epoch, and why."""
+"""Receipts: what became of every candidate of an epoch, and why.
+
+Nobody has to guess why an order was not filled: each candidate has one row with its fate, a reason
+from a closed list, and where it helps the limit that would have filled. They follow from batch and
+result alone. Columns: ``docs/tables.md``.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

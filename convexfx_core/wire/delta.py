@@ -1,4 +1,8 @@
-"""delta's signed verifiables as JSON, externally tagged."""
+"""delta's signed verifiables as JSON, externally tagged.
+
+The shapes are delta's, not ours: an object with one key that names its kind. ``wire.orders`` makes
+signed orders of them.
+"""
 
 from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
 

@@ -1,4 +1,8 @@
-"""From delta's JSON to signed orders and back; the payload's bytes are rebuilt, never taken."""
+"""From delta's JSON to signed orders and back.
+
+A JSON object says the same as a signed payload in other words. The payload's bytes are rebuilt from
+it, never taken from it, and the signature is checked against what was rebuilt.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias

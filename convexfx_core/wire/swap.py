@@ -1,4 +1,8 @@
-"""The ``Swap`` of the HTTP API: a convenience from which the signed payload is rebuilt."""
+"""The ``Swap`` of the HTTP API: an order as people write it, in units and decimals.
+
+It is a convenience. The signed payload is rebuilt from it, so the signature, not the JSON, decides
+what was ordered. Format: ``docs/api.md``.
+"""
 
 import re
 from decimal import Decimal
