@@ -6,7 +6,6 @@ What must be impossible is no error of this tree: it ends the epoch.
 
     ConvexFxError            code, field, expected, observed: one line for a human
     ├── RejectedOrder        an order or message that is refused; nothing else is affected
-    ├── ParkedOrder          an order that waits (nonce gap, balance); not a reject
     ├── ConfigurationError   a setting, parameter or reference price that stops work
     ├── ClearingRefused      the clearing found no certified result; nothing settles
     ├── ExecutionError       state diffs that must not be submitted
@@ -181,10 +180,6 @@ def _escaped(text: str) -> str:
 
 class RejectedOrder(ConvexFxError):
     """An order or message that is refused (:class:`RejectCode`)."""
-
-
-class ParkedOrder(ConvexFxError):
-    """An order that waits (:class:`ParkCode`)."""
 
 
 class ConfigurationError(ConvexFxError):

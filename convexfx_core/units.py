@@ -9,22 +9,12 @@ Every division and shift rounds toward minus infinity unless its name says other
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final, NewType
 
-Atoms = NewType("Atoms", int)
-"""Base units of one asset; signed where it is a difference."""
 PriceQ64 = NewType("PriceQ64", int)
 """Numeraire base units per base unit of an asset, times 2^64."""
 RateQ = NewType("RateQ", int)
 """Received base units per paid base unit, times 2^S of the directed pair."""
 LogQ64 = NewType("LogQ64", int)
 """Natural logarithm of a price ratio, times 2^64."""
-FeePpm = NewType("FeePpm", int)
-"""Fee of a directed pair in parts per million of the gross received amount."""
-EpochId = NewType("EpochId", int)
-"""Number of a sealed epoch, counted from 1."""
-Nonce = NewType("Nonce", int)
-"""Number of a vault's signed message; consecutive from 1."""
-Shard = NewType("Shard", int)
-"""Number of a delta domain's shard, at least 1."""
 
 PRICE_SHIFT: Final = 64
 """Prices are at scale 2^64."""

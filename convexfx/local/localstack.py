@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -53,14 +52,6 @@ def healthy(url: str) -> bool:
             return client.get(url).status_code < 500
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
-
-
-def wanted_port(env: Mapping[str, str] | None = None) -> int:
-    """Port of a loopback ``AWS_ENDPOINT_URL`` where nothing answers yet, else LocalStack's own."""
-    parts = urlsplit((os.environ if env is None else env).get("AWS_ENDPOINT_URL", ""))
-    if parts.hostname in (HOST, "localhost") and parts.port:
-        return parts.port
-    return PORT
 
 
 def aws_environment(url: str) -> dict[str, str]:

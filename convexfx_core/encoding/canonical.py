@@ -49,10 +49,6 @@ class Writer:
             self.signed(value, width, field)
         return self
 
-    def u8(self, value: int, field: str = "value") -> Self:
-        """One byte."""
-        return self.unsigned(value, 1, field)
-
     def u16(self, value: int, field: str = "value") -> Self:
         """Two bytes, unsigned."""
         return self.unsigned(value, 2, field)
@@ -65,17 +61,9 @@ class Writer:
         """Eight bytes, unsigned."""
         return self.unsigned(value, 8, field)
 
-    def u128(self, value: int, field: str = "value") -> Self:
-        """Sixteen bytes, unsigned."""
-        return self.unsigned(value, 16, field)
-
     def i16(self, value: int, field: str = "value") -> Self:
         """Two bytes, signed."""
         return self.signed(value, 2, field)
-
-    def i64(self, value: int, field: str = "value") -> Self:
-        """Eight bytes, signed."""
-        return self.signed(value, 8, field)
 
     def i128(self, value: int, field: str = "value") -> Self:
         """Sixteen bytes, signed."""
@@ -155,10 +143,6 @@ class Reader:
         """The next ``count`` two's complement integers of ``width`` bytes each."""
         return tuple(self.signed(width, field) for _ in range(count))
 
-    def u8(self, field: str = "value") -> int:
-        """One byte."""
-        return self.unsigned(1, field)
-
     def u16(self, field: str = "value") -> int:
         """Two bytes, unsigned."""
         return self.unsigned(2, field)
@@ -171,17 +155,9 @@ class Reader:
         """Eight bytes, unsigned."""
         return self.unsigned(8, field)
 
-    def u128(self, field: str = "value") -> int:
-        """Sixteen bytes, unsigned."""
-        return self.unsigned(16, field)
-
     def i16(self, field: str = "value") -> int:
         """Two bytes, signed."""
         return self.signed(2, field)
-
-    def i64(self, field: str = "value") -> int:
-        """Eight bytes, signed."""
-        return self.signed(8, field)
 
     def i128(self, field: str = "value") -> int:
         """Sixteen bytes, signed."""

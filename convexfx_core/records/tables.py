@@ -55,7 +55,6 @@ STATE_DIFFS: Final = table_schema(
      "amount": "i64", "operation": "text:24"},
 )  # fmt: skip
 """``epochs/{n}/state_diffs.parquet``: one row for each token of each state diff."""
-DIFF_ROWS_MAX: Final = 4 * ORDERS_MAX
 DIFF_KINDS: Final = ("allowance", "payout")
 DIFF_OPERATION: Final = "TokenDiffs"
 _LIVE: Final = ("row", "payload", "pub_key", "signature")
@@ -190,11 +189,6 @@ def write_state_diffs(
         "operation": Texts(np.zeros(len(diffs), dtype=np.int32), (DIFF_OPERATION,)),
     }
     return write_table(STATE_DIFFS, columns, lineage)
-
-
-def read_state_diffs(data: bytes) -> dict[str, Values]:
-    """Columns of :func:`write_state_diffs` by name; ``CodecError`` for anything else."""
-    return read_table(STATE_DIFFS, data, rows_max=DIFF_ROWS_MAX)
 
 
 def _arrays(columns: Mapping[str, Values]) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,6 @@ Letters: ``docs/glossary.md``.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +31,6 @@ class Ration:
 
     omega: tuple[int, ...]
     demanded: NDArray[np.uint64]
-
-
-class Fill(NamedTuple):
-    """Amounts of one order, base units: ``paid`` of the pay asset, the rest of the receive one."""
-
-    paid: int
-    received: int
-    fee: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ ratio of two of them, in 18 significant digits.
 import csv
 import io
 import zipfile
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -101,28 +101,6 @@ class EcbReplay:
         """The day of ``epoch``, counted as observed ``now``."""
         day = self.day(epoch)
         return Quotes(now, day.day, self.source, day.prices(self._numeraire, self._assets))
-
-
-class EcbDated:
-    """The last publication before a moment, observed when it was published: it can be stale."""
-
-    source: Final = "ecb"
-
-    def __init__(self, assets: Sequence[str] = CURRENCIES, numeraire: str = "USD") -> None:
-        self._assets = tuple(assets)
-        self._numeraire = numeraire
-        self._days = ecb_history(self._assets)
-        self._moments = [datetime.combine(day.day, PUBLISHED_AT) for day in self._days]
-
-    def at(self, now: datetime, epoch: int) -> Quotes:
-        """The last publication at or before ``now``; ``epoch`` plays no part."""
-        place = bisect_right(self._moments, now)
-        if not place:
-            first = self._moments[0].isoformat()
-            raise _no_price("now", f"a moment from {first}", now.isoformat())
-        day = self._days[place - 1]
-        prices = day.prices(self._numeraire, self._assets)
-        return Quotes(self._moments[place - 1], day.day, self.source, prices)
 
 
 def _day_of(row: dict[str, str], foreign: Sequence[str]) -> EcbDay | None:

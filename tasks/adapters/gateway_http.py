@@ -333,7 +333,9 @@ def parse_sdl_state(value: Any) -> SdlState:
         Any other value: a state that this client does not know.
     """
     if isinstance(value, Mapping) and list(value) == [SdlPhase.PROVING_FAILED.value]:
-        return SdlState(SdlPhase.PROVING_FAILED, str(value[SdlPhase.PROVING_FAILED.value]))
+        message = value[SdlPhase.PROVING_FAILED.value]
+        if isinstance(message, str):
+            return SdlState(SdlPhase.PROVING_FAILED, message)
     untagged = [phase for phase in SdlPhase if phase is not SdlPhase.PROVING_FAILED]
     if isinstance(value, str) and value in untagged:
         return SdlState(SdlPhase(value))

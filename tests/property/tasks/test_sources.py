@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nacl.signing import VerifyKey
 
 from convexfx_core.errors import ConfigurationError
-from tasks.adapters.ecb import CURRENCIES, EcbDated, EcbReplay, ecb_history
+from tasks.adapters.ecb import CURRENCIES, EcbReplay, ecb_history
 from tasks.adapters.keys import Ed25519Signer, read_key, write_key
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -74,14 +74,3 @@ def test_prices_are_positive_and_consistent(day: date, numeraire: str) -> None:
         assert len(price.as_tuple().digits) <= 18
         product = price * published.per_euro[asset]
         assert abs(product / published.per_euro[numeraire] - 1) < Decimal("1e-17")
-
-
-@settings(max_examples=100, deadline=None)
-@given(minutes=st.integers(0, 14_000_000))
-def test_dated_prices_never_come_from_the_future(minutes: int) -> None:
-    now = datetime(1999, 1, 4, 15, tzinfo=UTC) + timedelta(minutes=minutes)
-    quotes = EcbDated().at(now, 1)
-    assert quotes.as_of <= now
-    later = [day for day in DAYS if quotes.published < day]
-    if later:
-        assert datetime.combine(later[0], quotes.as_of.timetz()) > now

@@ -9,7 +9,7 @@ import pytest
 
 from tasks import ports
 from tasks.adapters.clock import ManualClock, SystemClock
-from tasks.adapters.ecb import EcbDated, EcbReplay
+from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.keys import Ed25519Signer
 from tasks.adapters.laws_host import LawsHost
@@ -23,7 +23,7 @@ from tests.support.toy_services import ROOT
 ADAPTERS = [
     (ports.Store, MemoryStore), (ports.Store, S3Store),
     (ports.Inbox, MemoryInbox), (ports.Inbox, SqsInbox),
-    (ports.ReferencePrices, EcbReplay), (ports.ReferencePrices, EcbDated),
+    (ports.ReferencePrices, EcbReplay),
     (ports.Gateway, HttpGateway),
     (ports.Prover, LocalProver), (ports.Prover, PrefectProver), (ports.ProofVerifier, LawsHost),
     (ports.Signer, Ed25519Signer),

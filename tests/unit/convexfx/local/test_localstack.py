@@ -21,7 +21,6 @@ from convexfx.local.localstack import (
     install_localstack,
     localstack_service,
     use_local_aws,
-    wanted_port,
 )
 from convexfx.local.ports import free_port
 from convexfx_core.errors import PeerUnreachable
@@ -63,20 +62,6 @@ def test_what_does_not_answer_is_not_used() -> None:
     for url in ("", "nonsense", f"http://127.0.0.1:{free_port()}"):
         assert existing_endpoint({"AWS_ENDPOINT_URL": url}) is None
     assert existing_endpoint({}) is None
-
-
-@pytest.mark.parametrize(
-    ("url", "port"),
-    [
-        ("http://127.0.0.1:5001", 5001),
-        ("http://localhost:5002/", 5002),
-        ("http://127.0.0.1", 4566),
-        ("https://s3.example.com:9000", 4566),
-        ("", 4566),
-    ],
-)
-def test_the_port_that_the_environment_names_is_taken(url: str, port: int) -> None:
-    assert wanted_port({"AWS_ENDPOINT_URL": url}) == port
 
 
 def test_clients_need_only_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from convexfx_core.admission.book import Batch, admit
 from convexfx_core.clearing import propose
-from convexfx_core.encoding.parquet_table import Texts
+from convexfx_core.encoding.parquet_table import Texts, read_table
 from convexfx_core.errors import CodecError, ParkCode, RejectCode
 from convexfx_core.identity import Address
 from convexfx_core.ledger.vaults import Opening
@@ -28,7 +28,7 @@ from convexfx_core.records.receipts import (
     receipts_of,
     write_receipts,
 )
-from convexfx_core.records.tables import read_state_diffs, write_state_diffs
+from convexfx_core.records.tables import STATE_DIFFS, write_state_diffs
 from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.fill_reasons import (
     FillReason,
@@ -358,7 +358,8 @@ def test_a_changed_receipt_is_seen() -> None:
 def diff_table() -> list[dict[str, Any]]:
     """Rows of ``state_diffs.parquet`` of the epoch."""
     opening, batch, _, result = epoch()
-    columns = read_state_diffs(write_state_diffs(opening, batch, result, {"proposal": "cd"}))
+    data = write_state_diffs(opening, batch, result, {"proposal": "cd"})
+    columns = read_table(STATE_DIFFS, data, rows_max=100)
     plain = {
         name: values.texts() if isinstance(values, Texts) else list(np.asarray(values))
         for name, values in columns.items()

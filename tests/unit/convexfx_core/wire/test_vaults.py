@@ -1,4 +1,4 @@
-"""State diffs, vaults and SDL states as the gateway writes them, and the published schemas."""
+"""State diffs as the gateway writes them, and the published schemas."""
 
 import json
 from collections.abc import Callable
@@ -11,21 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 import convexfx_core
 from convexfx_core.encoding.canonical_json import json_bytes
-from convexfx_core.errors import CodecError
 from convexfx_core.wire.inbox import inline_message
 from convexfx_core.wire.orders import token_diffs_json
 from convexfx_core.wire.schema import SCHEMA_NAMES, schema_bytes, schema_documents
-from convexfx_core.wire.vaults import (
-    VAULT,
-    VERIFIABLES_WITH_DIFFS,
-    SdlPhase,
-    SdlState,
-    parse_sdl_state,
-)
+from convexfx_core.wire.vaults import VERIFIABLES_WITH_DIFFS
 from tests.support.signed_cases import address, verifiable
 
 TOKEN = str(address("mint USD"))
-HOLDINGS = {"TokenHoldings": {"fungibles": {TOKEN: 5}, "nfts": {}}}
 MINT = {"FungibleTokenMint": {"metadata": {"name": "n", "symbol": "s"}, "supply": 9}}
 NO_SHARD = str(address("bob")).replace(",7", ",0")
 
@@ -46,10 +38,6 @@ ACCEPTED: list[tuple[TypeAdapter[Any], object]] = [
     (VERIFIABLES_WITH_DIFFS, [diff(tokens({"NonFungible": {"changes": {"1": "Credit"}}}))]),
     (VERIFIABLES_WITH_DIFFS, [diff({"FungibleTokenMint": {"IncreaseSupply": 5}})]),
     (VERIFIABLES_WITH_DIFFS, [diff({"FungibleTokenMint": {"Create": MINT["FungibleTokenMint"]}})]),
-    (VAULT, {"balance": 0, "shard": 1}),
-    (VAULT, {"balance": (1 << 64) - 1, "shard": 7, "data": None}),
-    (VAULT, {"balance": 0, "shard": 7, "data": HOLDINGS}),
-    (VAULT, {"balance": 0, "shard": 7, "data": MINT}),
 ]
 REFUSED: list[tuple[TypeAdapter[Any], object]] = [
     (VERIFIABLES_WITH_DIFFS, {}),
@@ -64,13 +52,6 @@ REFUSED: list[tuple[TypeAdapter[Any], object]] = [
     (VERIFIABLES_WITH_DIFFS, [diff({"NftMint": {}})]),
     (VERIFIABLES_WITH_DIFFS, [diff(tokens({"Fungible": 1}), NO_SHARD)]),
     (VERIFIABLES_WITH_DIFFS, [diff(tokens({"Fungible": 1}), "alice")]),
-    (VAULT, {"balance": -1, "shard": 1}),
-    (VAULT, {"balance": 1 << 64, "shard": 1}),
-    (VAULT, {"balance": 0, "shard": 0}),
-    (VAULT, {"balance": 0}),
-    (VAULT, {"balance": 0, "shard": 1, "nonce": 1}),
-    (VAULT, {"balance": 0, "shard": 1, "data": {**HOLDINGS, **MINT}}),
-    (VAULT, {"balance": 0, "shard": 1, "data": {"TokenHoldings": {"fungibles": {"x": 1}}}}),
 ]
 
 
@@ -91,24 +72,6 @@ def test_refused(adapter: TypeAdapter[Any], value: object) -> None:
 def test_our_diffs_are_of_that_shape() -> None:
     value = token_diffs_json(address("alice"), {address("mint USD"): -5})
     VERIFIABLES_WITH_DIFFS.validate_python([{"verifiable": verifiable(), "state_diffs": [value]}])
-
-
-def test_sdl_states() -> None:
-    for phase in SdlPhase:
-        if phase is not SdlPhase.PROVING_FAILED:
-            assert parse_sdl_state(str(phase)) == SdlState(phase)
-    failed = parse_sdl_state({"ProvingFailed": "law 3"})
-    assert failed == SdlState(SdlPhase.PROVING_FAILED, "law 3")
-
-
-@pytest.mark.parametrize(
-    "value",
-    ["", "submitted", "ProvingFailed", None, 1, [], {}, {"Proven": ""}, {"ProvingFailed": 1},
-     {"ProvingFailed": "x", "Proven": "x"}],
-)  # fmt: skip
-def test_unknown_sdl_states_are_an_error(value: object) -> None:
-    with pytest.raises(CodecError, match="SdlState"):
-        parse_sdl_state(value)
 
 
 def test_schema_files_are_those_of_the_models() -> None:

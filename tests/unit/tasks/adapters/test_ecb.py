@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from convexfx_core.errors import ConfigurationError
-from tasks.adapters.ecb import CURRENCIES, START, EcbDated, EcbReplay, ecb_history
+from tasks.adapters.ecb import CURRENCIES, START, EcbReplay, ecb_history
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
@@ -108,19 +108,3 @@ def test_an_unknown_currency_is_refused() -> None:
     with pytest.raises(ConfigurationError) as caught:
         EcbReplay(("USD", "EUR", "XAU"))
     assert caught.value.field == "reference.XAU"
-
-
-def test_dated_prices_are_as_old_as_their_publication() -> None:
-    friday = datetime(2024, 1, 5, 15, tzinfo=UTC)
-    source = EcbDated()
-    assert source.at(friday, 1).published == date(2024, 1, 5)
-    assert source.at(friday - timedelta(seconds=1), 1).published == date(2024, 1, 4)
-    sunday = source.at(friday + timedelta(days=2), 1)
-    assert (sunday.published, sunday.as_of) == (date(2024, 1, 5), friday)
-
-
-def test_before_the_first_publication_there_is_no_price() -> None:
-    first = datetime(1999, 1, 4, 15, tzinfo=UTC)
-    assert EcbDated().at(first, 1).published == date(1999, 1, 4)
-    with pytest.raises(ConfigurationError):
-        EcbDated().at(first - timedelta(seconds=1), 1)

@@ -224,7 +224,18 @@ def test_states_are_strings(phase: SdlPhase) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["ProvingFailed", "proven", "", None, 3, {"Proven": ""}, {"ProvingFailed": "a", "x": "b"}],
+    [
+        "ProvingFailed",
+        "proven",
+        "",
+        None,
+        3,
+        [],
+        {},
+        {"Proven": ""},
+        {"ProvingFailed": 1},
+        {"ProvingFailed": "a", "x": "b"},
+    ],
 )
 def test_an_unknown_state_is_an_error(value: Any) -> None:
     with pytest.raises(GatewayError, match="SdlState"):
