@@ -14,6 +14,8 @@ FILE_LINES_MAX, FILE_LINES_MEDIAN = 400, 150
 FUNCTION_LINES_MAX, FUNCTION_LINES_P95, FUNCTION_LINES_MEDIAN = 70, 45, 15
 DOCSTRINGS_MIN, TESTS_TO_SOURCE_MIN = 0.95, 1.2
 VAGUE_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
+EQUAL_LINES_MAX = 9
+IMPORT = re.compile(r"^ *(?:from \S+ )?import (?:\([^)]*\)|.*)$", re.MULTILINE)
 MARKS = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
 
 
@@ -110,6 +112,77 @@ def test_nothing_names_a_machine_or_a_download_host() -> None:
 
 def test_lock_files_with_download_hosts_are_not_tracked() -> None:
     assert not [p.name for p in tracked() if p.name in ("uv.lock", ".terraform.lock.hcl")]
+
+
+def code_lines(text: str) -> list[tuple[int, str]]:
+    """Numbered lines of code: no blank line, comment or import."""
+    told = IMPORT.sub(lambda found: "\n" * found[0].count("\n"), text)
+    numbered = ((n, line.strip()) for n, line in enumerate(told.split("\n"), 1))
+    return [(n, line) for n, line in numbered if line and line[0] != "#"]
+
+
+def walled(one: str, other: str) -> bool:
+    """Whether a wall stands between two files, so that each says the same for itself.
+
+    The devnet has its own codecs, because it checks ours. Compiled kernels take every array by
+    itself, and twins of the plain ones stand beside them. ``diff_checks`` recounts what
+    ``diffs`` made.
+    """
+    return (
+        one.startswith("devnet/") != other.startswith("devnet/")
+        or "numba" in one
+        or "numba" in other
+        or (one != other and "convexfx_core/ledger/diff_checks.py" in (one, other))
+    )
+
+
+def repeated(texts: dict[str, str], most: int = EQUAL_LINES_MAX) -> list[str]:
+    """Places, as ``file:line = file:line``, that share more than ``most`` equal lines of code."""
+    seen: dict[tuple[str, ...], list[tuple[str, int, int]]] = {}
+    found = []
+    for name, text in texts.items():
+        code = code_lines(text)
+        for place in range(len(code) - most):
+            window = tuple(line for _, line in code[place : place + most + 1])
+            for other, line, at in seen.get(window, []):
+                if not walled(name, other) and (name != other or place - at > most):
+                    found.append(f"{other}:{line} = {name}:{code[place][0]}")
+            seen.setdefault(window, []).append((name, code[place][0], place))
+    return found
+
+
+def test_nothing_is_written_twice() -> None:
+    """What is equal in ten lines has one home; see ``walled`` for the walls that stay."""
+    assert not repeated({str(p.relative_to(ROOT)): p.read_text() for p in (*SOURCES, *TESTS)})
+
+
+@pytest.mark.parametrize(
+    ("lines_equal", "names", "times"),
+    [
+        (10, ("tasks/a.py", "convexfx/b.py"), 1),
+        (9, ("tasks/a.py", "convexfx/b.py"), 0),
+        (10, ("tasks/a.py", "devnet/b.py"), 0),
+        (10, ("devnet/a.py", "devnet/b.py"), 1),
+        (10, ("convexfx_core/clearing/kernels.py", "convexfx_core/clearing/kernels_numba.py"), 0),
+        (10, ("convexfx_core/ledger/diffs.py", "convexfx_core/ledger/diff_checks.py"), 0),
+    ],
+)
+def test_canary_ten_equal_lines_are_seen(
+    lines_equal: int, names: tuple[str, str], times: int
+) -> None:
+    body = "".join(f"    value += {k}\n\n    # {{0}}\n" for k in range(lines_equal))
+    texts = {
+        name: f'"""Of {k}."""\nfrom m{k} import (\n    a,\n)\ndef f{k}(value):\n' + body.format(k)
+        for k, name in enumerate(names)
+    }
+    assert len(repeated(texts)) == times
+
+
+def test_canary_ten_equal_lines_in_one_file_are_seen() -> None:
+    body = "".join(f"    value += {k}\n" for k in range(10))
+    assert repeated({"a.py": f"def f(value):\n{body}def g(value):\n{body}"}) == ["a.py:2 = a.py:13"]
+    assert not repeated({"a.py": "def f(value):\n" + "    value += 1\n" * 19})
+    assert repeated({"a.py": "def f(value):\n" + "    value += 1\n" * 20})
 
 
 @pytest.mark.parametrize("text", ["def f() -> None:\n" + "    pass\n" * 80])

@@ -10,7 +10,7 @@ import zipfile
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import cache
 from typing import Final
@@ -24,8 +24,6 @@ EURO: Final = "EUR"
 CURRENCIES: Final = ("USD", "EUR", "JPY", "GBP", "CHF", "AUD")
 START: Final = date(2024, 1, 2)
 """First day of the replay by default."""
-PUBLISHED_AT: Final = time(15, tzinfo=UTC)
-"""The rates appear about 16:00 in Frankfurt; the later of the two offsets is taken."""
 RATIO: Final = Context(prec=18, rounding=ROUND_HALF_EVEN)
 
 

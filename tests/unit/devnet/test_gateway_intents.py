@@ -24,6 +24,7 @@ from tests.support.devnet_world import (
     payout,
     text,
 )
+from tests.support.json_edits import at
 
 USD, EUR = TOKENS["USD"], TOKENS["EUR"]
 STRANGER = Wallet("stranger")
@@ -279,20 +280,6 @@ def test_the_first_bad_signature_of_many_is_named(stage: Stage) -> None:
 
 
 # Schema
-
-
-def at(*path: Any, value: Any = ...) -> Callable[[Any], Any]:
-    def change(body: Any) -> Any:
-        target = body
-        for step in path[:-1]:
-            target = target[step]
-        if value is ...:
-            del target[path[-1]]
-        else:
-            target[path[-1]] = value
-        return body
-
-    return change
 
 
 D, P, C = "DebitAllowance", "payload", "content"

@@ -45,6 +45,7 @@ from tests.support.devnet_world import (
     sdl_transaction,
     terms,
 )
+from tests.support.json_edits import at
 
 STRANGER = Wallet("stranger")
 
@@ -675,17 +676,7 @@ def test_a_vault_of_no_token_may_cancel(world: World) -> None:
 
 
 def broken(path: tuple[Any, ...], value: Any) -> Callable[[Any], Any]:
-    def change(body: Any) -> Any:
-        target = body
-        for step in path[:-1]:
-            target = target[step]
-        if value is ...:
-            del target[path[-1]]
-        else:
-            target[path[-1]] = value
-        return body
-
-    return change
+    return at(*path, value=value)
 
 
 MALFORMED: dict[str, tuple[Callable[[Any], Any], str]] = {
