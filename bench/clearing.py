@@ -113,27 +113,27 @@ def integer_times(case: Any, kernels: str) -> dict[str, float]:
     from convexfx_core.laws import check_clearing
     from convexfx_core.settlement.settle import settle
 
-    path = "compiled" if kernels == "numba" else "columnar"
+    engine = "compiled" if kernels == "numba" else "columnar"
 
     def settled(proposal: Any, spread: Spread = map) -> Any:
         return claims_of(proposal, settle(case, proposal, kernels=kernels, spread=spread))
 
     def certified(spread: Spread = map) -> None:
         claims = settled(propose(case, kernels=kernels), spread)
-        check_clearing(case, claims, path=path, spread=spread)
+        check_clearing(case, claims, engine=engine, spread=spread)
 
     proposal = propose(case, kernels=kernels)
     claims = settled(proposal)
     times = {
         "propose_ms": median_ms(lambda: propose(case, kernels=kernels)),
         "settle_ms": median_ms(lambda: settled(proposal)),
-        "verify_ms": median_ms(lambda: check_clearing(case, claims, path=path)),
+        "verify_ms": median_ms(lambda: check_clearing(case, claims, engine=engine)),
         "certified_ms": median_ms(certified),
     }
     if kernels == "numba":
         with ThreadPoolExecutor(2) as pool:
             times["verify_2_ms"] = median_ms(
-                lambda: check_clearing(case, claims, path=path, spread=pool.map)
+                lambda: check_clearing(case, claims, engine=engine, spread=pool.map)
             )
             times["certified_2_ms"] = median_ms(lambda: certified(pool.map))
     return times

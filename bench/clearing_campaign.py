@@ -32,7 +32,7 @@ from convexfx_core.clearing.qp import Backend, solve_subproblem
 from convexfx_core.clearing.scp import NotConverged, solve
 from convexfx_core.errors import ClearingCode, ClearingRefused, LawViolated
 from convexfx_core.laws import check_clearing
-from convexfx_core.laws.engine import Path
+from convexfx_core.laws.engine import Engine
 from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.proposal import Proposal
 from convexfx_core.settlement.settle import settle
@@ -50,7 +50,7 @@ GENERIC: Final[tuple[tuple[Backend, float], ...]] = (
 GENERIC_BPS: Final = 1e-4
 TWIN_BPS: Final = 1e-9
 LARGE_ORDERS: Final = 100_000
-PATHS: Final[tuple[Path, ...]] = ("scalar", "columnar", "compiled")
+ENGINES: Final[tuple[Engine, ...]] = ("scalar", "columnar", "compiled")
 
 
 class Failed(Exception):
@@ -230,7 +230,7 @@ def mutation(seed: int) -> str:
 
 
 def large(seed: int) -> str:
-    """A batch of 100,000 orders, honest and with one claim changed, by every path."""
+    """A batch of 100,000 orders, honest and with one claim changed, by every engine."""
     rng = np.random.default_rng(seed)
     shape = Shape(assets=int(rng.integers(3, 21)), orders=LARGE_ORDERS, gross=2000.0)
     shape = replace(shape, bounds=float(rng.choice([1e6, 20.0])))
@@ -247,9 +247,9 @@ def large(seed: int) -> str:
     forged += [replace(claims, prices=prices)]
     for lie in (claims, *forged):
         seen = set[str]()
-        for path in PATHS:
+        for engine in ENGINES:
             try:
-                certificate = check_clearing(case, lie, path=path)
+                certificate = check_clearing(case, lie, engine=engine)
                 seen.add(repr(certificate))
             except LawViolated as violation:
                 seen.add(violation.line())

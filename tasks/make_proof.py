@@ -47,12 +47,12 @@ class ProgressArtifact:
 
     Parameters
     ----------
-    artifact : its id. shown : what its description begins with.
+    artifact : its id. description : what its description begins with.
     """
 
-    def __init__(self, artifact: UUID, shown: str) -> None:
+    def __init__(self, artifact: UUID, description: str) -> None:
         self._artifact = artifact
-        self._shown = shown
+        self._description = description
         self._next = 0.0
 
     def __call__(self, fraction: float, stage: str) -> None:
@@ -62,5 +62,5 @@ class ProgressArtifact:
             return
         self._next = now + SHOWN_EVERY_S
         percent = min(99.0, max(0.0, 100.0 * fraction))
-        text = f"{self._shown}, {stage}" if stage else self._shown
+        text = f"{self._description}, {stage}" if stage else self._description
         update_progress_artifact(artifact_id=self._artifact, progress=percent, description=text)

@@ -29,7 +29,7 @@ class Server(uvicorn.Server):
 
     Parameters
     ----------
-    config : of uvicorn. services : whose pulse wakes the long polls.
+    config : of uvicorn. services : whose change_signal wakes the long polls.
     """
 
     def __init__(self, config: uvicorn.Config, services: Services) -> None:
@@ -38,7 +38,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGINT or SIGTERM."""
-        self._services.pulse.close()
+        self._services.change_signal.close()
         super().handle_exit(sig, frame)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from convexfx.api.chain_index.change_signal import Pulse
+from convexfx.api.chain_index.change_signal import ChangeSignal
 from convexfx.api.chain_index.follower import GRACE_S, POLL_S, Follower, load_table
 from convexfx.api.chain_index.index import Index
 from convexfx.api.chain_index.journal import Journal, Recovery
@@ -16,7 +16,7 @@ from convexfx.api.preview.open_batch import OpenBatches
 from convexfx.api.preview.preview import Previews
 from convexfx.api.problem import Problem, ProblemCode
 from convexfx.api.readiness import Readiness
-from convexfx.api.submission.submission_desk import Desk
+from convexfx.api.submission.submission_desk import SubmissionDesk
 from convexfx_core.errors import CodecError
 from convexfx_core.identity import HASH_BYTES, base58_decode
 from tasks.context import Context
@@ -30,28 +30,31 @@ class Services:
 
     Attributes
     ----------
-    ctx : ports and domain. index : what is known. follower : who reads the chain.
-    desk : where submissions arrive. previews, metrics, readiness, pulse : see their modules.
+    ctx : ports and domain.
+    index : what is known of every epoch and order. follower : the thread that reads the chain.
+    submission_desk : where submissions arrive.
+    change_signal : wakes the long polls when the index changes.
+    previews, metrics, readiness : see their modules.
     """
 
     ctx: Context
     index: Index
     follower: Follower
-    desk: Desk
+    submission_desk: SubmissionDesk
     previews: Previews
     metrics: Metrics
     readiness: Readiness
-    pulse: Pulse
+    change_signal: ChangeSignal
 
     @contextmanager
     def following(self) -> Iterator[None]:
         """Follow the chain while inside."""
-        self.pulse.attach()
+        self.change_signal.attach()
         self.follower.start()
         try:
             yield
         finally:
-            self.pulse.close()
+            self.change_signal.close()
             self.follower.stop()
 
     def absent(self, code: ProblemCode, detail: str) -> Problem:
@@ -66,18 +69,20 @@ def build_services(
 ) -> Services:
     """The parts of an API process on a context; nothing runs yet."""
     index = Index(lambda epoch: load_table(ctx, epoch))
-    metrics, pulse, kept = Metrics(ctx.inbox), Pulse(), Journal(journal)
+    metrics, change_signal, kept = Metrics(ctx.inbox), ChangeSignal(), Journal(journal)
     recovery = Recovery(ctx, index, kept)
-    follower = Follower(ctx, index, metrics, pulse, recovery, poll_s=poll_s, grace_s=grace_s)
+    follower = Follower(
+        ctx, index, metrics, change_signal, recovery, poll_s=poll_s, grace_s=grace_s
+    )
     return Services(
         ctx=ctx,
         index=index,
         follower=follower,
-        desk=Desk(ctx, index, metrics, pulse, kept),
+        submission_desk=SubmissionDesk(ctx, index, metrics, change_signal, kept),
         previews=Previews(ctx.domain, OpenBatches(ctx, index)),
         metrics=metrics,
         readiness=Readiness(ctx, index, follower),
-        pulse=pulse,
+        change_signal=change_signal,
     )
 
 

@@ -17,7 +17,7 @@ from convexfx_core.encoding.json_fields import Fields, parse
 from convexfx_core.errors import CodecError, LawViolated
 from convexfx_core.laws.certify import check_clearing
 from convexfx_core.laws.claims import Certificate, ClearingClaims
-from convexfx_core.laws.engine import Path
+from convexfx_core.laws.engine import Engine
 from convexfx_core.settlement.proposal import Proposal
 from convexfx_core.settlement.settle import Settlement, settle
 
@@ -44,7 +44,7 @@ class ResultFile:
 
 
 def verify_result(
-    batch: BatchFile, data: bytes, path: Path = "auto", spread: Spread = map
+    batch: BatchFile, data: bytes, engine: Engine = "auto", spread: Spread = map
 ) -> Certificate:
     """Hold a result to every law that needs no vaults, and to every value derived from it.
 
@@ -52,8 +52,8 @@ def verify_result(
     ----------
     batch : the batch that it claims to clear.
     data : bytes of the result file.
-    path : how the laws are computed.
-    spread : ``map``, or the ``map`` of a pool of threads, for the compiled path.
+    engine : how the laws are computed.
+    spread : ``map``, or the ``map`` of a pool of threads, for the compiled engine.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def verify_result(
         :data:`RESULT_FIELDS` where a value does not follow from prices and fills.
     """
     result = read_result(batch, data)
-    certificate = check_clearing(batch.case, result.claims, path=path, spread=spread)
+    certificate = check_clearing(batch.case, result.claims, engine=engine, spread=spread)
     settlement = settle(batch.case, result.proposal, spread=spread)
     derived = result_document(batch, result.proposal, settlement, certificate)
     for number, name in enumerate(RESULT_FIELDS):

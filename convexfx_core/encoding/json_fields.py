@@ -32,7 +32,7 @@ class Fields:
 
     def __init__(self, value: object, path: str = "") -> None:
         if not isinstance(value, dict):
-            raise CodecError(path or "file", "a JSON object", _shown(value))
+            raise CodecError(path or "file", "a JSON object", _for_people(value))
         self._left: dict[str, object] = dict(value)
         self.path = path
 
@@ -62,7 +62,7 @@ class Fields:
         """A JSON integer."""
         value = self.take(key)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise CodecError(self.name(key), "an integer without quotes", _shown(value))
+            raise CodecError(self.name(key), "an integer without quotes", _for_people(value))
         return value
 
     def inner(self, key: str) -> "Fields":
@@ -106,7 +106,7 @@ def parse(data: bytes, name: str = "file", *, keep_decimals: bool = False) -> ob
 def items_of(value: object, name: str) -> list[tuple[str, object]]:
     """Members of a JSON list, named ``name[0]``, ``name[1]``..."""
     if not isinstance(value, list):
-        raise CodecError(name, "a JSON list", _shown(value))
+        raise CodecError(name, "a JSON list", _for_people(value))
     return [(f"{name}[{index}]", item) for index, item in enumerate(value)]
 
 
@@ -123,7 +123,7 @@ def row_of(
 def text_of(value: object, name: str) -> str:
     """A string of at most 128 characters."""
     if not isinstance(value, str):
-        raise CodecError(name, "a string", _shown(value))
+        raise CodecError(name, "a string", _for_people(value))
     if len(value) > TEXT_CHARS_MAX:
         raise CodecError(name, f"at most {TEXT_CHARS_MAX} characters", len(value))
     return value
@@ -157,7 +157,7 @@ def atoms_of(value: object, name: str, decimals: int) -> int:
     return -atoms if number < 0 else atoms
 
 
-def _shown(value: object) -> str:
+def _for_people(value: object) -> str:
     kinds = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
     if value is None:
         return "null"

@@ -5,18 +5,18 @@ not see it; ``witness_laws`` asks here and reports whichever (law, index) is sma
 """
 
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.laws.decoded_witness import DecodedWitness
 from convexfx_core.orders.row import KIND_CANCEL
 
 BUDGET_LAW, AMOUNTS_LAW = 1, 3
 
 
-def first_violation(view: WitnessView) -> LawViolated | None:
+def first_violation(decoded: DecodedWitness) -> LawViolated | None:
     """The smallest (law, index) that a consumed cancel breaks, index an order index."""
-    cancels = view.witness.consumed["kind"] == KIND_CANCEL
-    amounts, found = view.witness.amounts, []
+    cancels = decoded.witness.consumed["kind"] == KIND_CANCEL
+    amounts, found = decoded.witness.amounts, []
     for law, column in (
-        (BUDGET_LAW, view.witness.paid),
+        (BUDGET_LAW, decoded.witness.paid),
         (AMOUNTS_LAW, amounts["received"]),
         (AMOUNTS_LAW, amounts["fee"]),
     ):

@@ -25,7 +25,7 @@ from convexfx_core.laws import (
 )
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.claims import Certificate, ClearingClaims
-from convexfx_core.laws.engine import Path
+from convexfx_core.laws.engine import Engine
 from convexfx_core.laws.gap import gap
 from convexfx_core.laws.l00_ranges import (
     PRICES,
@@ -36,7 +36,7 @@ from convexfx_core.laws.l00_ranges import (
     first_malformed,
 )
 from convexfx_core.laws.objective import objective
-from convexfx_core.laws.order_facts import RATION_ONE, Tables, order_facts
+from convexfx_core.laws.order_facts import RATION_ONE, ClaimedClearing, order_facts
 from convexfx_core.laws.order_laws import (
     ORDER_LAWS,
     RATION_LAW,
@@ -62,7 +62,7 @@ def check_clearing(
     case: ClearingCase,
     claims: ClearingClaims,
     order_index: OrderIndex | None = None,
-    path: Path = "auto",
+    engine: Engine = "auto",
     spread: Spread = map,
 ) -> Certificate:
     """Hold the claims of a cleared batch to every law that needs no vaults.
@@ -72,14 +72,14 @@ def check_clearing(
     case : as its codecs made it.
     claims : not trusted at all.
     order_index : i64[K] index that a violation reports for each order; None: its position.
-    path : see :mod:`convexfx_core.laws.engine`; the verdict is the same.
-    spread : ``map``, or the ``map`` of a pool of threads, for the compiled path.
+    engine : see :mod:`convexfx_core.laws.engine`; the verdict is the same.
+    spread : ``map``, or the ``map`` of a pool of threads, for the compiled engine.
 
     Raises
     ------
     LawViolated : the smallest (law, index) that fails, of L0-L12 and L17.
     """
-    certificate = check_l00_to_l12(case, claims, order_index, path, spread)
+    certificate = check_l00_to_l12(case, claims, order_index, engine, spread)
     check_l17(claims, order_index)
     return certificate
 
@@ -88,7 +88,7 @@ def check_l00_to_l12(
     case: ClearingCase,
     claims: ClearingClaims,
     order_index: OrderIndex | None = None,
-    path: Path = "auto",
+    engine: Engine = "auto",
     spread: Spread = map,
 ) -> Certificate:
     """As :func:`check_clearing`, without L17."""
@@ -96,13 +96,13 @@ def check_l00_to_l12(
     shape = _shape_violation(case, claims)
     if shape is not None:
         raise shape
-    tables = _tables(case, claims)
-    found = inspect_orders(tables, path, spread)
+    clearing = _claimed_clearing(case, claims)
+    found = inspect_orders(clearing, engine, spread)
     check_orders(found.malformed)
-    check_rates(case, claims, tables.rates, found.used)
-    rule = price_rule(tables, found.totals)
-    certificate = _certificate(tables, found, rule)
-    for law, index, breach in _breaches(tables, found, rule, certificate):
+    check_rates(case, claims, clearing.rates, found.used)
+    rule = price_rule(clearing, found.totals)
+    certificate = _certificate(clearing, found, rule)
+    for law, index, breach in _breaches(clearing, found, rule, certificate):
         if law in ORDER_INDEXED:
             index = _reported(order_index, index)
         elif law == RATION_LAW and index >= case.params.n:
@@ -137,7 +137,7 @@ def _shape_violation(case: ClearingCase, claims: ClearingClaims) -> LawViolated 
     return None
 
 
-def _tables(case: ClearingCase, claims: ClearingClaims) -> Tables:
+def _claimed_clearing(case: ClearingCase, claims: ClearingClaims) -> ClaimedClearing:
     rates, n = every_rate(case, claims.prices), case.params.n
     cut = np.zeros(n * n, dtype=np.uint64)
     if claims.ration is not None:
@@ -145,7 +145,7 @@ def _tables(case: ClearingCase, claims: ClearingClaims) -> Tables:
         for pair in np.flatnonzero(rates.valid).tolist():
             cut[pair] = _cut(case, claims, omega, *divmod(pair, n))
     kinds = zip(claims.rejected.tolist(), claims.reject_kinds.tolist(), strict=True)
-    return Tables(case, claims, rates, cut, dict(kinds))
+    return ClaimedClearing(case, claims, rates, cut, dict(kinds))
 
 
 def _cut(
@@ -158,11 +158,11 @@ def _cut(
     return min(max(cut, 0), RATION_ONE)
 
 
-def _certificate(tables: Tables, found: OrderFindings, rule: PriceRule) -> Certificate:
+def _certificate(clearing: ClaimedClearing, found: OrderFindings, rule: PriceRule) -> Certificate:
     totals = found.totals
     return Certificate(
-        gap(tables, totals, rule),
-        *objective(tables, totals, rule),
+        gap(clearing, totals, rule),
+        *objective(clearing, totals, rule),
         residual=rule.residual,
         tau=rule.tau,
         fills=totals.fills,
@@ -173,32 +173,34 @@ def _certificate(tables: Tables, found: OrderFindings, rule: PriceRule) -> Certi
 
 
 def _breaches(
-    tables: Tables, found: OrderFindings, rule: PriceRule, certificate: Certificate
+    clearing: ClaimedClearing, found: OrderFindings, rule: PriceRule, certificate: Certificate
 ) -> Iterator[Found]:
     """Breaches of L1 to L12 in the order in which they are reported."""
-    n = tables.case.params.n
-    bounded = tables.claims.ration is not None or tables.rejects
-    slack = bound_slack(tables, found.totals) if bounded else (0,) * n
+    n = clearing.case.params.n
+    bounded = clearing.claims.ration is not None or clearing.rejects
+    slack = bound_slack(clearing, found.totals) if bounded else (0,) * n
     for law in (1, 2, 3, 4, 5):
-        yield from _of_orders(tables, found, law)
-    yield from _of_assets(6, n, lambda i: l06_inventory.breach(tables, found.totals, i))
-    yield from _of_assets(7, n, lambda i: l07_band.breach(tables, i))
-    yield from _of_assets(8, n, lambda i: l08_overflow.breach(tables, i))
+        yield from _of_orders(clearing, found, law)
+    yield from _of_assets(6, n, lambda i: l06_inventory.breach(clearing, found.totals, i))
+    yield from _of_assets(7, n, lambda i: l07_band.breach(clearing, i))
+    yield from _of_assets(8, n, lambda i: l08_overflow.breach(clearing, i))
     yield from _of_assets(9, n, lambda i: l09_price_rule.breach(rule, i))
     yield from _of_terms(n, certificate)
-    yield from _of_assets(10, n, lambda i: l10_ration.breach_of_asset(tables, slack, i))
-    yield from _of_orders(tables, found, 10, offset=n)
-    for position in tables.rejects:
-        order = order_facts(tables, position)
-        if breach := l11_rejects.breach(tables, rule, slack, order):
+    yield from _of_assets(10, n, lambda i: l10_ration.breach_of_asset(clearing, slack, i))
+    yield from _of_orders(clearing, found, 10, offset=n)
+    for position in clearing.rejects:
+        order = order_facts(clearing, position)
+        if breach := l11_rejects.breach(clearing, rule, slack, order):
             yield 11, position, breach
-    yield from _of_assets(12, n, lambda i: l12_bounds.breach(tables, i))
+    yield from _of_assets(12, n, lambda i: l12_bounds.breach(clearing, i))
 
 
-def _of_orders(tables: Tables, found: OrderFindings, law: int, offset: int = 0) -> Iterator[Found]:
+def _of_orders(
+    clearing: ClaimedClearing, found: OrderFindings, law: int, offset: int = 0
+) -> Iterator[Found]:
     if law in found.first:
         position = found.first[law]
-        breach = ORDER_LAWS[law].breach(order_facts(tables, position))
+        breach = ORDER_LAWS[law].breach(order_facts(clearing, position))
         assert breach is not None, f"columns and rows differ on L{law}, order {position}"
         yield law, offset + position, breach
 

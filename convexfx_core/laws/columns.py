@@ -18,7 +18,7 @@ from convexfx_core.arithmetic.columns import (
     multiply_halves,
     multiply_shift,
 )
-from convexfx_core.laws.order_facts import Tables
+from convexfx_core.laws.order_facts import ClaimedClearing
 from convexfx_core.orders.row_words import OrderWords
 from convexfx_core.settlement.rates import limits_of
 
@@ -67,10 +67,10 @@ class Columns:
     idle: Rows
 
 
-def columns(tables: Tables, orders: OrderWords, shifts: Shifts, start: int) -> Columns:
+def columns(clearing: ClaimedClearing, orders: OrderWords, shifts: Shifts, start: int) -> Columns:
     """A chunk of well-formed orders that begins at position ``start``; ``shifts`` by pair."""
-    rows, claims, rates = slice(start, start + CHUNK), tables.claims, tables.rates
-    paid, pair = claims.paid[rows], orders.pair(tables.case.params.n)
+    rows, claims, rates = slice(start, start + CHUNK), clearing.claims, clearing.rates
+    paid, pair = claims.paid[rows], orders.pair(clearing.case.params.n)
     own = shifts.take(pair)
     net, gross = rates.net.take(pair), rates.gross.take(pair)
     limit = limits_of(orders, own.whole, rates.market.take(pair))
@@ -98,7 +98,7 @@ def columns(tables: Tables, orders: OrderWords, shifts: Shifts, start: int) -> C
         fee=claims.fee[rows],
         wanted=wanted,
         filled=filled,
-        cut=tables.cut.take(pair) if claims.ration is not None else None,
+        cut=clearing.cut.take(pair) if claims.ration is not None else None,
         left=left,
         idle=idle[(worth[0] > 0) | (worth[1] > 0)],
     )

@@ -22,7 +22,7 @@ from convexfx_core.witness.layout import Witness
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WitnessView:
+class DecodedWitness:
     """What L0 makes of a witness.
 
     Attributes

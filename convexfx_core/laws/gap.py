@@ -7,7 +7,7 @@ the residuals of the price rule and from idle budgets, and stands in the public 
 
 from typing import Final
 
-from convexfx_core.laws.order_facts import Tables
+from convexfx_core.laws.order_facts import ClaimedClearing
 from convexfx_core.laws.price_rule import PriceRule, dot
 from convexfx_core.laws.totals import Totals
 from convexfx_core.units import LIMIT_SLACK_SHIFT, LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT, ceil_div
@@ -19,9 +19,9 @@ SHIFT_MAX: Final = 1 << 67
 length."""
 
 
-def gap(tables: Tables, totals: Totals, rule: PriceRule) -> int:
+def gap(clearing: ClaimedClearing, totals: Totals, rule: PriceRule) -> int:
     """Bound of the duality gap of the flows wanted, >= 0."""
-    risk, inverse = tables.case.params.risk, tables.case.params.risk_inverse
+    risk, inverse = clearing.case.params.risk, clearing.case.params.risk_inverse
     sizes = [abs(residual) for residual in rule.residual]
     spread = [dot(row, sizes) for row in inverse]
     curved = dot(sizes, spread)
@@ -33,10 +33,10 @@ def gap(tables: Tables, totals: Totals, rule: PriceRule) -> int:
         min(SHIFT_MAX, ceil_div(ridge * s, 1 << RISK_SHIFT)) if g else size
         for size, s, g in zip(sizes, spread, diagonal, strict=True)
     )
-    turnover = _value(tables, totals.budget)
+    turnover = _value(clearing, totals.budget)
     return (
         ceil_div(curved, 1 << (2 * LOG_SHIFT + 1))
-        + ceil_div(_value(tables, totals.idle), 1 << LIMIT_SLACK_SHIFT)
+        + ceil_div(_value(clearing, totals.idle), 1 << LIMIT_SLACK_SHIFT)
         + ceil_div(moved * turnover, 1 << (LOG_SHIFT - 1))
     )
 
@@ -46,6 +46,6 @@ def _ridge(diagonal: list[int]) -> int:
     return ceil_div(sum(risky), len(risky) * RIDGE) if risky else 0
 
 
-def _value(tables: Tables, amounts: tuple[int, ...]) -> int:
-    pairs = zip(amounts, tables.case.reference.pbar, strict=True)
+def _value(clearing: ClaimedClearing, amounts: tuple[int, ...]) -> int:
+    pairs = zip(amounts, clearing.case.reference.pbar, strict=True)
     return sum(ceil_div(amount * pbar, 1 << PRICE_SHIFT) for amount, pbar in pairs)

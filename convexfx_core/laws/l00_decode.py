@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from convexfx_core.encoding.canonical import Reader
 from convexfx_core.encoding.key_columns import take_rows
 from convexfx_core.errors import CodecError, LawViolated
-from convexfx_core.laws.decoded_witness import WitnessView, kind1_index
-from convexfx_core.laws.engine import Path, is_scalar
+from convexfx_core.laws.decoded_witness import DecodedWitness, kind1_index
+from convexfx_core.laws.engine import Engine, is_scalar
 from convexfx_core.laws.order_ranges import order_in_range, orders_in_range
 from convexfx_core.laws.ranges import (
     check_bands,
@@ -53,7 +53,7 @@ DIFF_ROWS_PER_ORDER_MAX: Final = 4
 """A filled order has two rows of its allowance and two of its payout."""
 
 
-def decode(data: bytes, path: Path = "auto") -> WitnessView:
+def decode(data: bytes, engine: Engine = "auto") -> DecodedWitness:
     """Decode a witness and check every size and range.
 
     Raises
@@ -65,13 +65,13 @@ def decode(data: bytes, path: Path = "auto") -> WitnessView:
         sections = split_sections(data)
     except CodecError as error:
         raise LawViolated(LAW, FRAME, error.observed, error.expected) from error
-    reader = _SectionReader(path)
+    reader = _SectionReader(engine)
     for index, (name, section) in enumerate(zip(SECTION_NAMES, sections, strict=True)):
         try:
             getattr(reader, name)(section)
         except CodecError as error:
             raise LawViolated(LAW, index, error.observed, error.expected) from error
-    return reader.view()
+    return reader.decoded()
 
 
 class _SectionReader:
@@ -104,8 +104,8 @@ class _SectionReader:
     diff_rows: NDArray[np.void]
     claimed: bytes
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
 
     @property
     def n(self) -> int:
@@ -160,7 +160,7 @@ class _SectionReader:
         _length(data, 16 + ORDER_DTYPE.itemsize * (consumed + left))
         rows = np.frombuffer(data, ORDER_DTYPE, offset=16)
         self.consumed, self.left, self.order_rows = rows[:consumed], rows[consumed:], rows
-        if is_scalar(self.path, len(rows)):
+        if is_scalar(self.engine, len(rows)):
             holds = all(order_in_range(row, self.n) for row in rows)
         else:
             holds = bool(orders_in_range(rows, self.n).all())
@@ -224,7 +224,7 @@ class _SectionReader:
         _length(data, PUBLIC_VALUES_BYTES)
         self.claimed = bytes(data)
 
-    def view(self) -> WitnessView:
+    def decoded(self) -> DecodedWitness:
         """The witness and what was made of it."""
         witness = Witness(
             network_id=self.network_id,
@@ -250,7 +250,7 @@ class _SectionReader:
             public_values=self.claimed,
         )
         kind1 = kind1_index(self.order_rows)
-        return WitnessView(
+        return DecodedWitness(
             witness,
             self.read_params,
             self.read_reference,

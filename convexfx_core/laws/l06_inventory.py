@@ -5,12 +5,12 @@ prices are made from. Source: ``docs/invariants.md``, L6.
 """
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.order_facts import Tables
+from convexfx_core.laws.order_facts import ClaimedClearing
 from convexfx_core.laws.totals import Totals
 
 
-def breach(tables: Tables, totals: Totals, asset: int) -> Breach | None:
+def breach(clearing: ClaimedClearing, totals: Totals, asset: int) -> Breach | None:
     """Return the breach for ``asset``, base units, if there is one."""
-    before, claimed = tables.case.inventory[asset], tables.claims.inventory_after[asset]
+    before, claimed = clearing.case.inventory[asset], clearing.claims.inventory_after[asset]
     after = before + totals.flow_in[asset] - totals.flow_out[asset]
     return Breach(claimed, after) if claimed != after else None

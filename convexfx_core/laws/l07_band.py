@@ -5,12 +5,12 @@ saw before the epoch. Source: ``docs/invariants.md``, L7. Letters: ``docs/glossa
 """
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.order_facts import Tables
+from convexfx_core.laws.order_facts import ClaimedClearing
 
 
-def breach(tables: Tables, asset: int) -> Breach | None:
+def breach(clearing: ClaimedClearing, asset: int) -> Breach | None:
     """Return the breach of ``Plo <= P <= Phi``, if it is one; the numeraire's band is a point."""
-    price, reference = tables.claims.prices[asset], tables.case.reference
+    price, reference = clearing.claims.prices[asset], clearing.case.reference
     low, high = reference.plo[asset], reference.phi[asset]
     if price < low:
         return Breach(price, low)

@@ -6,14 +6,14 @@ value. Anywhere else it would excuse any price, since L9 takes it out of the inv
 """
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.order_facts import Tables
+from convexfx_core.laws.order_facts import ClaimedClearing
 
 
-def breach(tables: Tables, asset: int) -> Breach | None:
+def breach(clearing: ClaimedClearing, asset: int) -> Breach | None:
     """Return the breach, if it is one: O < 0 only at Phi, O > 0 only at Plo, numeraire 0."""
-    overflow, price = tables.claims.overflow[asset], tables.claims.prices[asset]
+    overflow, price = clearing.claims.overflow[asset], clearing.claims.prices[asset]
     if overflow and asset == 0:
         return Breach(overflow, 0)
-    reference = tables.case.reference
+    reference = clearing.case.reference
     edge = reference.phi[asset] if overflow < 0 else reference.plo[asset]
     return Breach(price, edge) if overflow and price != edge else None

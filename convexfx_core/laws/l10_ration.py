@@ -11,17 +11,17 @@ import numpy as np
 from convexfx_core.arithmetic.columns import Shifts, multiply_shift
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask
-from convexfx_core.laws.order_facts import RATION_ONE, OrderFacts, Tables
+from convexfx_core.laws.order_facts import RATION_ONE, ClaimedClearing, OrderFacts
 from convexfx_core.laws.slack import bounds
 from convexfx_core.units import RATION_SHIFT
 
 
-def breach_of_asset(tables: Tables, slack: tuple[int, ...], asset: int) -> Breach | None:
+def breach_of_asset(clearing: ClaimedClearing, slack: tuple[int, ...], asset: int) -> Breach | None:
     """Return the breach of "omega > 0 only at the lower bound, < 0 only at the upper one"."""
-    if tables.claims.ration is None:
+    if clearing.claims.ration is None:
         return None
-    omega, after = tables.claims.ration.omega[asset], tables.claims.inventory_after[asset]
-    low, high = bounds(tables, asset)
+    omega, after = clearing.claims.ration.omega[asset], clearing.claims.inventory_after[asset]
+    low, high = bounds(clearing, asset)
     if omega > 0 and after > low + slack[asset]:
         return Breach(after, low + slack[asset])
     if omega < 0 and after < high - slack[asset]:

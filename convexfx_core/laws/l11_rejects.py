@@ -6,7 +6,7 @@ Source: ``docs/invariants.md``, L11. Letters: ``docs/glossary.md``.
 """
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.order_facts import OrderFacts, Tables
+from convexfx_core.laws.order_facts import ClaimedClearing, OrderFacts
 from convexfx_core.laws.price_rule import PriceRule
 from convexfx_core.laws.slack import bounds
 from convexfx_core.settlement.proposal import RejectKind
@@ -14,7 +14,7 @@ from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT
 
 
 def breach(
-    tables: Tables, rule: PriceRule, slack: tuple[int, ...], order: OrderFacts
+    clearing: ClaimedClearing, rule: PriceRule, slack: tuple[int, ...], order: OrderFacts
 ) -> Breach | None:
     """Return the breach for a rejected ``order``, if there is one."""
     if order.want or order.paid:
@@ -24,26 +24,28 @@ def breach(
     if not (order.rate.net > order.limit and order.clearly_in):
         return None  # L4 asks nothing of it: no reason is needed
     if order.reject == RejectKind.MIN_FILL:
-        return _beats_the_move(tables, rule, order)
-    return _fits_the_bounds(tables, slack, order)
+        return _beats_the_move(clearing, rule, order)
+    return _fits_the_bounds(clearing, slack, order)
 
 
-def _beats_the_move(tables: Tables, rule: PriceRule, order: OrderFacts) -> Breach | None:
+def _beats_the_move(clearing: ClaimedClearing, rule: PriceRule, order: OrderFacts) -> Breach | None:
     """Whether the limit leaves more than the minimum fill would move the price, scale 2^64."""
-    a, b, risk = order.pay, order.receive, tables.case.params.risk
+    a, b, risk = order.pay, order.receive, clearing.case.params.risk
     kappa = risk[a][a] - risk[a][b] - risk[b][a] + risk[b][b]
-    value = order.min_fill * tables.case.reference.pbar[a] >> PRICE_SHIFT
+    value = order.min_fill * clearing.case.reference.pbar[a] >> PRICE_SHIFT
     bound = (value * kappa >> (RISK_SHIFT - LOG_SHIFT)) + rule.tau[a] + rule.tau[b]
     # 1 - l / Rn is at most ln(Rn / l): whoever is rejected by the rule in logarithms passes.
     room = ((order.rate.net - order.limit) << LOG_SHIFT) // order.rate.net
     return Breach(room, bound) if room > bound else None
 
 
-def _fits_the_bounds(tables: Tables, slack: tuple[int, ...], order: OrderFacts) -> Breach | None:
+def _fits_the_bounds(
+    clearing: ClaimedClearing, slack: tuple[int, ...], order: OrderFacts
+) -> Breach | None:
     """Whether the minimum fill, on top of all fills, would stay inside both bounds."""
-    a, b, after = order.pay, order.receive, tables.claims.inventory_after
-    most = bounds(tables, a)[1] - slack[a] - after[a]
-    least = after[b] - bounds(tables, b)[0] - slack[b]
+    a, b, after = order.pay, order.receive, clearing.claims.inventory_after
+    most = bounds(clearing, a)[1] - slack[a] - after[a]
+    least = after[b] - bounds(clearing, b)[0] - slack[b]
     if order.min_fill <= most and order.gross(order.min_fill) <= least:
         return Breach(order.min_fill, most)
     return None

@@ -5,13 +5,13 @@ trade, so its opening inventory always fits. Source: ``docs/invariants.md``, L12
 """
 
 from convexfx_core.laws.breach import Breach
-from convexfx_core.laws.order_facts import Tables
+from convexfx_core.laws.order_facts import ClaimedClearing
 from convexfx_core.laws.slack import bounds
 
 
-def breach(tables: Tables, asset: int) -> Breach | None:
+def breach(clearing: ClaimedClearing, asset: int) -> Breach | None:
     """Return the breach of ``min(q_min, q) <= q' <= max(q_max, q)``, if it is one."""
-    after, (low, high) = tables.claims.inventory_after[asset], bounds(tables, asset)
+    after, (low, high) = clearing.claims.inventory_after[asset], bounds(clearing, asset)
     if after < low:
         return Breach(after, low)
     return Breach(after, high) if after > high else None

@@ -9,34 +9,36 @@ import numpy as np
 
 from convexfx_core.encoding.key_columns import words_before
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.laws.decoded_witness import DecodedWitness
 
 LAW = 13
 
 
-def check_rows(view: WitnessView) -> None:
+def check_rows(decoded: DecodedWitness) -> None:
     """Row by row; :class:`LawViolated` with the smallest index."""
     previous = None
-    for index, row in enumerate(view.orders):
+    for index, row in enumerate(decoded.orders):
         key = (row["owner"].tobytes(), int(row["nonce"]))
-        if index not in (0, view.consumed_count) and previous is not None and key <= previous:
+        if index not in (0, decoded.consumed_count) and previous is not None and key <= previous:
             raise LawViolated(LAW, index, _text(key), f"after {_text(previous)}")
         previous = key
-    pool, before = view.witness.pool.owner, b""
-    for place, row in enumerate(view.witness.vaults):
+    pool, before = decoded.witness.pool.owner, b""
+    for place, row in enumerate(decoded.witness.vaults):
         owner = row["owner"].tobytes()
         if owner == pool or (place and owner <= before):
-            raise LawViolated(LAW, len(view.orders) + place, owner.hex(), f"after {before.hex()}")
+            raise LawViolated(
+                LAW, len(decoded.orders) + place, owner.hex(), f"after {before.hex()}"
+            )
         before = owner
 
 
-def holds(view: WitnessView) -> bool:
+def holds(decoded: DecodedWitness) -> bool:
     """By columns: whether :func:`check_rows` raises nothing."""
-    vaults = view.witness.vaults["owner"]
-    pool = np.frombuffer(view.witness.pool.owner, dtype=vaults.dtype)
+    vaults = decoded.witness.vaults["owner"]
+    pool = np.frombuffer(decoded.witness.pool.owner, dtype=vaults.dtype)
     return (
-        _increasing(view.witness.consumed)
-        and _increasing(view.witness.left)
+        _increasing(decoded.witness.consumed)
+        and _increasing(decoded.witness.left)
         and bool(words_before(vaults[:-1], vaults[1:]).all())
         and not bool((vaults == pool).all(axis=1).any())
     )

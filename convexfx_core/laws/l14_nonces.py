@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from convexfx_core.encoding.key_columns import find_keys, same_as_previous
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.laws.decoded_witness import DecodedWitness
 from convexfx_core.orders.row import KIND_CANCEL, KIND_ORDER
 
 LAW = 14
 
 
-def check_rows(view: WitnessView) -> None:
+def check_rows(decoded: DecodedWitness) -> None:
     """Row by row; :class:`LawViolated` with the smallest index."""
-    last = _check_consumed(view)
-    for index in range(view.consumed_count, len(view.orders)):
-        row = view.orders[index]
+    last = _check_consumed(decoded)
+    for index in range(decoded.consumed_count, len(decoded.orders)):
+        row = decoded.orders[index]
         owner, nonce = row["owner"].tobytes(), int(row["nonce"])
         if row["kind"] != KIND_ORDER:
             raise LawViolated(LAW, index, "a cancel that is left", "consumed cancels")
@@ -31,9 +31,9 @@ def check_rows(view: WitnessView) -> None:
         last[owner] = nonce
 
 
-def _check_consumed(view: WitnessView) -> dict[bytes, int]:
+def _check_consumed(decoded: DecodedWitness) -> dict[bytes, int]:
     """Last consumed nonce by owner."""
-    vaults, rows, place = view.witness.vaults, view.witness.consumed, -1
+    vaults, rows, place = decoded.witness.vaults, decoded.witness.consumed, -1
     last: dict[bytes, int] = {}
     for index, row in enumerate(rows):
         owner, nonce = row["owner"].tobytes(), int(row["nonce"])
@@ -46,16 +46,16 @@ def _check_consumed(view: WitnessView) -> dict[bytes, int]:
             raise LawViolated(LAW, index, nonce, last[owner] + 1)
         last[owner] = nonce
         ends = index + 1 == len(rows) or owner != rows[index + 1]["owner"].tobytes()
-        if ends and not (view.witness.paid[index] > 0 or row["kind"] == KIND_CANCEL):
+        if ends and not (decoded.witness.paid[index] > 0 or row["kind"] == KIND_CANCEL):
             raise LawViolated(LAW, index, "unfilled", "the vault's last is filled or a cancel")
     if place + 1 != len(vaults):
-        raise LawViolated(LAW, len(view.orders) + place + 1, "a vault without orders", "none")
+        raise LawViolated(LAW, len(decoded.orders) + place + 1, "a vault without orders", "none")
     return last
 
 
-def holds(view: WitnessView) -> bool:
+def holds(decoded: DecodedWitness) -> bool:
     """By columns: whether :func:`check_rows` raises nothing, given that L13 holds."""
-    rows, left, vaults = view.witness.consumed, view.witness.left, view.witness.vaults
+    rows, left, vaults = decoded.witness.consumed, decoded.witness.left, decoded.witness.vaults
     first = ~same_as_previous(rows["owner"])
     starts = np.flatnonzero(first)
     if len(starts) != len(vaults) or (rows["owner"][starts] != vaults["owner"]).any():
@@ -65,7 +65,7 @@ def holds(view: WitnessView) -> bool:
     if (rows["nonce"] != vaults["nonce"][place] + step.astype(np.uint64)).any():
         return False
     ends = np.append(starts[1:], len(rows))[: len(starts)] - 1
-    acts = (view.witness.paid[ends] > 0) | (rows["kind"][ends] == KIND_CANCEL)
+    acts = (decoded.witness.paid[ends] > 0) | (rows["kind"][ends] == KIND_CANCEL)
     return bool(acts.all()) and _left_follow(left, rows[ends])
 
 

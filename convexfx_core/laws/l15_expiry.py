@@ -8,21 +8,21 @@ and admission enforces it: the witness does not say which epoch sealed an order.
 import numpy as np
 
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.laws.decoded_witness import DecodedWitness
 
 LAW = 15
 
 
-def check_rows(view: WitnessView) -> None:
+def check_rows(decoded: DecodedWitness) -> None:
     """Row by row; :class:`LawViolated` with the smallest index."""
-    epoch = view.witness.epoch
-    for index, row in enumerate(view.orders):
+    epoch = decoded.witness.epoch
+    for index, row in enumerate(decoded.orders):
         if 0 < row["valid_until"] < epoch:
             raise LawViolated(LAW, index, int(row["valid_until"]), f"0 or at least {epoch}")
 
 
-def holds(view: WitnessView) -> bool:
+def holds(decoded: DecodedWitness) -> bool:
     """By columns: whether :func:`check_rows` raises nothing."""
-    last = view.orders["valid_until"]
-    epoch = min(view.witness.epoch, (1 << 64) - 1)
+    last = decoded.orders["valid_until"]
+    epoch = min(decoded.witness.epoch, (1 << 64) - 1)
     return not bool(((last > 0) & (last < np.uint64(epoch))).any())

@@ -11,7 +11,7 @@ from collections import defaultdict
 import numpy as np
 
 from convexfx_core.errors import ExecutionError, LawViolated
-from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.laws.decoded_witness import DecodedWitness
 from convexfx_core.ledger.diffs import pool_after, vault_places, vaults_after, wide_sums
 from convexfx_core.ledger.vaults import VaultTable
 from convexfx_core.limits import BALANCE_MAX
@@ -20,40 +20,40 @@ from convexfx_core.orders.row import NO_ASSET
 LAW = 16
 
 
-def check_rows(view: WitnessView) -> None:
+def check_rows(decoded: DecodedWitness) -> None:
     """Row by row; :class:`LawViolated` with the smallest index, given that L13 and L14 hold."""
-    vaults, places = view.witness.vaults, vault_places(view.witness.consumed)
+    vaults, places = decoded.witness.vaults, vault_places(decoded.witness.consumed)
     promised: dict[tuple[int, int], int] = defaultdict(int)
-    for index, row in enumerate(view.witness.consumed):
+    for index, row in enumerate(decoded.witness.consumed):
         place, asset = int(places[index]), int(row["pay"])
         promised[place, asset] += int(row["budget"])
         balance = int(vaults[place]["balance"][asset])
         if promised[place, asset] > balance:
             raise LawViolated(LAW, index, promised[place, asset], balance)
-    _check_vaults_after(view)
-    _check_pool_after(view)
+    _check_vaults_after(decoded)
+    _check_pool_after(decoded)
 
 
-def _check_vaults_after(view: WitnessView) -> None:
-    places = vault_places(view.witness.consumed)
-    after = [[int(b) for b in row["balance"]] for row in view.witness.vaults]
-    for index, row in enumerate(view.witness.consumed):
+def _check_vaults_after(decoded: DecodedWitness) -> None:
+    places = vault_places(decoded.witness.consumed)
+    after = [[int(b) for b in row["balance"]] for row in decoded.witness.vaults]
+    for index, row in enumerate(decoded.witness.consumed):
         balances = after[int(places[index])]
-        balances[int(row["pay"])] -= int(view.witness.paid[index])
+        balances[int(row["pay"])] -= int(decoded.witness.paid[index])
         if row["receive"] != NO_ASSET:
-            balances[int(row["receive"])] += int(view.witness.amounts["received"][index])
+            balances[int(row["receive"])] += int(decoded.witness.amounts["received"][index])
     for place, balances in enumerate(after):
         for value in balances:
-            _in_range(len(view.orders) + place, value)
+            _in_range(len(decoded.orders) + place, value)
 
 
-def _check_pool_after(view: WitnessView) -> None:
-    pool, base = view.witness.pool, len(view.orders) + len(view.witness.vaults)
+def _check_pool_after(decoded: DecodedWitness) -> None:
+    pool, base = decoded.witness.pool, len(decoded.orders) + len(decoded.witness.vaults)
     balances, fees = list(pool.balances), list(pool.fees_accrued)
-    for index, row in enumerate(view.witness.consumed):
-        balances[int(row["pay"])] += int(view.witness.paid[index])
+    for index, row in enumerate(decoded.witness.consumed):
+        balances[int(row["pay"])] += int(decoded.witness.paid[index])
         if row["receive"] != NO_ASSET:
-            received, fee = view.witness.amounts[index]
+            received, fee = decoded.witness.amounts[index]
             balances[int(row["receive"])] -= int(received)
             fees[int(row["receive"])] += int(fee)
     for asset, (balance, accrued) in enumerate(zip(balances, fees, strict=True)):
@@ -65,9 +65,9 @@ def _in_range(index: int, value: int, low: int = 0) -> None:
         raise LawViolated(LAW, index, value, f"{low} to {BALANCE_MAX}")
 
 
-def holds(view: WitnessView) -> bool:
+def holds(decoded: DecodedWitness) -> bool:
     """By columns: whether :func:`check_rows` raises nothing, given that L13 and L14 hold."""
-    rows, n, vaults = view.witness.consumed, view.params.n, view.witness.vaults
+    rows, n, vaults = decoded.witness.consumed, decoded.params.n, decoded.witness.vaults
     keys = vault_places(rows) * n + rows["pay"]
     low, high = wide_sums(keys, rows["budget"], len(vaults) * n)
     balance = vaults["balance"].reshape(-1).astype(np.uint64)
@@ -77,16 +77,16 @@ def holds(view: WitnessView) -> bool:
     if ((high > room_high) | ((high == room_high) & (low > room_low))).any():
         return False
     try:
-        vaults_after(vault_table(view), view.fills)
-        pool_after(view.witness.pool, view.fills)
+        vaults_after(vault_table(decoded), decoded.fills)
+        pool_after(decoded.witness.pool, decoded.fills)
     except ExecutionError:
         return False
     return True
 
 
-def vault_table(view: WitnessView) -> VaultTable:
+def vault_table(decoded: DecodedWitness) -> VaultTable:
     """The witness's vault rows as a table, given that L13 holds."""
-    rows = view.witness.vaults
+    rows = decoded.witness.vaults
     return VaultTable(
         rows["owner"], rows["nonce"].astype(np.uint64), rows["balance"].astype(np.uint64)
     )

@@ -8,7 +8,7 @@ one side lacks. Source: ``docs/spec.md`` section 3 and ``docs/invariants.md``, L
 from collections.abc import Iterator
 
 from convexfx_core.errors import LawViolated
-from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.laws.decoded_witness import DecodedWitness
 from convexfx_core.ledger.diffs import USER_FIRST, diff_rows, vault_places
 from convexfx_core.ledger.rows import DIFF_ALLOWANCE, DIFF_DTYPE, DIFF_PAYOUT
 
@@ -16,10 +16,10 @@ LAW = 18
 Row = tuple[int, int, int, int, int, int]
 
 
-def check_rows(view: WitnessView) -> None:
+def check_rows(decoded: DecodedWitness) -> None:
     """Row by row; :class:`LawViolated` with the smallest index."""
-    claimed = [row.item() for row in view.witness.diffs]
-    derived = [*_allowances(view), *_payouts(view)]
+    claimed = [row.item() for row in decoded.witness.diffs]
+    derived = [*_allowances(decoded), *_payouts(decoded)]
     for index in range(max(len(claimed), len(derived))):
         there = claimed[index] if index < len(claimed) else "no row"
         due = derived[index] if index < len(derived) else "no row"
@@ -27,18 +27,18 @@ def check_rows(view: WitnessView) -> None:
             raise LawViolated(LAW, index, there, due)
 
 
-def _allowances(view: WitnessView) -> Iterator[Row]:
-    places = vault_places(view.witness.consumed)
-    for position, row in enumerate(view.witness.consumed):
+def _allowances(decoded: DecodedWitness) -> Iterator[Row]:
+    places = vault_places(decoded.witness.consumed)
+    for position, row in enumerate(decoded.witness.consumed):
         user, asset = int(places[position]) + USER_FIRST, int(row["pay"])
-        paid, nonce = int(view.witness.paid[position]), int(row["nonce"])
+        paid, nonce = int(decoded.witness.paid[position]), int(row["nonce"])
         yield position, user, asset, DIFF_ALLOWANCE, -paid, nonce
         if paid:
             yield position, 0, asset, DIFF_ALLOWANCE, paid, nonce
 
 
-def _payouts(view: WitnessView) -> Iterator[Row]:
-    witness, places = view.witness, vault_places(view.witness.consumed)
+def _payouts(decoded: DecodedWitness) -> Iterator[Row]:
+    witness, places = decoded.witness, vault_places(decoded.witness.consumed)
     filled = [index for index, paid in enumerate(witness.paid) if paid > 0]
     for count, index in enumerate(filled):
         user, asset = int(places[index]) + USER_FIRST, int(witness.consumed[index]["receive"])
@@ -48,8 +48,8 @@ def _payouts(view: WitnessView) -> Iterator[Row]:
         yield position, user, asset, DIFF_PAYOUT, received, nonce
 
 
-def holds(view: WitnessView) -> bool:
+def holds(decoded: DecodedWitness) -> bool:
     """By columns: whether :func:`check_rows` raises nothing, given that L1 to L16 hold."""
-    derived = diff_rows(view.fills, view.witness.pool.nonce)
-    claimed = view.witness.diffs.astype(DIFF_DTYPE, copy=False)
+    derived = diff_rows(decoded.fills, decoded.witness.pool.nonce)
+    claimed = decoded.witness.diffs.astype(DIFF_DTYPE, copy=False)
     return len(derived) == len(claimed) and derived.tobytes() == claimed.tobytes()

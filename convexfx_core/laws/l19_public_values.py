@@ -16,7 +16,7 @@ from convexfx_core.encoding.hashing import (
 from convexfx_core.encoding.merkle import table_root
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws.claims import Certificate
-from convexfx_core.laws.decoded_witness import WitnessView
+from convexfx_core.laws.decoded_witness import DecodedWitness
 from convexfx_core.laws.l16_balances import vault_table
 from convexfx_core.ledger.diffs import orders_root, pool_after, sdl_hash, vaults_after
 from convexfx_core.ledger.vaults import state_root
@@ -27,12 +27,12 @@ from convexfx_core.witness.public_values import PublicValues, first_difference
 LAW = 19
 
 
-def derive(view: WitnessView, certificate: Certificate) -> PublicValues:
+def derive(decoded: DecodedWitness, certificate: Certificate) -> PublicValues:
     """Public values of a witness whose other laws hold."""
-    witness, fills = view.witness, view.fills
+    witness, fills = decoded.witness, decoded.fills
     root = orders_root(witness.consumed)
     left_root = table_root(TAG_LEFT, order_bytes(witness.left), ORDER_DTYPE.itemsize)
-    before = vault_table(view)
+    before = vault_table(decoded)
     after = state_root(pool_after(witness.pool, fills), vaults_after(before, fills))
     return PublicValues(
         shard=witness.shard,
@@ -44,7 +44,7 @@ def derive(view: WitnessView, certificate: Certificate) -> PublicValues:
         pre_state_root=state_root(witness.pool, before),
         post_state_root=after,
         sdl_hash=sdl_hash(witness.network_id, witness.pool, witness.shard, fills, root),
-        n_orders=len(view.orders),
+        n_orders=len(decoded.orders),
         n_fills=fills.count,
         network_id=witness.network_id,
         gap=certificate.gap,
@@ -55,9 +55,9 @@ def derive(view: WitnessView, certificate: Certificate) -> PublicValues:
     )
 
 
-def check(view: WitnessView, derived: PublicValues) -> None:
+def check(decoded: DecodedWitness, derived: PublicValues) -> None:
     """Compare the claimed bytes with the derived values."""
-    claimed, due = view.witness.public_values, derived.to_bytes()
+    claimed, due = decoded.witness.public_values, derived.to_bytes()
     index = first_difference(claimed, due)
     if index is not None:
         raise LawViolated(LAW, index, claimed.hex(), due.hex())

@@ -7,7 +7,7 @@ width. Smaller is better. Source: ``docs/spec.md`` section 7, last rows. Letters
 
 from typing import NamedTuple
 
-from convexfx_core.laws.order_facts import Tables
+from convexfx_core.laws.order_facts import ClaimedClearing
 from convexfx_core.laws.price_rule import PriceRule, dot
 from convexfx_core.laws.totals import Totals
 from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT
@@ -21,10 +21,10 @@ class Objective(NamedTuple):
     fill_incentive: int
 
 
-def objective(tables: Tables, totals: Totals, rule: PriceRule) -> Objective:
+def objective(clearing: ClaimedClearing, totals: Totals, rule: PriceRule) -> Objective:
     """Terms of the outcome; risk and tracking split 1/2 X G X, the incentive is minus surplus."""
-    pairs = zip(tables.case.params.depth, rule.log_price, strict=True)
+    pairs = zip(clearing.case.params.depth, rule.log_price, strict=True)
     tracking = sum(w * log * log for w, log in pairs) >> (2 * LOG_SHIFT + 1)
     quadratic = dot(rule.off_target, rule.pull) >> (RISK_SHIFT + 1)
-    surplus = dot(totals.surplus, tables.case.reference.pbar) >> PRICE_SHIFT
+    surplus = dot(totals.surplus, clearing.case.reference.pbar) >> PRICE_SHIFT
     return Objective(max(0, quadratic - tracking), tracking, -surplus)

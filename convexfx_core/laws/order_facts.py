@@ -1,4 +1,4 @@
-"""What the laws see of one order, and the tables that all orders share: plain Python integers."""
+"""What the laws see of one order, and the clearing that all orders share: plain Python integers."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ RATION_ONE = 1 << RATION_SHIFT
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
-    """What follows from prices and omega for every pair that the orders use.
+class ClaimedClearing:
+    """A case with what is claimed of it, and what follows from prices and omega for every pair.
 
     Attributes
     ----------
@@ -79,12 +79,12 @@ class OrderFacts:
         return self.rate.net - self.limit > self.limit >> LIMIT_SLACK_SHIFT
 
 
-def order_facts(tables: Tables, position: int) -> OrderFacts:
+def order_facts(clearing: ClaimedClearing, position: int) -> OrderFacts:
     """Facts of the order at ``position`` of the case."""
-    order, claims = tables.case.orders[position], tables.claims
+    order, claims = clearing.case.orders[position], clearing.claims
     pay, receive = int(order["pay"]), int(order["receive"])
-    pair = pay * tables.case.params.n + receive
-    rate, paid = tables.rates.at(pair), int(claims.paid[position])
+    pair = pay * clearing.case.params.n + receive
+    rate, paid = clearing.rates.at(pair), int(claims.paid[position])
     limit = rate.market
     if order["limit_kind"] != LIMIT_MARKET:
         limit = limit_rate(int(order["limit_m"]), int(order["limit_e"]), rate.shift)
@@ -99,6 +99,6 @@ def order_facts(tables: Tables, position: int) -> OrderFacts:
         fee=int(claims.fee[position]),
         rate=rate,
         limit=limit,
-        cut=int(tables.cut[pair]),
-        reject=tables.rejects.get(position),
+        cut=int(clearing.cut[pair]),
+        reject=clearing.rejects.get(position),
     )

@@ -29,8 +29,8 @@ from convexfx_core.laws import (
 )
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.columns import Columns, Mask, columns
-from convexfx_core.laws.engine import Path, is_scalar
-from convexfx_core.laws.order_facts import OrderFacts, Tables, order_facts
+from convexfx_core.laws.engine import Engine, is_scalar
+from convexfx_core.laws.order_facts import ClaimedClearing, OrderFacts, order_facts
 from convexfx_core.laws.order_ranges import order_in_range
 from convexfx_core.laws.totals import RunningTotals, Totals, totals_of
 from convexfx_core.orders.row import KIND_ORDER
@@ -75,27 +75,29 @@ class OrderFindings:
     malformed: int | None = None
 
 
-def inspect_orders(tables: Tables, path: Path, spread: Spread = map) -> OrderFindings:
-    """Hold every order to the order laws; ``spread`` maps over blocks on the compiled path."""
-    count = len(tables.case.orders)
-    if is_scalar(path, count):
-        return by_rows(tables)
-    if path == "compiled" or (path == "auto" and count >= COMPILED_ORDERS_MIN and compilable()):
-        findings: OrderFindings = import_module(COMPILED).by_machine_code(tables, spread)
+def inspect_orders(
+    clearing: ClaimedClearing, engine: Engine, spread: Spread = map
+) -> OrderFindings:
+    """Hold every order to the order laws; ``spread`` maps over blocks on the compiled engine."""
+    count = len(clearing.case.orders)
+    if is_scalar(engine, count):
+        return by_rows(clearing)
+    if engine == "compiled" or (engine == "auto" and count >= COMPILED_ORDERS_MIN and compilable()):
+        findings: OrderFindings = import_module(COMPILED).by_machine_code(clearing, spread)
         return findings
-    return by_columns(tables)
+    return by_columns(clearing)
 
 
-def by_rows(tables: Tables) -> OrderFindings:
+def by_rows(clearing: ClaimedClearing) -> OrderFindings:
     """One order at a time, in plain Python integers."""
-    n, rows = tables.case.params.n, tables.case.orders
+    n, rows = clearing.case.params.n, clearing.case.orders
     used, first = np.zeros(n * n, dtype=np.bool_), dict[int, int]()
     for position, row in enumerate(rows):
         if not order_in_range(row, n) or row["kind"] != KIND_ORDER:
             return OrderFindings(totals_of(n, []), first, used, position)
         used[int(row["pay"]) * n + int(row["receive"])] = True
-    orders = [order_facts(tables, k) for k in range(len(rows))]
-    for number, law in _laws_for(tables).items():
+    orders = [order_facts(clearing, k) for k in range(len(rows))]
+    for number, law in _laws_for(clearing).items():
         for position, order in enumerate(orders):
             if law.breach(order) is not None:
                 first[number] = position
@@ -103,20 +105,20 @@ def by_rows(tables: Tables) -> OrderFindings:
     return OrderFindings(totals_of(n, orders), first, used)
 
 
-def by_columns(tables: Tables) -> OrderFindings:
+def by_columns(clearing: ClaimedClearing) -> OrderFindings:
     """A chunk at a time, by columns."""
-    n, laws = tables.case.params.n, _laws_for(tables)
+    n, laws = clearing.case.params.n, _laws_for(clearing)
     first = dict[int, int]()
-    running = RunningTotals(n, tables.claims.ration is not None)
-    shifts = split_shifts(np.where(tables.rates.valid, tables.rates.shift, 0))
-    words = order_words(tables.case.orders)
+    running = RunningTotals(n, clearing.claims.ration is not None)
+    shifts = split_shifts(np.where(clearing.rates.valid, clearing.rates.shift, 0))
+    words = order_words(clearing.case.orders)
     for start in range(0, len(words), CHUNK):
         orders = read_words(words[start : start + CHUNK])
         good = orders.well_formed(n)
         if not good.all():
             at = start + int(np.argmin(good))
             return OrderFindings(running.totals(), first, running.used, at)
-        rows = columns(tables, orders, shifts, start)
+        rows = columns(clearing, orders, shifts, start)
         running.add(rows)
         for number, law in laws.items():
             mask = law.breached(rows)
@@ -125,6 +127,6 @@ def by_columns(tables: Tables) -> OrderFindings:
     return OrderFindings(running.totals(), first, running.used)
 
 
-def _laws_for(tables: Tables) -> dict[int, OrderLaw]:
-    rationed = tables.claims.ration is not None
+def _laws_for(clearing: ClaimedClearing) -> dict[int, OrderLaw]:
+    rationed = clearing.claims.ration is not None
     return {number: law for number, law in ORDER_LAWS.items() if rationed or number != RATION_LAW}

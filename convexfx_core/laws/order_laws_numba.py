@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convexfx_core.arithmetic.columns import Spread
 from convexfx_core.arithmetic.columns_numba import wide_totals
-from convexfx_core.laws.order_facts import Tables
+from convexfx_core.laws.order_facts import ClaimedClearing
 from convexfx_core.laws.order_flags_numba import (
     BLOCK,
     FEES,
@@ -44,19 +44,19 @@ class _Scanned:
     fills: int
 
 
-def by_machine_code(tables: Tables, spread: Spread = map) -> OrderFindings:
+def by_machine_code(clearing: ClaimedClearing, spread: Spread = map) -> OrderFindings:
     """Hold every order to the order laws; see ``order_laws.by_columns``.
 
     ``spread`` maps over blocks of orders: ``map``, or that of a pool of threads, which then work
     side by side; the findings are the same.
     """
-    n, claims, rates = tables.case.params.n, tables.claims, tables.rates
-    table = pair_rows(rates, tables.cut)
+    n, claims, rates = clearing.case.params.n, clearing.claims, clearing.rates
+    table = pair_rows(rates, clearing.cut)
     rationed = claims.ration is not None
     want = claims.ration.demanded if claims.ration is not None else claims.paid
     given = (claims.paid, want, claims.received, claims.fee)
     amounts = [np.ascontiguousarray(column, dtype=np.uint64) for column in given]
-    words = order_words(tables.case.orders)
+    words = order_words(clearing.case.orders)
 
     def work(start: int) -> _Scanned:
         found = _Scanned(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Final
 
-from convexfx_core.laws.order_facts import Tables
+from convexfx_core.laws.order_facts import ClaimedClearing
 from convexfx_core.laws.totals import Totals
 from convexfx_core.units import LOG_SHIFT, PRICE_SHIFT, RISK_SHIFT, log_ratio, partial_fill_shift
 
@@ -45,11 +45,11 @@ def dot(left: Iterable[int], right: Iterable[int]) -> int:
     return sum(map(mul, left, right))
 
 
-def price_rule(tables: Tables, totals: Totals) -> PriceRule:
+def price_rule(clearing: ClaimedClearing, totals: Totals) -> PriceRule:
     """Evaluate the price rule on the flows wanted."""
-    case, claims, n = tables.case, tables.claims, tables.case.params.n
-    off = tuple(_off_target(tables, totals, asset) for asset in range(n))
-    errors = _errors(tables, totals)
+    case, claims, n = clearing.case, clearing.claims, clearing.case.params.n
+    off = tuple(_off_target(clearing, totals, asset) for asset in range(n))
+    errors = _errors(clearing, totals)
     pairs = zip(claims.prices, case.reference.pbar, strict=True)
     logs = tuple(log_ratio(price, pbar) for price, pbar in pairs)
     risk = case.params.risk
@@ -67,16 +67,16 @@ def price_rule(tables: Tables, totals: Totals) -> PriceRule:
     )
 
 
-def _off_target(tables: Tables, totals: Totals, asset: int) -> int:
-    case = tables.case
+def _off_target(clearing: ClaimedClearing, totals: Totals, asset: int) -> int:
+    case = clearing.case
     after = case.inventory[asset] + totals.want_in[asset] - totals.want_out[asset]
     value = (after - case.params.target[asset]) * case.reference.pbar[asset] >> PRICE_SHIFT
-    return value - tables.claims.overflow[asset]
+    return value - clearing.claims.overflow[asset]
 
 
-def _errors(tables: Tables, totals: Totals) -> list[int]:
+def _errors(clearing: ClaimedClearing, totals: Totals) -> list[int]:
     """E by asset, scale 2^64: a unit for each fill received, a grain for each partial one."""
-    case, n = tables.case, tables.case.params.n
+    case, n = clearing.case, clearing.case.params.n
     errors = []
     for asset, pbar in enumerate(case.reference.pbar):
         received = sum(totals.wants[asset::n])

@@ -20,8 +20,8 @@ from convexfx_core.laws import (
 from convexfx_core.laws.cancels import first_violation
 from convexfx_core.laws.certify import check_l00_to_l12, check_l17
 from convexfx_core.laws.claims import Certificate
-from convexfx_core.laws.decoded_witness import WitnessView
-from convexfx_core.laws.engine import Path, is_scalar
+from convexfx_core.laws.decoded_witness import DecodedWitness
+from convexfx_core.laws.engine import Engine, is_scalar
 from convexfx_core.laws.l00_decode import decode
 from convexfx_core.witness.public_values import PublicValues
 
@@ -29,10 +29,10 @@ from convexfx_core.witness.public_values import PublicValues
 class WitnessLaw(Protocol):
     """A law on orders, vaults and diffs, in its two forms."""
 
-    def check_rows(self, view: WitnessView) -> None:
+    def check_rows(self, decoded: DecodedWitness) -> None:
         """Row by row; :class:`LawViolated` with the smallest index."""
 
-    def holds(self, view: WitnessView) -> bool:
+    def holds(self, decoded: DecodedWitness) -> bool:
         """By columns: whether the other form raises nothing."""
 
 
@@ -49,12 +49,12 @@ L18: Final[WitnessLaw] = l18_diffs
 class Evaluation:
     """What the laws derived from a witness that breaks none of L0 to L18."""
 
-    view: WitnessView
+    decoded: DecodedWitness
     certificate: Certificate
     public_values: PublicValues
 
 
-def evaluate(data: bytes, path: Path = "auto") -> Evaluation:
+def evaluate(data: bytes, engine: Engine = "auto") -> Evaluation:
     """Check L0 to L18 and derive the public values; the claimed ones are not looked at.
 
     Raises
@@ -62,34 +62,34 @@ def evaluate(data: bytes, path: Path = "auto") -> Evaluation:
     LawViolated
         The smallest (law, index) that does not hold.
     """
-    view = decode(data, path)
-    certificate = _check_clearing(view, path)
+    decoded = decode(data, engine)
+    certificate = _check_clearing(decoded, engine)
     for law in L13_TO_L16:
-        run_law(law, view, path)
-    check_l17(view.claims(), view.kind1)
-    run_law(L18, view, path)
-    return Evaluation(view, certificate, l19_public_values.derive(view, certificate))
+        run_law(law, decoded, engine)
+    check_l17(decoded.claims(), decoded.kind1)
+    run_law(L18, decoded, engine)
+    return Evaluation(decoded, certificate, l19_public_values.derive(decoded, certificate))
 
 
-def check(witness: bytes, path: Path = "auto") -> PublicValues:
+def check(witness: bytes, engine: Engine = "auto") -> PublicValues:
     """Check every law on an encoded witness: the only entry of a verifier.
 
     Parameters
     ----------
     witness : witness v1 (``docs/spec.md`` section 4).
-    path : see :mod:`convexfx_core.laws.engine`; the verdict is the same.
+    engine : see :mod:`convexfx_core.laws.engine`; the verdict is the same.
 
     Raises
     ------
     LawViolated
         The smallest (law, index) of ``docs/invariants.md`` that does not hold.
     """
-    evaluation = evaluate(witness, path)
-    l19_public_values.check(evaluation.view, evaluation.public_values)
+    evaluation = evaluate(witness, engine)
+    l19_public_values.check(evaluation.decoded, evaluation.public_values)
     return evaluation.public_values
 
 
-def run_law(law: WitnessLaw, view: WitnessView, path: Path) -> None:
+def run_law(law: WitnessLaw, decoded: DecodedWitness, engine: Engine) -> None:
     """Run one law; one that is broken by columns is found again row by row, for its index.
 
     Raises
@@ -97,18 +97,18 @@ def run_law(law: WitnessLaw, view: WitnessView, path: Path) -> None:
     LawViolated
         The smallest index that does not hold.
     """
-    if is_scalar(path, len(view.orders)):
-        law.check_rows(view)
-    elif not law.holds(view):
-        law.check_rows(view)
+    if is_scalar(engine, len(decoded.orders)):
+        law.check_rows(decoded)
+    elif not law.holds(decoded):
+        law.check_rows(decoded)
         raise AssertionError(f"columns and rows differ on {law}")
 
 
-def _check_clearing(view: WitnessView, path: Path) -> Certificate:
+def _check_clearing(decoded: DecodedWitness, engine: Engine) -> Certificate:
     """L1 to L12, the clearing's orders and the cancels together."""
-    of_cancels = first_violation(view)
+    of_cancels = first_violation(decoded)
     try:
-        certificate = check_l00_to_l12(view.case, view.claims(), view.kind1, path)
+        certificate = check_l00_to_l12(decoded.case, decoded.claims(), decoded.kind1, engine)
     except LawViolated as violation:
         if of_cancels is None or _rank(violation) < _rank(of_cancels):
             raise

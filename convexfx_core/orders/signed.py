@@ -271,10 +271,10 @@ def _check_order(terms: Terms, pay: int, budget: int, assets: int) -> None:
 
 def _equal(found: object, expected: object, code: RejectCode, field: str) -> None:
     if found != expected:
-        raise RejectedOrder(code, field, _shown(expected), _shown(found))
+        raise RejectedOrder(code, field, _for_people(expected), _for_people(found))
 
 
-def _shown(value: object) -> str:
+def _for_people(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(_shown(part) for part in value)
+        return ",".join(_for_people(part) for part in value)
     return value.hex() if isinstance(value, bytes) else str(value)

@@ -80,7 +80,7 @@ def settle(
     ----------
     case, proposal : positions of the latter are those of the former.
     kernels : ``auto`` is numba for many orders where it is installed; the numbers are the same.
-    spread : ``map``, or the ``map`` of a pool of threads, for the compiled path.
+    spread : ``map``, or the ``map`` of a pool of threads, for the compiled engine.
 
     Raises
     ------

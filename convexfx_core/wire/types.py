@@ -143,11 +143,11 @@ def _dotted(root: str, where: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             names[-1] += f"[{part}]"
         elif part != names[-1]:
-            names.append(_shown(part))
+            names.append(_for_people(part))
     return ".".join(names)
 
 
-def _shown(key: str) -> str:
+def _for_people(key: str) -> str:
     """A key as somebody wrote it, short and printable."""
     return ascii(key)[1:-1][:_KEY_CHARS]
 

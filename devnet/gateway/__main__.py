@@ -6,11 +6,11 @@ from pathlib import Path
 
 from devnet.gateway.app import build_app
 from devnet.gateway.codec import network_id
-from devnet.gateway.domain import Domain
 from devnet.gateway.execution import Rules, signature_threads
 from devnet.gateway.jobs import Jobs, ProverSettings
 from devnet.gateway.operator import Operator, read_seed
 from devnet.gateway.snapshot import Snapshot
+from devnet.gateway.state import GatewayState
 from devnet.gateway.upstream import Settlement
 from devnet.injected_faults import FaultLayer
 from devnet.serve import option_parser, serve
@@ -33,15 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         operator = Operator(read_seed(options.keypair), network_id(options.network), options.shard)
         settlement = Settlement(options.settlement)
-        domain = Domain(
+        gateway = GatewayState(
             operator, settlement, Rules(options.shard, options.nonce_rule == "next"), threads
         )
         if options.state_file is not None:
-            Snapshot(options.state_file, domain).attach()
+            Snapshot(options.state_file, gateway).attach()
     except (OSError, ValueError) as error:
         parser.error(str(error))
     prover = ProverSettings(options.prover_delay, options.prover_failure)
-    app = build_app(domain, Jobs(domain, prover, options.watch_seconds), prover, options.fault)
+    app = build_app(gateway, Jobs(gateway, prover, options.watch_seconds), prover, options.fault)
     status = serve("gateway", FaultLayer(app, options.fault), options.port, options.log_level)
     threads.shutdown()
     return status

@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from devnet.gateway.codec import from_base58
-from devnet.gateway.domain import Domain
 from devnet.gateway.jobs import Jobs, ProverSettings
 from devnet.gateway.refusal import Refused
+from devnet.gateway.state import GatewayState
 from devnet.gateway.vaults import vault_json
 from devnet.injected_faults import Fault, fault_routes
 
@@ -35,7 +35,9 @@ _PROVE_BODY: Final[dict[str, Any]] = {
 _ABSENT: Final = {"/vaults/{owner_id}": "Vault", "/sdls/{sdl_hash}": "SDL"}
 
 
-def build_app(domain: Domain, jobs: Jobs, prover: ProverSettings, faults: list[Fault]) -> FastAPI:
+def build_app(
+    gateway: GatewayState, jobs: Jobs, prover: ProverSettings, faults: list[Fault]
+) -> FastAPI:
     """The gateway's application; its lifespan starts and ends ``jobs``."""
 
     @asynccontextmanager
@@ -46,7 +48,12 @@ def build_app(domain: Domain, jobs: Jobs, prover: ProverSettings, faults: list[F
 
     app = FastAPI(title="devnet gateway", version="0.1.0", lifespan=lifespan)
     app.add_exception_handler(Refused, _refused)
-    for routes in (_intents(domain), _vaults(domain), _sdls(domain, jobs), _admin(domain, prover)):
+    for routes in (
+        _intents(gateway),
+        _vaults(gateway),
+        _sdls(gateway, jobs),
+        _admin(gateway, prover),
+    ):
         app.include_router(routes)
     app.include_router(fault_routes(faults))
     declare_errors(app)
@@ -96,11 +103,11 @@ def _applying(apply: Callable[[object], int]) -> Callable[[Request], Awaitable[J
     return route
 
 
-def _intents(domain: Domain) -> APIRouter:
+def _intents(gateway: GatewayState) -> APIRouter:
     routes = APIRouter(tags=["intents"])
     for path, name, apply in (
-        ("/intents/execute", "intentsExecute", domain.execute),
-        ("/intents/submit", "intentsSubmit", domain.submit),
+        ("/intents/execute", "intentsExecute", gateway.execute),
+        ("/intents/submit", "intentsSubmit", gateway.submit),
     ):
         routes.add_api_route(
             path,
@@ -112,88 +119,88 @@ def _intents(domain: Domain) -> APIRouter:
     return routes
 
 
-def _vaults(domain: Domain) -> APIRouter:
+def _vaults(gateway: GatewayState) -> APIRouter:
     routes = APIRouter(tags=["vaults"])
 
     # Coroutines, because a seal reads a hundred thousand vaults and a thread for each read costs
     # more than the read; only a view that is out of date has to be waited for.
     async def fresh(owner_id: str) -> bytes:
         owner = from_base58(owner_id, 32, "owner_id")
-        if domain.stale:
-            await run_in_threadpool(domain.refresh)
+        if gateway.stale:
+            await run_in_threadpool(gateway.refresh)
         return owner
 
     @routes.get("/vaults/{owner_id}", operation_id="vaultsGet")
     async def vault(owner_id: str) -> JSONResponse:
-        found = domain.vault(await fresh(owner_id))
+        found = gateway.vault(await fresh(owner_id))
         if found is None:
             return _not_found("Vault")
-        return JSONResponse(vault_json(found, domain.operator.shard))
+        return JSONResponse(vault_json(found, gateway.operator.shard))
 
     @routes.get("/vaults/{owner_id}/nonce", operation_id="vaultsGetNonce")
     async def nonce(owner_id: str) -> JSONResponse:
-        return JSONResponse(domain.next_nonce(await fresh(owner_id)))
+        return JSONResponse(gateway.next_nonce(await fresh(owner_id)))
 
     return routes
 
 
-def _sdls(domain: Domain, jobs: Jobs) -> APIRouter:
+def _sdls(gateway: GatewayState, jobs: Jobs) -> APIRouter:
     routes = APIRouter(tags=["sdls"])
 
     @routes.get("/sdls", operation_id="sdlsGetAll")
     def listed() -> JSONResponse:
-        return JSONResponse([[name, sdl.state_json] for name, sdl in list(domain.sdls.items())])
+        return JSONResponse([[name, sdl.state_json] for name, sdl in list(gateway.sdls.items())])
 
     @routes.post("/sdls/submit", operation_id="sdlsSubmit")
     def submitted() -> JSONResponse:
-        return JSONResponse(domain.submit_sdl())
+        return JSONResponse(gateway.submit_sdl())
 
     @routes.get("/sdls/{sdl_hash}", operation_id="sdlsGet")
     def state(sdl_hash: str) -> JSONResponse:
-        found = domain.sdl(sdl_hash)
+        found = gateway.sdl(sdl_hash)
         return _not_found("SDL") if found is None else JSONResponse(found.state_json)
 
     @routes.post("/sdls/{sdl_hash}/prove", operation_id="sdlsProve", openapi_extra=_PROVE_BODY)
     async def proving(sdl_hash: str, request: Request) -> JSONResponse:
         body = await _body(request)
-        jobs.prove(await run_in_threadpool(domain.start_proving, sdl_hash, body))
+        jobs.prove(await run_in_threadpool(gateway.start_proving, sdl_hash, body))
         return JSONResponse("Proving started")
 
     @routes.post("/sdls/{sdl_hash}/submit_proof", operation_id="sdlsSubmitProof")
     def submitting(sdl_hash: str) -> JSONResponse:
-        jobs.submit(domain.start_submitting(sdl_hash))
+        jobs.submit(gateway.start_submitting(sdl_hash))
         return JSONResponse("Proof submitted")
 
     return routes
 
 
-def _many_vaults(domain: Domain, owners: object) -> list[object]:
+def _many_vaults(gateway: GatewayState, owners: object) -> list[object]:
     """(next nonce, vault or null) of each owner."""
     if not isinstance(owners, list):
         raise Refused("SCHEMA", "expected an array of owners")
-    domain.refresh()
-    shard = domain.operator.shard
+    gateway.refresh()
+    shard = gateway.operator.shard
     rows: list[object] = []
     for text in owners:
         owner = from_base58(text, 32, "owner_id")
-        vault = domain.vault(owner)
+        vault = gateway.vault(owner)
         shown = None if vault is None else vault_json(vault, shard)
-        rows.append([domain.next_nonce(owner), shown])
+        rows.append([gateway.next_nonce(owner), shown])
     return rows
 
 
-def _admin(domain: Domain, prover: ProverSettings) -> APIRouter:
+def _admin(gateway: GatewayState, prover: ProverSettings) -> APIRouter:
     routes = APIRouter(tags=["admin"])
 
     @routes.post("/admin/vaults")
     async def vaults(request: Request) -> JSONResponse:
         owners = _parsed(await _body(request))
-        return JSONResponse(await run_in_threadpool(_many_vaults, domain, owners))
+        return JSONResponse(await run_in_threadpool(_many_vaults, gateway, owners))
 
     @routes.get("/admin/domain")
     def described() -> JSONResponse:
-        operator = domain.operator
-        pending = sum(len(batch.items) for batch in domain.pending)
+        operator = gateway.operator
+        pending = sum(len(batch.items) for batch in gateway.pending)
         return JSONResponse(
             {
                 "network_id": operator.network.hex(),
@@ -205,7 +212,7 @@ def _admin(domain: Domain, prover: ProverSettings) -> APIRouter:
 
     @routes.get("/admin/sdls/{sdl_hash}")
     def reason(sdl_hash: str) -> JSONResponse:
-        sdl = domain.sdl(sdl_hash)
+        sdl = gateway.sdl(sdl_hash)
         if sdl is None:
             return _not_found("SDL")
         return JSONResponse({"sdl_hash": sdl.name, "state": sdl.state_json, "reason": sdl.reason})
@@ -221,8 +228,8 @@ def _admin(domain: Domain, prover: ProverSettings) -> APIRouter:
 
     @routes.post("/admin/sync")
     def synced() -> JSONResponse:
-        domain.mark_stale()
-        domain.refresh()
+        gateway.mark_stale()
+        gateway.refresh()
         return JSONResponse("synced")
 
     return routes

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from devnet.gateway.domain import Domain
 from devnet.gateway.sdl import Sdl, Status
+from devnet.gateway.state import GatewayState
 from devnet.gateway.upstream import Declined, Unreachable
 
 ENVELOPE_FORMAT: Final = "devnet-v1-proof"
@@ -34,7 +34,7 @@ class Jobs:
 
     Parameters
     ----------
-    domain : whose SDLs are worked on.
+    gateway : whose SDLs are worked on.
     prover : settings, read at the start of each job.
     watch_s : seconds between two looks for outside events; 0 for none.
 
@@ -43,8 +43,8 @@ class Jobs:
     threads : started and perhaps still at work.
     """
 
-    def __init__(self, domain: Domain, prover: ProverSettings, watch_s: float) -> None:
-        self._domain = domain
+    def __init__(self, gateway: GatewayState, prover: ProverSettings, watch_s: float) -> None:
+        self._gateway = gateway
         self._prover = prover
         self._watch_s = watch_s
         self._stop = threading.Event()
@@ -54,7 +54,7 @@ class Jobs:
         """Start the watch and take up what a restart interrupted."""
         if self._watch_s:
             self._run(self._watch)
-        for sdl in list(self._domain.sdls.values()):
+        for sdl in list(self._gateway.sdls.values()):
             if sdl.status is Status.PROVING:
                 self.prove(sdl)
             elif sdl.status is Status.PROOF_SUBMITTED:
@@ -83,13 +83,13 @@ class Jobs:
 
     def _prove(self, sdl: Sdl, delay_s: float, failure: str) -> None:
         if not self._stop.wait(delay_s):
-            self._domain.end_proving(sdl, failure or envelope_problem(sdl))
+            self._gateway.end_proving(sdl, failure or envelope_problem(sdl))
 
     def _submit(self, sdl: Sdl) -> None:
         pause = RETRY_SECONDS
         while not self._stop.is_set():
             try:
-                self._domain.end_submitting(sdl, self._verdict(sdl))
+                self._gateway.end_submitting(sdl, self._verdict(sdl))
                 return
             except Unreachable:
                 self._stop.wait(pause)
@@ -97,11 +97,11 @@ class Jobs:
 
     def _verdict(self, sdl: Sdl) -> str:
         """Reason of the failure, empty when applied; asks before it sends."""
-        settlement = self._domain.settlement
+        settlement = self._gateway.settlement
         known = settlement.sdl(sdl.name)
         if known is not None and known["status"] == "submitted":
             try:
-                known = settlement.submit_proof(self._domain.proof_transaction(sdl))
+                known = settlement.submit_proof(self._gateway.proof_transaction(sdl))
             except Declined as answer:
                 # A proof whose answer was lost may have been at work when we asked.
                 known = settlement.sdl(sdl.name)
@@ -115,7 +115,7 @@ class Jobs:
 
     def _watch(self) -> None:
         while not self._stop.wait(self._watch_s):
-            self._domain.watch()
+            self._gateway.watch()
 
 
 def envelope_problem(sdl: Sdl) -> str:

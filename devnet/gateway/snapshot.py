@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from devnet.gateway.codec import VaultKey, debit_payload, mint_payload
-from devnet.gateway.domain import Domain
 from devnet.gateway.execution import Executed
 from devnet.gateway.sdl import Batch, Sdl, Status
+from devnet.gateway.state import GatewayState
 from devnet.gateway.verifiable import Debit, Mint, Signed
 
 VERSION: Final = 1
@@ -23,12 +23,12 @@ class Snapshot:
     Parameters
     ----------
     path : of the file; it is replaced as a whole at each change.
-    domain : whose state is kept.
+    gateway : whose state is kept.
     """
 
-    def __init__(self, path: Path, domain: Domain) -> None:
+    def __init__(self, path: Path, gateway: GatewayState) -> None:
         self._path = path
-        self._domain = domain
+        self._gateway = gateway
 
     def attach(self) -> None:
         """Read the file if there is one, and write it at every change from now on.
@@ -43,16 +43,16 @@ class Snapshot:
                 self._load(json.loads(self._path.read_text("ascii")))
             except (ValueError, LookupError, TypeError, AttributeError) as error:
                 raise ValueError(f"state file {self._path}: {error}") from error
-        self._domain.on_change = self.write
+        self._gateway.on_change = self.write
 
     def write(self) -> None:
         """Replace the file; the domain's lock is held."""
-        domain = self._domain
-        head = {"version": VERSION, "network": domain.operator.network.hex()}
-        parts = [json.dumps(head | {"shard": domain.operator.shard})[:-1], ', "pending": [']
-        parts.append(",".join(map(_stored, domain.pending)))
+        gateway = self._gateway
+        head = {"version": VERSION, "network": gateway.operator.network.hex()}
+        parts = [json.dumps(head | {"shard": gateway.operator.shard})[:-1], ', "pending": [']
+        parts.append(",".join(map(_stored, gateway.pending)))
         parts.append('], "sdls": [')
-        parts.append(",".join(map(_sdl_text, domain.sdls.values())))
+        parts.append(",".join(map(_sdl_text, gateway.sdls.values())))
         parts.append("]}\n")
         spare = self._path.with_name(self._path.name + ".part")
         with spare.open("w", encoding="ascii") as file:
@@ -62,17 +62,17 @@ class Snapshot:
         spare.replace(self._path)
 
     def _load(self, stored: dict[str, Any]) -> None:
-        domain = self._domain
-        expected = (VERSION, domain.operator.network.hex(), domain.operator.shard)
+        gateway = self._gateway
+        expected = (VERSION, gateway.operator.network.hex(), gateway.operator.shard)
         if (stored["version"], stored["network"], stored["shard"]) != expected:
             raise ValueError("of another version, network or shard")
-        network = domain.operator.network
-        domain.pending = [_batch(network, rows) for rows in stored["pending"]]
+        network = gateway.operator.network
+        gateway.pending = [_batch(network, rows) for rows in stored["pending"]]
         for row in stored["sdls"]:
             batches = tuple(_batch(network, rows) for rows in row["batches"])
             sdl = Sdl(bytes.fromhex(row["digest"]), batches, Status(row["status"]), row["reason"])
             sdl.envelope = base64.b64decode(row["envelope"])
-            domain.sdls[sdl.name] = sdl
+            gateway.sdls[sdl.name] = sdl
 
 
 def _stored(batch: Batch) -> str:

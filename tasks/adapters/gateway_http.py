@@ -132,30 +132,30 @@ class Peer:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise self._unreachable(operation, error) from None
         except httpx.TransportError as error:
-            seen = _named(error)
+            seen = _error_text(error)
             raise CommitUnknown(f"{self.name} {operation}", "an answer", seen) from None
         return self._json(operation, answer)
 
     def _unreachable(self, operation: str, error: Exception) -> PeerUnreachable:
         peer = f"{self.name} {operation}"
-        return self._kind(peer, f"an answer at {self.url}", _named(error))
+        return self._kind(peer, f"an answer at {self.url}", _error_text(error))
 
     def _json(self, operation: str, answer: httpx.Response) -> Any:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         if answer.status_code != httpx.codes.OK:
-            raise GatewayError(operation, "status 200", _shown(answer))
+            raise GatewayError(operation, "status 200", _for_people(answer))
         try:
             return json.loads(answer.content)
         except ValueError:
-            raise GatewayError(operation, "JSON", _shown(answer)) from None
+            raise GatewayError(operation, "JSON", _for_people(answer)) from None
 
 
-def _named(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _shown(answer: httpx.Response) -> str:
+def _for_people(answer: httpx.Response) -> str:
     return f"{answer.status_code} {answer.text[:BODY_SHOWN]}"
 
 

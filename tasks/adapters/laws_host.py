@@ -89,7 +89,7 @@ class LawsHost:
             path = _written(Path(folder), "witness.bin", witness)
             answer = self._run(("execute", str(path)), self.limits.execute_s)
         if answer.get("verdict") != "ok":
-            raise _odd("verdict", "ok", answer.get("verdict"))
+            raise _unexpected_answer("verdict", "ok", answer.get("verdict"))
         return Executed(
             hex_bytes(answer, "public_values", PUBLIC_VALUES_BYTES),
             int(answer.get("cycles", 0)),
@@ -140,9 +140,11 @@ class LawsHost:
 
     def _proven(self, answer: Json, mode: str, proof: bytes) -> Proven:
         if answer.get("mode", mode) != mode:
-            raise _odd("mode", mode, answer.get("mode"))
+            raise _unexpected_answer("mode", mode, answer.get("mode"))
         if answer.get("proof_sha256") != hashlib.sha256(proof).hexdigest():
-            raise _odd("proof_sha256", str(answer.get("proof_sha256")), f"{len(proof)} bytes")
+            raise _unexpected_answer(
+                "proof_sha256", str(answer.get("proof_sha256")), f"{len(proof)} bytes"
+            )
         made = Proven(
             proof,
             hex_bytes(answer, "public_values", PUBLIC_VALUES_BYTES),
@@ -238,7 +240,7 @@ def run_for_answer(
     if done.code:
         raise failure_of(done.code, answer, done.last_words)
     if not answer:
-        raise _odd("answer", "a JSON object", done.last_words)
+        raise _unexpected_answer("answer", "a JSON object", done.last_words)
     return answer
 
 
@@ -267,6 +269,6 @@ def _written(folder: Path, name: str, body: bytes) -> Path:
     return path
 
 
-def _odd(field: str, expected: str, observed: object) -> ProofError:
+def _unexpected_answer(field: str, expected: str, observed: object) -> ProofError:
     name = f"laws-host: {field}"
     return ProofError(ProofCode.PROVER_ENVIRONMENT, name, expected, str(observed))

@@ -80,9 +80,9 @@ def ask_to_prove(
         if code in EXIT_CODES:
             raise failure_of(EXIT_CODES[code], last, "")
         if code != BUSY:
-            raise _lost("an event done or failed", json.dumps(last))
+            raise _prover_lost("an event done or failed", json.dumps(last))
         if time.monotonic() >= end:
-            raise _lost(f"its turn within {turn_s:g} s", BUSY)
+            raise _prover_lost(f"its turn within {turn_s:g} s", BUSY)
         time.sleep(BUSY_PAUSE_S)
 
 
@@ -104,10 +104,10 @@ def _conversation(path: Path, request: Json, on_event: OnEvent, silence_s: float
                     return event
                 on_event(event)
     except TimeoutError:
-        raise _lost(f"an event within {silence_s:g} s", "silence") from None
+        raise _prover_lost(f"an event within {silence_s:g} s", "silence") from None
     except OSError as error:
-        raise _lost("an answer", error.strerror or str(error)) from None
-    raise _lost("an answer", "a closed connection")
+        raise _prover_lost("an answer", error.strerror or str(error)) from None
+    raise _prover_lost("an answer", "a closed connection")
 
 
 def _connect(path: Path) -> socket.socket:
@@ -121,5 +121,5 @@ def _connect(path: Path) -> socket.socket:
     return connection
 
 
-def _lost(expected: str, observed: str) -> ProofError:
+def _prover_lost(expected: str, observed: str) -> ProofError:
     return ProofError(ProofCode.PROVER_LOST, "laws-host serve", expected, observed)

@@ -45,7 +45,15 @@ OPERATORS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Or: (ast.And,),
 }
 RENAMED = {"min": "max", "max": "min", "all": "any", "any": "all", "abs": "int"}
-NO_LAWS = {"__init__", "breach", "names", "path", "claims", "order_laws_numba", "order_flags_numba"}
+NO_LAWS = {
+    "__init__",
+    "breach",
+    "names",
+    "engine",
+    "claims",
+    "order_laws_numba",
+    "order_flags_numba",
+}
 """Modules of the laws that hold no law, or the compiled twin that others are compared with."""
 SAID = {"Breach": 0, "LawViolated": 2, "CodecError": 0, "_expect": 1}
 """How many arguments of these are more than words for a human."""
@@ -248,24 +256,24 @@ def standing_in(mutant: Mutant) -> Iterator[ModuleType]:
 
 
 def notices(mutant: Mutant, known: Sequence[Known]) -> str | None:
-    """Name of the first witness whose verdict the mutant changes on either path, if there is one.
+    """Name of the first witness whose verdict the mutant changes by either engine, if there is one.
 
     A mutant that cannot be loaded, or raises anything but a verdict, is noticed by that.
     """
     try:
         with standing_in(mutant) as laws:
             for witness in known:
-                for path in ("scalar", "columnar"):
-                    if _verdict(laws, witness.data, path) != witness.due:
-                        return f"{witness.name} ({path})"
+                for engine in ("scalar", "columnar"):
+                    if _verdict(laws, witness.data, engine) != witness.due:
+                        return f"{witness.name} ({engine})"
     except Exception as error:
         return repr(error)[:80]
     return None
 
 
-def _verdict(laws: ModuleType, data: bytes, path: str) -> Any:
+def _verdict(laws: ModuleType, data: bytes, engine: str) -> Any:
     try:
-        return laws.check(data, path).to_bytes()
+        return laws.check(data, engine).to_bytes()
     except Exception as error:
         if type(error).__name__ != "LawViolated":
             raise

@@ -12,18 +12,18 @@ BOOKS = (laws_lies_prices, laws_lies_fills, laws_lies_rations)
 KINDS = ("plain", "rationed", "rejecting", "crowded", "banded")
 
 
-def violated(tampering: Tampering, path: str) -> tuple[int, int, str]:
+def violated(tampering: Tampering, engine: str) -> tuple[int, int, str]:
     batch = cleared(tampering.kind).batch
     with pytest.raises(LawViolated) as caught:
-        verify_result(batch, result_bytes(tampering.make()), path=path)
+        verify_result(batch, result_bytes(tampering.make()), engine=engine)
     return caught.value.law, caught.value.index, caught.value.line()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("path", ["scalar", "columnar"])
-def test_the_truth_is_certified(kind: str, path: str) -> None:
+@pytest.mark.parametrize("engine", ["scalar", "columnar"])
+def test_the_truth_is_certified(kind: str, engine: str) -> None:
     batch, tree = cleared(kind)
-    verify_result(batch, result_bytes(tree), path=path)
+    verify_result(batch, result_bytes(tree), engine=engine)
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda t: f"{t.kind}: {t.name}")

@@ -1,4 +1,4 @@
-"""The edges of the laws, pushed further: one verdict by every path of Python and by Rust.
+"""The edges of the laws, pushed further: one verdict by every engine of Python and by Rust.
 
 ``CONVEXFX_FUZZ=100000`` runs the long form.
 """

@@ -28,8 +28,8 @@ by_family = pytest.mark.parametrize("family", FAMILIES, ids=NAMES)
 def test_every_attack_breaks_its_law_on_both_paths(family: Family) -> None:
     for attack in made(family):
         due = None if attack.law is None else (attack.law, attack.index)
-        for path in ("scalar", "columnar"):
-            assert verdict(attack.data, path) == due, attack.name
+        for engine in ("scalar", "columnar"):
+            assert verdict(attack.data, engine) == due, attack.name
 
 
 def test_a_false_witness_is_read_out_as_it_stands() -> None:

@@ -154,7 +154,7 @@ def funded(epoch: Case) -> Stage:
     holders += [(w.vault(), held) for w, held in zip(WALLETS, vaults, strict=True)]
     for asset, name in enumerate(ASSETS):
         credits = tuple((vault, held[asset]) for vault, held in holders)
-        stage.domain.execute([through_json(Mint(MINTS[name], 1, credits, name).json)])
+        stage.gateway.execute([through_json(Mint(MINTS[name], 1, credits, name).json)])
     assert stage.settle(b"").status == "applied"
     stage.chain.register(
         agreement(
@@ -192,7 +192,7 @@ def verifiables(epoch: Case) -> list[Json]:
 
 
 def settled(stage: Stage, epoch: Case) -> SdlRecord:
-    stage.domain.submit(through_json(verifiables(epoch)))
+    stage.gateway.submit(through_json(verifiables(epoch)))
     return stage.settle(envelope(epoch))
 
 
@@ -227,7 +227,7 @@ def test_the_gateway_and_the_settlement_side_end_with_equal_vaults() -> None:
     stage = funded(epoch)
     settled(stage, epoch)
     for wallet in (*WALLETS, OPERATOR):
-        local = stage.domain.vault(wallet.owner)
+        local = stage.gateway.vault(wallet.owner)
         final = stage.chain.ledger.accounts[settlement_codec.Address(wallet.owner, SHARD)]
         assert local is not None
         assert (local.nonce, local.holdings) == (final.nonce, final.tokens)
@@ -280,7 +280,7 @@ def test_the_executors_mints_are_taken_by_the_gateway() -> None:
     credits = (Credit(POOL, 5),)
     message = MintPayload(NETWORK_ID, mint, 1, MintOperation.CREATE, "US dollar", "USD", credits)
     signature = WALLETS[0].sign(message.to_bytes())
-    stage.domain.execute([through_json(verifiable_json(message, WALLETS[0].public, signature))])
+    stage.gateway.execute([through_json(verifiable_json(message, WALLETS[0].public, signature))])
     assert stage.settle(b"").status == "applied"
     record = stage.chain.ledger.accounts[key(mint)].mint
     assert record is not None

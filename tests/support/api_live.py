@@ -35,7 +35,7 @@ def live_api() -> Iterator[LiveApi]:
         yield LiveApi(f"http://127.0.0.1:{listener.getsockname()[1]}", world)
     finally:
         end.set()
-        world.services.pulse.close()
+        world.services.change_signal.close()
         server.should_exit = True
         for thread in threads:
             thread.join()

@@ -4,10 +4,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from devnet.gateway.domain import Domain
 from devnet.gateway.execution import Rules as GatewayRules
 from devnet.gateway.jobs import envelope_problem
 from devnet.gateway.operator import Operator
+from devnet.gateway.state import GatewayState
 from devnet.gateway.upstream import Declined, Settlement, Unreachable
 from devnet.settlement.chain import Chain, Rules, SdlRecord
 from devnet.settlement.invalid import Invalid
@@ -87,11 +87,11 @@ class Stage:
         self.threads = ThreadPoolExecutor(1)
         operator = Operator(OPERATOR.seed, NETWORK_ID, SHARD)
         gateway_rules = GatewayRules(SHARD, strict_nonces)
-        self.domain = Domain(operator, self.settlement, gateway_rules, self.threads)
+        self.gateway = GatewayState(operator, self.settlement, gateway_rules, self.threads)
         self.books = Books()
 
     def open(self) -> "Stage":
-        self.domain.execute(six_mints(HOLDERS))
+        self.gateway.execute(six_mints(HOLDERS))
         assert self.settle(b"").status == "applied"
         self.chain.register(agreement())
         self.chain.advance()
@@ -100,18 +100,18 @@ class Stage:
 
     def settle(self, envelope: bytes, name: str | None = None) -> SdlRecord:
         """Bring the pending intents to an end; the settlement layer's record of the SDL."""
-        name = name or self.domain.submit_sdl()
+        name = name or self.gateway.submit_sdl()
         assert name is not None
-        sdl = self.domain.start_proving(name, envelope)
-        self.domain.end_proving(sdl, envelope_problem(sdl))
-        self.domain.start_submitting(name)
-        answer = self.settlement.submit_proof(self.domain.proof_transaction(sdl))
-        self.domain.end_submitting(sdl, f"{answer['code']}" if answer["code"] else "")
+        sdl = self.gateway.start_proving(name, envelope)
+        self.gateway.end_proving(sdl, envelope_problem(sdl))
+        self.gateway.start_submitting(name)
+        answer = self.settlement.submit_proof(self.gateway.proof_transaction(sdl))
+        self.gateway.end_submitting(sdl, f"{answer['code']}" if answer["code"] else "")
         return self.chain.sdls[name]
 
     def run(self, epoch: Epoch, **envelope: Any) -> SdlRecord:
         """Submit an epoch as the executor would."""
-        self.domain.submit(through_json(epoch.verifiables))
+        self.gateway.submit(through_json(epoch.verifiables))
         return self.settle(epoch.envelope(**envelope))
 
     def close(self) -> None:

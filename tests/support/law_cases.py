@@ -129,16 +129,16 @@ def ratio_at(case: ClearingCase, i: int, j: int, nudge: str = "0") -> str:
 
 
 def violation(case: ClearingCase, claims: ClearingClaims) -> tuple[int, int] | None:
-    """(law, index) that both paths report, None where all laws hold."""
-    seen = [verdict(case, claims, path) for path in ("scalar", "columnar")]
+    """(law, index) that both engines report, None where all laws hold."""
+    seen = [verdict(case, claims, engine) for engine in ("scalar", "columnar")]
     assert seen[0] == seen[1]
     found = seen[0]
     return (found.law, found.index) if isinstance(found, _Violation) else None
 
 
 def certificate(case: ClearingCase, claims: ClearingClaims) -> Certificate:
-    """Certificate that both paths give."""
-    seen = [check_clearing(case, claims, path=path) for path in ("scalar", "columnar")]
+    """Certificate that both engines give."""
+    seen = [check_clearing(case, claims, engine=engine) for engine in ("scalar", "columnar")]
     assert seen[0] == seen[1]
     return seen[0]
 
@@ -150,10 +150,10 @@ class _Violation(NamedTuple):
     bound: str
 
 
-def verdict(case: ClearingCase, claims: ClearingClaims, path: str) -> _Violation | Certificate:
-    """What one path says."""
+def verdict(case: ClearingCase, claims: ClearingClaims, engine: str) -> _Violation | Certificate:
+    """What one engine says."""
     try:
-        return check_clearing(case, claims, path=path)
+        return check_clearing(case, claims, engine=engine)
     except LawViolated as error:
         return _Violation(error.law, error.index, str(error.observed), str(error.bound))
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 
-class Pulse:
+class ChangeSignal:
     """A change that any thread may announce and any coroutine may wait for.
 
     Announcements before ``attach`` are dropped: nobody can wait yet. After ``close`` nobody waits

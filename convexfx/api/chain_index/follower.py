@@ -4,7 +4,7 @@ import logging
 import threading
 from typing import Any, Final
 
-from convexfx.api.chain_index.change_signal import Pulse
+from convexfx.api.chain_index.change_signal import ChangeSignal
 from convexfx.api.chain_index.index import EpochFacts, Index
 from convexfx.api.chain_index.journal import Recovery
 from convexfx.api.chain_index.metrics import Metrics
@@ -112,7 +112,7 @@ class Follower:
 
     Parameters
     ----------
-    ctx, index, metrics, pulse : what it reads from, writes to and whom it tells.
+    ctx, index, metrics, change_signal : what it reads from, writes to and whom it tells.
     recovery : what an earlier process queued.
     poll_s : pause between two looks.
     grace_s : how long receipts may be missing behind an outcome before they are derived.
@@ -123,7 +123,7 @@ class Follower:
         ctx: Context,
         index: Index,
         metrics: Metrics,
-        pulse: Pulse,
+        change_signal: ChangeSignal,
         recovery: Recovery,
         *,
         poll_s: float = POLL_S,
@@ -132,7 +132,7 @@ class Follower:
         self._ctx = ctx
         self._index = index
         self._metrics = metrics
-        self._pulse = pulse
+        self._change_signal = change_signal
         self._recovery = recovery
         self._poll_s = poll_s
         self._grace_s = grace_s
@@ -179,7 +179,7 @@ class Follower:
         changed |= not self._index.caught_up
         self._index.caught_up = True
         if changed:
-            self._pulse.announce()
+            self._change_signal.announce()
         return changed
 
     def _run(self) -> None:

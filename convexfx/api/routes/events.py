@@ -80,15 +80,15 @@ async def stream(services: Services, last: int) -> AsyncIterator[str]:
     """Everything behind ``last``, then what happens, until the server or the client ends it."""
     yield f"retry: {RECONNECT_MS}\n\n"
     while True:
-        changed = services.pulse.next_change()
+        changed = services.change_signal.next_change()
         found = events_after(services.index, last)
         for event in found:
             last = event.id
             yield event.text()
-        if services.pulse.closed:
+        if services.change_signal.closed:
             return
         if not found:
-            await services.pulse.wait(changed, KEEP_ALIVE_S)
+            await services.change_signal.wait(changed, KEEP_ALIVE_S)
             if not changed.is_set():
                 yield ": nothing new\n\n"
 

@@ -89,14 +89,14 @@ async def await_order(services: Services, order_id: bytes, wait_s: float) -> Ord
     """
     end = time.monotonic() + min(wait_s, WAIT_S_MAX)
     while True:
-        changed = services.pulse.next_change()
+        changed = services.change_signal.next_change()
         found = await run_in_threadpool(services.index.find, order_id)
         left = end - time.monotonic()
         if found is not None and (found.state not in UNDECIDED or left <= 0):
             return found
-        if left <= 0 or services.pulse.closed:
+        if left <= 0 or services.change_signal.closed:
             break
-        await services.pulse.wait(changed, left)
+        await services.change_signal.wait(changed, left)
     if found is not None:
         return found
     raise services.absent(ProblemCode.ORDER_UNKNOWN, f"order {order_id.hex()} is not known")
@@ -133,7 +133,7 @@ def order_routes(services: Services) -> APIRouter:
         """Queue Swaps and VERIFIABLEs; each item is judged for itself."""
         body = await read_body(request)
         require_read(services)
-        verdicts = await run_in_threadpool(services.desk.submit, body)
+        verdicts = await run_in_threadpool(services.submission_desk.submit, body)
         return [submission_answer(verdict) for verdict in verdicts]
 
     @routes.post("/preview", openapi_extra=_PREVIEW)

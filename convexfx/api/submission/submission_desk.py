@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from convexfx.api.chain_index.change_signal import Pulse
+from convexfx.api.chain_index.change_signal import ChangeSignal
 from convexfx.api.chain_index.index import Index
 from convexfx.api.chain_index.journal import Journal, queued_order
 from convexfx.api.chain_index.metrics import Metrics
@@ -49,22 +49,27 @@ class VaultNonces:
     taken: set[int]
 
 
-class Desk:
+class SubmissionDesk:
     """Where submissions arrive.
 
     Parameters
     ----------
-    ctx, index, metrics, pulse : ports and what is known; who is told.
+    ctx, index, metrics, change_signal : ports and what is known; who is told.
     journal : remembers queued orders across a restart.
     """
 
     def __init__(
-        self, ctx: Context, index: Index, metrics: Metrics, pulse: Pulse, journal: Journal
+        self,
+        ctx: Context,
+        index: Index,
+        metrics: Metrics,
+        change_signal: ChangeSignal,
+        journal: Journal,
     ) -> None:
         self._ctx = ctx
         self._index = index
         self._metrics = metrics
-        self._pulse = pulse
+        self._change_signal = change_signal
         self._journal = journal
 
     def submit(self, body: bytes) -> list[Verdict]:
@@ -158,7 +163,7 @@ class Desk:
         self._journal.append(payloads)
         queued = (queued_order(payload, self._ctx.domain) for payload in payloads)
         self._index.add_queued(facts for facts in queued if facts is not None)
-        self._pulse.announce()
+        self._change_signal.announce()
 
 
 def nonces_of(vault: VaultNonces) -> Nonces:

@@ -14,7 +14,7 @@ import numpy as np
 
 from convexfx_core.errors import ClearingRefused, CodecError, ExecutionError, LawViolated
 from convexfx_core.laws import check
-from convexfx_core.laws.engine import Path
+from convexfx_core.laws.engine import Engine
 from convexfx_core.witness.layout import Witness, encode_witness, with_public_values
 from tests.differential.laws.edges import EDGES, FOUND
 from tests.differential.laws.epochs import Lawful, random_epoch
@@ -55,12 +55,12 @@ class Sample(NamedTuple):
 Checker = Callable[[Sequence[bytes]], list[Verdict]]
 
 
-def by_python(path: Path) -> Checker:
+def by_python(engine: Engine) -> Checker:
     """The Python laws on one of their paths."""
 
     def verdict(data: bytes) -> Verdict:
         try:
-            return Verdict(None, None, check(data, path).to_bytes())
+            return Verdict(None, None, check(data, engine).to_bytes())
         except LawViolated as violation:
             return Verdict(violation.law, violation.index, None)
 

@@ -19,7 +19,7 @@ from tests.support.rust import rust
 
 __all__ = ["rust"]
 SEEDS = int(os.environ.get("CONVEXFX_FUZZ", "400"))
-BOTH_PATHS = SEEDS // 4
+BOTH_ENGINES = SEEDS // 4
 GAP_BEYOND_128_BITS = (1975, 3904, 4702)
 SAID_IN_WORDS = {0, 3, 19}
 """Laws whose sides Python gives as text or pairs; Rust gives one number of each."""
@@ -45,7 +45,7 @@ def verdicts(answers: list[dict[str, Any]]) -> list[Verdict]:
 
 
 def test_columns_and_rows_say_the_same() -> None:
-    batch = made(range(1_000_000, 1_000_000 + BOTH_PATHS))
+    batch = made(range(1_000_000, 1_000_000 + BOTH_ENGINES))
     assert by_python("scalar")(batch) == by_python("columnar")(batch)
 
 

@@ -26,7 +26,7 @@ from tests.support.rust import rust
 __all__ = ["rust"]
 WITNESSES = int(os.environ.get("CONVEXFX_FUZZ", "2000"))
 EXECUTED = max(20, WITNESSES // 100)
-BOTH_PATHS = WITNESSES // 10
+BOTH_ENGINES = WITNESSES // 10
 EVERY_SEED = range(1 << 62)
 
 
@@ -46,7 +46,7 @@ def assert_mixed(report: Report) -> None:
 
 def test_columns_and_rows_say_the_same() -> None:
     checkers = {"scalar": by_python("scalar"), "columnar": by_python("columnar")}
-    report = campaign(range(10**6, 2 * 10**6), BOTH_PATHS, checkers)
+    report = campaign(range(10**6, 2 * 10**6), BOTH_ENGINES, checkers)
     assert_equal(report)
 
 

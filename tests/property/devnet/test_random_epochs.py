@@ -94,7 +94,7 @@ def test_random_epochs_settle_and_both_sides_agree(opened: Stage, epochs: list[A
         assert (record.status, record.name) == ("applied", epoch.sdl_hash), record.message
     for wallet in (*TRADERS, OPERATOR):
         final = stage.chain.ledger.accounts[wallet.vault()]
-        local = stage.domain.vault(wallet.owner)
+        local = stage.gateway.vault(wallet.owner)
         assert local is not None
         expected = {
             TOKENS[asset]: held
@@ -212,7 +212,7 @@ def test_a_flipped_bit_of_an_intent_is_refused(opened: Stage, data: st.DataObjec
     body = through_json(changed.json)
     body["DebitAllowance"]["signature"] = through_json(message.json)["DebitAllowance"]["signature"]
     with pytest.raises(Refused, match="SIGNATURE"):
-        stage.domain.execute([body])
+        stage.gateway.execute([body])
     assert ATTESTOR.owner != ALICE.owner
     stage.close()
 
@@ -254,13 +254,13 @@ def test_no_json_makes_the_devnet_stumble(opened: Stage, data: st.DataObject) ->
     else:
         parent[key] = value
     takers = {
-        "execute": stage.domain.execute,
-        "submit": stage.domain.submit,
+        "execute": stage.gateway.execute,
+        "submit": stage.gateway.submit,
         "sdl": stage.chain.submit_sdl,
         "proof": stage.chain.submit_proof,
     }
     with suppress(Refused, Invalid):
         takers[kind](body)
     stage.chain.sdls.clear()
-    stage.domain.pending.clear()
-    stage.domain.mark_stale()
+    stage.gateway.pending.clear()
+    stage.gateway.mark_stale()

@@ -216,11 +216,11 @@ def test_the_agreements_params_are_what_a_proof_is_held_to() -> None:
     digest = params_hash(params, registry_section())
     stage.chain.register(agreement(params=b64(params), params_hash=digest))
     old = clear(1, [Fill(cancel(ALICE, 1, "USD"))], stage.books)
-    stage.domain.submit(through_json(old.verifiables))
-    name = str(stage.domain.submit_sdl())
+    stage.gateway.submit(through_json(old.verifiables))
+    name = str(stage.gateway.submit_sdl())
     stage.chain.advance()
     assert stage.settle(old.envelope(), name).code == "PV_MISMATCH:params_hash"
-    stage.domain.submit(through_json(old.verifiables))
+    stage.gateway.submit(through_json(old.verifiables))
     new = old.claiming(params_hash=bytes.fromhex(digest))
     assert stage.settle(new.envelope()).status == "applied"
     assert bytes.fromhex(digest) != PARAMS_HASH
@@ -234,7 +234,7 @@ def test_the_agreements_params_are_what_a_proof_is_held_to() -> None:
 def stage() -> Iterator[Stage]:
     """Charlie's vault on shard 2 holds 50 USD as well."""
     stage = Stage().open()
-    stage.domain.execute([Mint(MINTS["USD"], 2, ((ABROAD, 50),)).json])
+    stage.gateway.execute([Mint(MINTS["USD"], 2, ((ABROAD, 50),)).json])
     assert stage.settle(b"").status == "applied"
     yield stage
     supplies = stage.chain.ledger.supplies()
@@ -255,9 +255,9 @@ def test_epochs_count_from_zero() -> None:
 def test_a_foreign_credit_arrives_and_is_noticed(stage: Stage) -> None:
     stage.chain.foreign_credit(ABROAD, Address(*BOB.vault()), USD, 40)
     assert (held(stage, ABROAD), held(stage, BOB.vault())) == (10, 100_000_040)
-    stage.domain.watch()
-    stage.domain.refresh()
-    vault = stage.domain.vault(BOB.owner)
+    stage.gateway.watch()
+    stage.gateway.refresh()
+    vault = stage.gateway.vault(BOB.owner)
     assert vault is not None
     assert vault.holdings[USD] == 100_000_040
 
@@ -287,9 +287,9 @@ def test_a_migration_waits_for_the_end_of_the_epoch(stage: Stage) -> None:
     stage.chain.advance()
     assert held(stage, ALICE.vault()) == 0
     assert held(stage, (ALICE.owner, 2)) == HOLDERS[ALICE.vault()]
-    stage.domain.watch()
-    stage.domain.refresh()
-    vault = stage.domain.vault(ALICE.owner)
+    stage.gateway.watch()
+    stage.gateway.refresh()
+    vault = stage.gateway.vault(ALICE.owner)
     assert vault is not None
     assert vault.holdings == {}
 
@@ -314,8 +314,8 @@ def test_only_a_holdings_vault_migrates_and_to_another_shard(
 def test_an_sdl_that_debits_a_migrated_vault_fails(stage: Stage) -> None:
     """Even a cancel, which moves nothing, and whose vault's rows are as the proof says."""
     epoch = clear(1, [Fill(cancel(ALICE, 1, "USD"))], stage.books)
-    stage.domain.submit(through_json(epoch.verifiables))
-    name = str(stage.domain.submit_sdl())
+    stage.gateway.submit(through_json(epoch.verifiables))
+    name = str(stage.gateway.submit_sdl())
     stage.chain.migrate(Address(*ALICE.vault()), 2)
     stage.chain.advance()
     assert stage.settle(epoch.envelope(), name).code == "PV_MISMATCH:pre_state_root"
@@ -323,7 +323,7 @@ def test_an_sdl_that_debits_a_migrated_vault_fails(stage: Stage) -> None:
         stage.books.balances[ALICE.owner][asset] = 0
     stage.books.nonces[ALICE.owner] = 0
     empty = clear(1, [Fill(cancel(ALICE, 1, "USD"))], stage.books)
-    stage.domain.submit(through_json(empty.verifiables))
+    stage.gateway.submit(through_json(empty.verifiables))
     assert stage.settle(empty.envelope()).code == "VAULT_MIGRATED"
 
 

@@ -43,7 +43,7 @@ def stage() -> Iterator[Stage]:
 
 def view(stage: Stage) -> Any:
     return {
-        name: (stage.domain.next_nonce(wallet.owner), stage.domain.vault(wallet.owner))
+        name: (stage.gateway.next_nonce(wallet.owner), stage.gateway.vault(wallet.owner))
         for name, wallet in {"a": ALICE, "b": BOB, "c": CHARLIE, "o": OPERATOR, **MINTS}.items()
     }
 
@@ -62,12 +62,12 @@ def refused(stage: Stage, call: Callable[[Any], Any], body: Any, rule: str) -> s
         call(through_json(body))
     assert caught.value.rule == rule, str(caught.value)
     assert copy_of(stage) == before
-    assert stage.domain.pending == []
+    assert stage.gateway.pending == []
     return str(caught.value)
 
 
 def held(stage: Stage, wallet: Wallet, token: Any) -> int:
-    vault = stage.domain.vault(wallet.owner)
+    vault = stage.gateway.vault(wallet.owner)
     assert vault is not None
     return vault.holdings.get(token, 0)
 
@@ -76,71 +76,71 @@ def held(stage: Stage, wallet: Wallet, token: Any) -> int:
 
 
 def test_execute_debits_every_allowance_in_full(stage: Stage) -> None:
-    assert stage.domain.execute([through_json(PAYMENT.json)]) == 1
+    assert stage.gateway.execute([through_json(PAYMENT.json)]) == 1
     assert (held(stage, ALICE, USD), held(stage, BOB, USD)) == (99_999_930, 100_000_070)
     assert (held(stage, ALICE, EUR), held(stage, BOB, EUR)) == (99_999_970, 100_000_030)
-    assert stage.domain.next_nonce(ALICE.owner) == 2
-    assert stage.domain.next_nonce(BOB.owner) == 1
+    assert stage.gateway.next_nonce(ALICE.owner) == 2
+    assert stage.gateway.next_nonce(BOB.owner) == 1
 
 
 def test_submit_debits_what_the_diffs_say(stage: Stage) -> None:
-    assert stage.domain.submit([through_json(PAYMENT.executed(7, 0))]) == 1
+    assert stage.gateway.submit([through_json(PAYMENT.executed(7, 0))]) == 1
     assert (held(stage, ALICE, USD), held(stage, BOB, USD)) == (99_999_993, 100_000_007)
     assert held(stage, ALICE, EUR) == 100_000_000
 
 
 def test_a_zero_debit_moves_the_nonce_only(stage: Stage) -> None:
-    stage.domain.submit([through_json(PAYMENT.executed(0, 0))])
+    stage.gateway.submit([through_json(PAYMENT.executed(0, 0))])
     assert held(stage, ALICE, USD) == 100_000_000
-    assert stage.domain.next_nonce(ALICE.owner) == 2
+    assert stage.gateway.next_nonce(ALICE.owner) == 2
 
 
 def test_a_vault_is_made_by_its_first_credit(stage: Stage) -> None:
-    assert stage.domain.vault(STRANGER.owner) is None
-    assert stage.domain.next_nonce(STRANGER.owner) == 1
-    stage.domain.execute([Debit(ALICE, STRANGER.vault(), 1, {USD: 70}).json])
+    assert stage.gateway.vault(STRANGER.owner) is None
+    assert stage.gateway.next_nonce(STRANGER.owner) == 1
+    stage.gateway.execute([Debit(ALICE, STRANGER.vault(), 1, {USD: 70}).json])
     assert held(stage, STRANGER, USD) == 70
-    assert stage.domain.next_nonce(STRANGER.owner) == 1
+    assert stage.gateway.next_nonce(STRANGER.owner) == 1
 
 
 def test_what_was_credited_can_be_spent_in_the_same_array(stage: Stage) -> None:
     first = Debit(ALICE, STRANGER.vault(), 1, {USD: 70})
     second = Debit(STRANGER, CHARLIE.vault(), 1, {USD: 70})
-    assert stage.domain.execute([first.json, second.json]) == 2
+    assert stage.gateway.execute([first.json, second.json]) == 2
     assert held(stage, CHARLIE, USD) == 100_000_070
 
 
 def test_a_credit_may_go_to_another_shard(stage: Stage) -> None:
-    stage.domain.execute([Debit(ALICE, (BOB.owner, 2), 1, {USD: 70}).json])
+    stage.gateway.execute([Debit(ALICE, (BOB.owner, 2), 1, {USD: 70}).json])
     assert held(stage, ALICE, USD) == 99_999_930
     assert held(stage, BOB, USD) == 100_000_000
 
 
 def test_mints_create_and_grow(stage: Stage) -> None:
-    stage.domain.execute([GROWTH.json, CREATION.json])
+    stage.gateway.execute([GROWTH.json, CREATION.json])
     assert held(stage, BOB, USD) == 100_000_006
     assert held(stage, ALICE, STRANGER.vault()) == 5
-    minted = stage.domain.vault(STRANGER.owner)
+    minted = stage.gateway.vault(STRANGER.owner)
     assert minted is not None
     assert minted.mint is not None
     assert (minted.mint.name, minted.mint.symbol, minted.mint.supply) == ("NEW", "NEW", 5)
 
 
 def test_mints_can_be_submitted_with_their_diffs(stage: Stage) -> None:
-    assert stage.domain.submit([GROWTH.executed(), CREATION.executed()]) == 2
+    assert stage.gateway.submit([GROWTH.executed(), CREATION.executed()]) == 2
     assert held(stage, ALICE, USD) == 100_000_005
 
 
 def test_a_debit_of_no_token_and_a_mint_for_nobody_move_nonces_only(stage: Stage) -> None:
-    stage.domain.execute([replace(PAYMENT, allowances={}).json, replace(GROWTH, credits=()).json])
-    assert stage.domain.next_nonce(ALICE.owner) == 2
-    assert stage.domain.next_nonce(MINTS["USD"].owner) == 3
+    stage.gateway.execute([replace(PAYMENT, allowances={}).json, replace(GROWTH, credits=()).json])
+    assert stage.gateway.next_nonce(ALICE.owner) == 2
+    assert stage.gateway.next_nonce(MINTS["USD"].owner) == 3
 
 
 def test_an_empty_array_changes_nothing(stage: Stage) -> None:
-    assert stage.domain.execute([]) == 0
-    assert stage.domain.submit([]) == 0
-    assert stage.domain.pending == []
+    assert stage.gateway.execute([]) == 0
+    assert stage.gateway.submit([]) == 0
+    assert stage.gateway.pending == []
 
 
 # delta's rules
@@ -187,12 +187,12 @@ def test_a_broken_rule_refuses_the_whole_array(stage: Stage, name: str) -> None:
     messages, rule = RULES[name]
     good = Debit(CHARLIE, BOB.vault(), 1, {USD: 1})
     body = [good.json, *(message.json for message in messages)]
-    said = refused(stage, stage.domain.execute, body, rule)
+    said = refused(stage, stage.gateway.execute, body, rule)
     assert said.startswith(f"{rule}: verifiable {len(messages)}: ")
 
 
 def test_an_executed_amount_may_not_exceed_the_allowance(stage: Stage) -> None:
-    refused(stage, stage.domain.submit, [PAYMENT.executed(71, 0)], "ALLOWANCE")
+    refused(stage, stage.gateway.submit, [PAYMENT.executed(71, 0)], "ALLOWANCE")
 
 
 def test_a_difference_has_64_bits_with_its_sign(stage: Stage) -> None:
@@ -201,37 +201,37 @@ def test_a_difference_has_64_bits_with_its_sign(stage: Stage) -> None:
     mint = Mint(ALICE_MINT, 1, credits, "NEW")
     token = ALICE_MINT.vault()
     pays = [Debit(STRANGER, BOB.vault(), 1, {token: amount}) for amount in (1 << 63, (1 << 63) - 1)]
-    refused(stage, stage.domain.execute, [mint.json, pays[0].json], "RANGE")
-    assert stage.domain.execute([mint.json, pays[1].json]) == 2
+    refused(stage, stage.gateway.execute, [mint.json, pays[0].json], "RANGE")
+    assert stage.gateway.execute([mint.json, pays[1].json]) == 2
 
 
 def test_a_negative_debit_is_no_debit(stage: Stage) -> None:
-    refused(stage, stage.domain.submit, [PAYMENT.executed(-1, 0)], "ALLOWANCE")
+    refused(stage, stage.gateway.submit, [PAYMENT.executed(-1, 0)], "ALLOWANCE")
 
 
 def test_larger_nonces_are_an_option() -> None:
     stage = Stage(strict_nonces=False).open()
-    stage.domain.execute([replace(PAYMENT, nonce=9).json])
-    assert stage.domain.next_nonce(ALICE.owner) == 10
+    stage.gateway.execute([replace(PAYMENT, nonce=9).json])
+    assert stage.gateway.next_nonce(ALICE.owner) == 10
     with pytest.raises(Refused, match="NONCE"):
-        stage.domain.execute([replace(PAYMENT, nonce=9, allowances={USD: 1}).json])
+        stage.gateway.execute([replace(PAYMENT, nonce=9, allowances={USD: 1}).json])
     stage.close()
 
 
 def test_a_repeated_post_is_refused_and_harmless(stage: Stage) -> None:
-    stage.domain.execute([PAYMENT.json])
+    stage.gateway.execute([PAYMENT.json])
     before = copy_of(stage)
     with pytest.raises(Refused, match="DUPLICATE"):
-        stage.domain.execute([PAYMENT.json])
+        stage.gateway.execute([PAYMENT.json])
     assert copy_of(stage) == before
-    assert sum(len(batch.items) for batch in stage.domain.pending) == 1
+    assert sum(len(batch.items) for batch in stage.gateway.pending) == 1
 
 
 def test_a_repeated_post_after_settlement_is_refused_by_its_nonce(stage: Stage) -> None:
     epoch = clear(1, [Fill(order(ALICE, 1, "USD", "EUR", 5), 5, 4)], stage.books)
     assert stage.run(epoch).status == "applied"
     with pytest.raises(Refused, match="NONCE: verifiable 0: expected 2, found 1"):
-        stage.domain.submit(epoch.verifiables)
+        stage.gateway.submit(epoch.verifiables)
 
 
 # Signatures
@@ -248,7 +248,7 @@ def test_a_signature_of_another_key_is_refused(stage: Stage, message: Any, field
     other = BOB.sign(message.payload) if field == "signature" else BOB.public
     signature_of(body)["Ed25519"][field] = b58(other)
     rule = "SIGNATURE"
-    said = refused(stage, stage.domain.execute, [body], rule)
+    said = refused(stage, stage.gateway.execute, [body], rule)
     assert "verifiable 0" in said
 
 
@@ -264,11 +264,11 @@ def test_every_field_is_signed(stage: Stage, field: str) -> None:
         payload[field] = given[field]
     else:
         payload["content"][field] = given["content"][field]
-    refused(stage, stage.domain.execute, [body], "SIGNATURE")
+    refused(stage, stage.gateway.execute, [body], "SIGNATURE")
 
 
 def test_a_message_of_another_network_is_not_signed_here(stage: Stage) -> None:
-    refused(stage, stage.domain.execute, [replace(PAYMENT, network=bytes(32)).json], "SIGNATURE")
+    refused(stage, stage.gateway.execute, [replace(PAYMENT, network=bytes(32)).json], "SIGNATURE")
 
 
 def test_the_first_bad_signature_of_many_is_named(stage: Stage) -> None:
@@ -276,7 +276,7 @@ def test_the_first_bad_signature_of_many_is_named(stage: Stage) -> None:
     bodies = [Debit(wallet, POOL, 1, {USD: 0}).json for wallet in wallets]
     for place in (4, 2):
         signature_of(bodies[place])["Ed25519"]["signature"] = b58(bytes(64))
-    assert "verifiable 2" in refused(stage, stage.domain.execute, bodies, "SIGNATURE")
+    assert "verifiable 2" in refused(stage, stage.gateway.execute, bodies, "SIGNATURE")
 
 
 # Schema
@@ -347,7 +347,7 @@ SCHEMA: dict[str, tuple[Callable[[Any], Any], str]] = {
 def test_another_shape_is_refused(stage: Stage, name: str) -> None:
     change, rule = SCHEMA[name]
     body = change(through_json(PAYMENT.json))
-    assert "verifiable 1" in refused(stage, stage.domain.execute, [PAYMENT.json, body], rule)
+    assert "verifiable 1" in refused(stage, stage.gateway.execute, [PAYMENT.json, body], rule)
 
 
 M = "FungibleTokenMint"
@@ -371,13 +371,13 @@ MINT_SCHEMA: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", MINT_SCHEMA)
 def test_another_shape_of_a_mint_is_refused(stage: Stage, name: str) -> None:
     body = MINT_SCHEMA[name](through_json(CREATION.json))
-    refused(stage, stage.domain.execute, [body], "SCHEMA")
+    refused(stage, stage.gateway.execute, [body], "SCHEMA")
 
 
 @pytest.mark.parametrize("body", [None, {}, "x", 1])
 def test_the_body_is_an_array(stage: Stage, body: Any) -> None:
-    refused(stage, stage.domain.execute, body, "SCHEMA")
-    refused(stage, stage.domain.submit, body, "SCHEMA")
+    refused(stage, stage.gateway.execute, body, "SCHEMA")
+    refused(stage, stage.gateway.submit, body, "SCHEMA")
 
 
 # Diffs
@@ -440,7 +440,7 @@ DIFFS: dict[str, tuple[Callable[[Any], Any], str]] = {
 def test_diffs_that_the_verifiable_does_not_permit_are_refused(stage: Stage, name: str) -> None:
     change, rule = DIFFS[name]
     body = change(through_json(PAYMENT.executed(7, 3)))
-    refused(stage, stage.domain.submit, [body], rule)
+    refused(stage, stage.gateway.submit, [body], rule)
 
 
 CREATE = ("state_diffs", 0, "operation", "FungibleTokenMint", "Create")
@@ -461,7 +461,7 @@ MINT_DIFFS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", MINT_DIFFS)
 def test_diffs_of_a_mint_are_what_it_does(stage: Stage, name: str) -> None:
     body = MINT_DIFFS[name](through_json(CREATION.executed()))
-    refused(stage, stage.domain.submit, [body], "DIFFS")
+    refused(stage, stage.gateway.submit, [body], "DIFFS")
 
 
 def test_growth_has_its_own_operation(stage: Stage) -> None:
@@ -469,7 +469,7 @@ def test_growth_has_its_own_operation(stage: Stage) -> None:
     metadata = {"name": "USD", "symbol": "USD"}
     operation = {"FungibleTokenMint": {"Create": {"metadata": metadata, "supply": 11}}}
     body["state_diffs"][0]["operation"] = operation
-    refused(stage, stage.domain.submit, [body], "DIFFS")
+    refused(stage, stage.gateway.submit, [body], "DIFFS")
 
 
 def test_orders_and_payouts_are_applied_in_their_order(stage: Stage) -> None:
@@ -478,5 +478,5 @@ def test_orders_and_payouts_are_applied_in_their_order(stage: Stage) -> None:
     paid = order(ALICE, 1, "USD", "EUR", 10)
     back = replace(payout(paid, 2, 10), allowances={USD: 10})
     bodies = [first.executed(HOLDERS[POOL]), paid.executed(10), back.executed(10)]
-    refused(stage, stage.domain.submit, [bodies[0], bodies[2], bodies[1]], "BALANCE")
-    assert stage.domain.submit(through_json(bodies)) == 3
+    refused(stage, stage.gateway.submit, [bodies[0], bodies[2], bodies[1]], "BALANCE")
+    assert stage.gateway.submit(through_json(bodies)) == 3

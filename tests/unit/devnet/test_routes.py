@@ -37,10 +37,10 @@ class Http:
     def __init__(self) -> None:
         self.stage = Stage()
         self.prover = ProverSettings()
-        self.jobs = Jobs(self.stage.domain, self.prover, 0)
+        self.jobs = Jobs(self.stage.gateway, self.prover, 0)
         self.faults: list[Fault] = []
         self.gateway = AsgiClient(
-            gateway_app(self.stage.domain, self.jobs, self.prover, self.faults)
+            gateway_app(self.stage.gateway, self.jobs, self.prover, self.faults)
         )
         self.settlement = AsgiClient(settlement_app(self.stage.chain, 0, []))
 
@@ -290,7 +290,7 @@ def test_outside_events_over_http(opened: Http) -> None:
     credit = {"from": text(ALICE.vault(2)), "to": text(BOB.vault()), "token": text(USD)}
     answer = opened.settlement.post("/admin/foreign-credits", credit | {"amount": 5})
     assert answer.json() == {"outside_changes": 2}
-    opened.stage.domain.watch()
+    opened.stage.gateway.watch()
     vault = opened.gateway.get(f"/vaults/{b58(BOB.owner)}").json()
     assert vault["data"]["TokenHoldings"]["fungibles"][text(USD)] == HOLDERS[BOB.vault()] + 5
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from devnet.gateway.domain import Domain
 from devnet.gateway.execution import Rules as GatewayRules
 from devnet.gateway.operator import Operator, read_seed
 from devnet.gateway.snapshot import Snapshot
+from devnet.gateway.state import GatewayState
 from devnet.settlement.chain import Chain, Rules
 from devnet.settlement.codec import Address
 from devnet.settlement.snapshot import attach, state_json
@@ -43,16 +43,16 @@ class Restarting(Stage):
 
     def attach(self) -> None:
         attach(self.folder / "settlement.json", self.chain)
-        Snapshot(self.folder / "gateway.json", self.domain).attach()
+        Snapshot(self.folder / "gateway.json", self.gateway).attach()
 
     def restart(self) -> None:
         self.chain = Chain(Rules(NETWORK))
         self.settlement = DirectSettlement(self.chain)
         operator = Operator(OPERATOR.seed, NETWORK_ID, SHARD)
         rules = GatewayRules(SHARD)
-        self.domain = Domain(operator, self.settlement, rules, self.threads)
+        self.gateway = GatewayState(operator, self.settlement, rules, self.threads)
         self.attach()
-        self.domain.refresh()
+        self.gateway.refresh()
 
 
 @pytest.fixture
@@ -77,9 +77,9 @@ def everything(stage: Stage) -> Any:
             "shards": {n: [row.last_epoch, row.fees] for n, row in chain.shards.items()},
             "proofs": sorted(chain.proofs),
             "migrations": [[str(row.vault), row.to_shard] for row in chain.migrations],
-            "gateway": [[name, sdl.state_json] for name, sdl in stage.domain.sdls.items()],
-            "pending": [len(batch.items) for batch in stage.domain.pending],
-            "nonces": [stage.domain.next_nonce(w.owner) for w in (ALICE, BOB, OPERATOR)],
+            "gateway": [[name, sdl.state_json] for name, sdl in stage.gateway.sdls.items()],
+            "pending": [len(batch.items) for batch in stage.gateway.pending],
+            "nonces": [stage.gateway.next_nonce(w.owner) for w in (ALICE, BOB, OPERATOR)],
         }
     )
 
@@ -87,8 +87,8 @@ def everything(stage: Stage) -> Any:
 def test_a_restart_changes_nothing(stage: Any) -> None:
     epoch = an_epoch(stage)
     assert stage.run(epoch).status == "applied"
-    stage.domain.execute([Debit(BOB, ALICE.vault(), 1, {USD: 5}).json])
-    stage.domain.execute([Mint(MINTS["USD"], 2, ((BOB.vault(), 5),)).json])
+    stage.gateway.execute([Debit(BOB, ALICE.vault(), 1, {USD: 5}).json])
+    stage.gateway.execute([Mint(MINTS["USD"], 2, ((BOB.vault(), 5),)).json])
     stage.chain.migrate(Address(*CHARLIE.vault()), 2)
     before = everything(stage)
     stage.restart()
@@ -100,13 +100,13 @@ def test_a_restart_changes_nothing(stage: Any) -> None:
 @pytest.mark.parametrize("step", range(5))
 def test_an_epoch_survives_a_restart_after_each_step(stage: Any, step: int) -> None:
     epoch = an_epoch(stage)
-    name, domain = epoch.sdl_hash, lambda: stage.domain
+    name, gateway = epoch.sdl_hash, lambda: stage.gateway
     steps = [
-        lambda: domain().submit(through_json(epoch.verifiables)),
-        lambda: domain().submit_sdl(),
-        lambda: domain().start_proving(name, epoch.envelope()),
-        lambda: domain().end_proving(domain().sdls[name], ""),
-        lambda: domain().start_submitting(name),
+        lambda: gateway().submit(through_json(epoch.verifiables)),
+        lambda: gateway().submit_sdl(),
+        lambda: gateway().start_proving(name, epoch.envelope()),
+        lambda: gateway().end_proving(gateway().sdls[name], ""),
+        lambda: gateway().start_submitting(name),
     ]
     for at, do in enumerate(steps):
         do()
@@ -114,8 +114,8 @@ def test_an_epoch_survives_a_restart_after_each_step(stage: Any, step: int) -> N
             before = everything(stage)
             stage.restart()
             assert everything(stage) == before
-    sdl = stage.domain.sdls[name]
-    answer = stage.settlement.submit_proof(stage.domain.proof_transaction(sdl))
+    sdl = stage.gateway.sdls[name]
+    answer = stage.settlement.submit_proof(stage.gateway.proof_transaction(sdl))
     assert answer["status"] == "applied"
 
 
@@ -124,10 +124,10 @@ def test_mints_pending_are_restored_byte_for_byte(stage: Any) -> None:
         Mint(MINTS["USD"], 2, ((BOB.vault(), 5),), auxiliary=b"note"),
         Debit(ALICE, BOB.vault(), 1, dict.fromkeys(sorted((USD, TOKENS["JPY"])), 2), b"aux"),
     ]
-    stage.domain.execute([messages[0].json])
-    stage.domain.execute([messages[1].json])
+    stage.gateway.execute([messages[0].json])
+    stage.gateway.execute([messages[1].json])
     stage.restart()
-    items = [item for batch in stage.domain.pending for item in batch.items]
+    items = [item for batch in stage.gateway.pending for item in batch.items]
     assert [item.verifiable.signed.payload for item in items] == [m.payload for m in messages]
     assert [item.amounts for item in items] == [(), (2, 2)]
 
@@ -146,9 +146,9 @@ def test_a_file_of_another_network_is_refused(stage: Any, tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="of another network or version"):
         attach(tmp_path / "settlement.json", Chain(Rules("mainnet")))
     other = Operator(OPERATOR.seed, bytes(32), SHARD)
-    domain = Domain(other, stage.settlement, GatewayRules(SHARD), stage.threads)
+    gateway = GatewayState(other, stage.settlement, GatewayRules(SHARD), stage.threads)
     with pytest.raises(ValueError, match="of another version, network or shard"):
-        Snapshot(tmp_path / "gateway.json", domain).attach()
+        Snapshot(tmp_path / "gateway.json", gateway).attach()
 
 
 @pytest.mark.parametrize("name", ["settlement.json", "gateway.json"])

@@ -27,8 +27,8 @@ def test_every_certificate_is_the_same() -> None:
     for seed in range(RUNS):
         case, proposal = cleared(seed)
         claims = claims_of(proposal, settle(case, proposal))
-        seen = check_clearing(case, claims, path="compiled")
-        assert seen == check_clearing(case, claims, path="columnar"), seed
+        seen = check_clearing(case, claims, engine="compiled")
+        assert seen == check_clearing(case, claims, engine="columnar"), seed
 
 
 def test_every_violation_is_the_same() -> None:
@@ -60,7 +60,7 @@ def test_malformed_rows_are_the_same() -> None:
         value = values[rng.integers(0, len(values))]
         orders[field][rng.integers(0, len(orders))] = value
         bad = replace(case, orders=orders)
-        seen = [verdict(bad, claims, path) for path in ("scalar", "columnar", "compiled")]
+        seen = [verdict(bad, claims, engine) for engine in ("scalar", "columnar", "compiled")]
         assert seen[0] == seen[1] == seen[2], (field, value)
 
 
@@ -91,14 +91,14 @@ def test_settlement_refuses_the_same() -> None:
 def test_blocks_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     case, proposal = cleared(6)
     claims = claims_of(proposal, settle(case, proposal))
-    whole = check_clearing(case, claims, path="compiled")
+    whole = check_clearing(case, claims, engine="compiled")
     lie = replace(claims, fee=claims.fee + np.uint64(1))
     monkeypatch.setattr(order_laws_numba, "BLOCK", 7)
     with ThreadPoolExecutor(2) as pool:
         for spread in (map, pool.map):
-            assert check_clearing(case, claims, path="compiled", spread=spread) == whole
+            assert check_clearing(case, claims, engine="compiled", spread=spread) == whole
             with pytest.raises(LawViolated) as caught:
-                check_clearing(case, lie, path="compiled", spread=spread)
+                check_clearing(case, lie, engine="compiled", spread=spread)
             assert (caught.value.law, caught.value.index) == (3, 0)
 
 
@@ -114,8 +114,10 @@ def test_sums_of_a_whole_block_are_exact(top: int) -> None:
     paid = np.ascontiguousarray(orders["budget"])
     settled = settle(case, replace(nothing_paid(case), paid=paid), kernels="numpy")
     claims = claims_of(replace(nothing_paid(case), paid=paid), settled)
-    tables = certify._tables(case, claims)
-    one, other = (order_laws.inspect_orders(tables, path) for path in ("columnar", "compiled"))
+    clearing = certify._claimed_clearing(case, claims)
+    one, other = (
+        order_laws.inspect_orders(clearing, engine) for engine in ("columnar", "compiled")
+    )
     assert one.totals.flow_in == other.totals.flow_in == settled.flow_in
     assert one.totals.flow_out == other.totals.flow_out == settled.flow_out
     assert one.totals.fees == other.totals.fees == settled.fees
@@ -179,7 +181,7 @@ def test_auto_takes_the_path_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda t, s, f=order_laws_numba.by_machine_code: taken.append("compiled") or f(t, s),
     )
     check_clearing(case, claims)
-    check_clearing(case, claims, path="columnar")
+    check_clearing(case, claims, engine="columnar")
     monkeypatch.setattr(order_laws, "COMPILED_ORDERS_MIN", len(case.orders))
     monkeypatch.setattr("convexfx_core.laws.engine.SCALAR_ORDERS_MAX", 0)
     check_clearing(case, claims)

@@ -29,9 +29,9 @@ SHAPES = (
 )
 
 
-def verdict(case: ClearingCase, claims: ClearingClaims, path: str) -> Certificate | tuple:
+def verdict(case: ClearingCase, claims: ClearingClaims, engine: str) -> Certificate | tuple:
     try:
-        return check_clearing(case, claims, path=path)
+        return check_clearing(case, claims, engine=engine)
     except LawViolated as error:
         return error.law, error.index, error.line()
 
@@ -128,12 +128,12 @@ def test_one_wrong_amount_among_100_000_is_found_by_both_paths(column: str) -> N
     case = case_of(Shape(assets=20, orders=100_000, gross=4000.0, depth=5.0), 4)
     proposal = propose(case, kernels="numpy")
     claims = claims_of(proposal, settle(case, proposal))
-    seen = check_clearing(case, claims, path="columnar")
+    seen = check_clearing(case, claims, engine="columnar")
     at = int(np.flatnonzero(proposal.paid)[-1])
     wrong = getattr(claims, column).copy()
     wrong[at] += np.uint64(1)
     lie = replace(claims, **{column: wrong})
     assert verdict(case, lie, "columnar")[:2] == (3, at)
     if column == "received":
-        assert check_clearing(case, claims, path="scalar") == seen
+        assert check_clearing(case, claims, engine="scalar") == seen
         assert verdict(case, lie, "scalar") == verdict(case, lie, "columnar")

@@ -55,9 +55,9 @@ def line(seen: Certificate | tuple[int, int, str]) -> str:
 @pytest.mark.parametrize("kind", SHAPES)
 def test_honest_claims_get_one_certificate_on_all_paths(kind: str) -> None:
     case, claims = honest(kind)
-    certificate = check_clearing(case, claims, path="compiled")
-    assert certificate == check_clearing(case, claims, path="columnar")
-    assert certificate == check_clearing(case, claims, path="scalar")
+    certificate = check_clearing(case, claims, engine="compiled")
+    assert certificate == check_clearing(case, claims, engine="columnar")
+    assert certificate == check_clearing(case, claims, engine="scalar")
 
 
 def test_the_cases_hold_what_they_are_for() -> None:

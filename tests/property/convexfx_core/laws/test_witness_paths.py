@@ -78,8 +78,8 @@ def test_honest_epochs_of_every_shape_pass_both_paths() -> None:
         except ClearingRefused:
             continue
         result = epoch.apply()
-        for path in ("scalar", "columnar"):
-            assert check(result.witness, path) == result.public_values
+        for engine in ("scalar", "columnar"):
+            assert check(result.witness, engine) == result.public_values
         fills += result.fills.count
     assert fills > 10 * EPOCHS // MORE
 

@@ -1,4 +1,4 @@
-"""Golden batches and results: verified to the last unit, on both paths.
+"""Golden batches and results: verified to the last unit, by both engines.
 
 Format of ``tests/vectors/clear-files/*.json``: ``batch`` and ``result`` as ``docs/clear-files.md``
 says (without ``timing_ms``), ``certificate`` what the laws derive, numbers as strings.

@@ -140,9 +140,9 @@ def test_the_smallest_law_is_reported_then_the_smallest_index() -> None:
 
 def test_order_index_names_witness_rows() -> None:
     index = np.array([3, 5, 11], dtype=np.int64)
-    for path in ("scalar", "columnar"):
+    for engine in ("scalar", "columnar"):
         with pytest.raises(Exception, match=r"L4: index 5: ") as caught:
-            check_clearing(CASE, make_claims(CASE, [BUDGETS[0], 0, BUDGETS[2]]), index, path)
+            check_clearing(CASE, make_claims(CASE, [BUDGETS[0], 0, BUDGETS[2]]), index, engine)
         assert caught.value.index == 5
     dust = marginal_free_of_fees()
     with pytest.raises(Exception, match="L17: index 4") as caught:

@@ -14,8 +14,8 @@ STORED = list(stored())
 @pytest.mark.parametrize("vector", STORED, ids=[v.name for v in STORED])
 def test_a_stored_witness_has_its_verdict(vector: Vector) -> None:
     if vector.law is None:
-        for path in ("scalar", "columnar"):
-            assert check(vector.data, path).to_bytes() == vector.public_values
+        for engine in ("scalar", "columnar"):
+            assert check(vector.data, engine).to_bytes() == vector.public_values
     else:
         assert verdict(vector.data) == (vector.law, vector.index)
 

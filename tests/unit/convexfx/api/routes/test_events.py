@@ -31,7 +31,7 @@ def parsed(text: str) -> list[dict[str, str]]:
 
 def read(world: ApiWorld, last: int) -> list[dict[str, str]]:
     """What a stream tells before it waits."""
-    world.services.pulse.close()
+    world.services.change_signal.close()
 
     async def collect() -> str:
         return "".join([part async for part in stream(world.services, last)])

@@ -342,7 +342,7 @@ def test_an_end_of_the_server_answers_the_long_polls() -> None:
         await client.post("/verifiables", json=[order.verifiable])
         waiting = asyncio.create_task(client.get(f"/orders/{order.order_id.hex()}?wait_s=300"))
         await asyncio.sleep(0)
-        world.services.pulse.close()
+        world.services.change_signal.close()
         return await waiting
 
     assert live(world, steps).json()["state"] == "queued"

@@ -247,7 +247,7 @@ def test_every_link_of_the_front_page_works_and_none_leaves_it() -> None:
     page = world.client.get("/").text
     links = re.findall(r'href="([^"]+)"', page)
     assert len(links) > 8
-    world.services.pulse.close()  # so that the stream of events ends
+    world.services.change_signal.close()  # so that the stream of events ends
     for link in links:
         assert link.startswith("/")
         assert world.client.get(link).status_code in (200, 503), link

@@ -1,4 +1,4 @@
-"""One domain: its local view, pending intents, SDLs and their way to the settlement layer."""
+"""What the gateway knows of its domain: its local view, pending intents, SDLs and their way to the settlement layer."""
 
 import hashlib
 import threading
@@ -28,7 +28,7 @@ from devnet.gateway.view import assets_of, read_view
 Answer = TypeVar("Answer")
 
 
-class Domain:
+class GatewayState:
     """State of the gateway. Every method may be called from any thread.
 
     Parameters
