@@ -9,11 +9,13 @@ from pathlib import Path
 
 import convexfx_core
 from convexfx_core.wire.schema import SCHEMA_NAMES, schema_bytes
+from tests.support.api_world import api_world
 from tests.support.error_cases import LISTS, line_of
 from tests.vectors.codec_vectors import FOLDER as CODEC
 from tests.vectors.codec_vectors import build as codec_files
 
 ERROR_LINES = CODEC.parent / "errors" / "lines.json"
+OPENAPI = CODEC.parents[2] / "docs" / "openapi.json"
 SCHEMAS = Path(convexfx_core.__file__).parent / "schemas"
 
 
@@ -22,12 +24,18 @@ def error_lines() -> dict[str, dict[str, str]]:
     return {name: {k: line_of(call) for k, call in make().items()} for name, make in LISTS.items()}
 
 
+def openapi() -> bytes:
+    """The document that the API serves at ``/openapi.json``."""
+    return json.dumps(api_world().get("/openapi.json"), indent=1).encode("ascii") + b"\n"
+
+
 def generated() -> Iterator[tuple[Path, bytes]]:
     """Path and bytes of each file."""
     for name in SCHEMA_NAMES:
         yield SCHEMAS / f"{name}.json", schema_bytes(name)
     for name, data in codec_files().items():
         yield CODEC / f"{name}.json", data
+    yield OPENAPI, openapi()
     yield ERROR_LINES, json.dumps(error_lines(), indent=1).encode("ascii") + b"\n"
 
 

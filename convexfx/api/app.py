@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 
+from convexfx.api.answers.shapes import ProblemAnswer
 from convexfx.api.chain_index.follower import GRACE_S, POLL_S
 from convexfx.api.problem import install_problems
 from convexfx.api.routes.epochs import epoch_routes
@@ -18,6 +19,33 @@ from convexfx.api.services import Services, build_services
 from tasks.context import Context
 
 VERSION: Final = "1"
+ABOUT: Final = (
+    "A batch FX exchange: orders of an epoch clear at one set of prices and settle on delta. "
+    "Amounts are decimal strings in units of their asset, `*_base_units` the same as whole numbers."
+    " Every error is a problem (`application/problem+json`) with a code from `/problems`."
+)
+
+
+class Api(FastAPI):
+    """The app; its OpenAPI document says what the routes answer, errors included."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document of ``/openapi.json``, which is committed as ``docs/openapi.json``.
+
+        The first line of a route's docstring is its summary. FastAPI's own shape of a wrong
+        parameter is taken out: this API answers a problem instead.
+        """
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document["components"]["schemas"]
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            schemas["ProblemAnswer"] = ProblemAnswer.model_json_schema()
+            for operation in (one for path in document["paths"].values() for one in path.values()):
+                operation["summary"] = operation["description"].split("\n")[0].rstrip(".")
+                if "HTTPValidationError" in repr(operation["responses"].get("422")):
+                    del operation["responses"]["422"]
+        return self.openapi_schema or {}
 
 
 def create_app(
@@ -50,8 +78,9 @@ def app_of(services: Services) -> FastAPI:
         with services.following():
             yield
 
-    app = FastAPI(
+    app = Api(
         title="ConvexFX Delta Executor",
+        description=ABOUT,
         version=VERSION,
         lifespan=lifespan,
         docs_url=None,

@@ -1,4 +1,9 @@
-"""Errors of the HTTP API: ``application/problem+json`` with a code from a closed list."""
+"""Errors of the HTTP API: ``application/problem+json`` with a code from a closed list.
+
+A program that gets an error must know what to do next, so every answer that is not a success has
+the same shape (RFC 9457) and a code that a program can compare. Each code has one HTTP status,
+written down here only; the OpenAPI document says for every route which codes it can answer.
+"""
 
 import logging
 from enum import StrEnum
@@ -19,7 +24,7 @@ from convexfx_core.errors import (
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
-
+_SCHEMA: Final = {"$ref": "#/components/schemas/ProblemAnswer"}
 
 log = logging.getLogger("convexfx.api")
 
@@ -59,33 +64,86 @@ MEANINGS: Final = {
 reject code: MESSAGE_TOO_LARGE, NOT_JSON, SCHEMA, TOO_MANY_ITEMS."""
 
 
+_STATUS: Final[dict[str, int]] = {
+    ProblemCode.NOT_FOUND: 404,
+    ProblemCode.EPOCH_UNKNOWN: 404,
+    ProblemCode.ORDER_UNKNOWN: 404,
+    ProblemCode.OWNER_ID: 422,
+    ProblemCode.ORDER_ID: 422,
+    ProblemCode.PARAMETER: 422,
+    ProblemCode.METHOD: 405,
+    ProblemCode.PEER_UNREACHABLE: 503,
+    ProblemCode.NOT_READY: 503,
+    ProblemCode.CLEARING_REFUSED: 409,
+    ProblemCode.INTERNAL: 500,
+    RejectCode.MESSAGE_TOO_LARGE: 413,
+}
+BODY_CODES: Final = (
+    RejectCode.MESSAGE_TOO_LARGE,
+    RejectCode.NOT_JSON,
+    RejectCode.SCHEMA,
+    RejectCode.TOO_MANY_ITEMS,
+)
+"""Reject codes of a body that cannot be read at all."""
+
+
+def status_of(code: str) -> int:
+    """HTTP status of a code; 400 for the other reject codes and for BODY."""
+    return _STATUS.get(code, 400)
+
+
+def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route for the OpenAPI document, by status, with an example a code.
+
+    INTERNAL is always among them: any route can have a defect.
+    """
+    answers: dict[int | str, dict[str, Any]] = {}
+    for code in (*codes, ProblemCode.INTERNAL):
+        answer = answers.setdefault(
+            status_of(code), {"description": "", "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+        )
+        answer["description"] = ", ".join(filter(None, (answer["description"], str(code))))
+        examples = answer["content"][MEDIA_TYPE].setdefault("examples", {})
+        examples[str(code)] = {"value": problem_body(status_of(code), code, _example(code))}
+    return answers
+
+
+def _example(code: str) -> str:
+    if code in MEANINGS:
+        return MEANINGS[ProblemCode(code)]
+    return f"{code}: body: expected another body"
+
+
 class Problem(Exception):
     """An answer that is an error.
 
     Parameters
     ----------
-    status : HTTP status.
     code : of :class:`ProblemCode` or a reject code.
     detail : one line with the field and what was expected.
     """
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        self.status = status
+    def __init__(self, code: str, detail: str) -> None:
+        self.status = status_of(code)
         self.code = str(code)
         self.detail = detail
         super().__init__(detail)
 
 
-def problem_response(status: int, code: str, detail: str) -> JSONResponse:
-    """The answer of a problem."""
-    body: dict[str, Any] = {
+def problem_body(status: int, code: str, detail: str) -> dict[str, Any]:
+    """The fields of a problem."""
+    return {
         "type": f"/problems#{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": status,
-        "code": code,
+        "code": str(code),
         "detail": detail,
     }
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+
+
+def problem_response(status: int, code: str, detail: str) -> JSONResponse:
+    """The answer of a problem."""
+    return JSONResponse(problem_body(status, code, detail), status, media_type=MEDIA_TYPE)
 
 
 async def _problem(_request: Request, error: Exception) -> JSONResponse:
@@ -99,8 +157,7 @@ async def _core_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, PeerUnreachable | GatewayError | CommitUnknown):
         return problem_response(503, ProblemCode.PEER_UNREACHABLE, error.line())
     if isinstance(error, RejectedOrder):
-        status = 413 if error.code == RejectCode.MESSAGE_TOO_LARGE else 400
-        return problem_response(status, error.code, error.line())
+        return problem_response(status_of(error.code), error.code, error.line())
     return problem_response(500, ProblemCode.INTERNAL, error.line())
 
 

@@ -60,8 +60,8 @@ class Services:
     def absent(self, code: ProblemCode, detail: str) -> Problem:
         """The answer for what is not known: 404, or 503 while the chain was not read yet."""
         if self.index.caught_up:
-            return Problem(404, code, detail)
-        return Problem(503, ProblemCode.NOT_READY, f"the chain is still being read; {detail}")
+            return Problem(code, detail)
+        return Problem(ProblemCode.NOT_READY, f"the chain is still being read; {detail}")
 
 
 def build_services(
@@ -100,4 +100,4 @@ def hash_of(text: str, code: ProblemCode, field: str) -> bytes:
         return base58_decode(text, HASH_BYTES, field)
     except CodecError:
         expected = f"{field}: expected base58 or hexadecimal of {HASH_BYTES} bytes"
-        raise Problem(422, code, expected) from None
+        raise Problem(code, expected) from None

@@ -1,4 +1,9 @@
-"""What the gateway knows of its domain: its local view, pending intents, SDLs and their way to the settlement layer."""
+"""What the gateway knows of its domain: local view, pending intents, SDLs and how far they are.
+
+An intent is a signed message that was accepted and waits. An SDL is a batch of them that goes to
+the settlement layer as one: submitted, proven, applied, or undone. The view is what the vaults
+hold if everything pending goes through; it is read again whenever settlement may say otherwise.
+"""
 
 import hashlib
 import threading

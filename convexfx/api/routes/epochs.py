@@ -22,8 +22,7 @@ from convexfx.api.answers.shapes import (
 )
 from convexfx.api.chain_index.index import EpochFacts
 from convexfx.api.chain_index.order_state import STATES, OrderState
-from convexfx.api.problem import Problem, ProblemCode
-from convexfx.api.routes.orders import PROBLEMS
+from convexfx.api.problem import Problem, ProblemCode, documented
 from convexfx.api.services import Services
 from tasks.chain import manifest_of
 from tasks.objects import get_object, sha256_hex
@@ -34,6 +33,13 @@ FILLED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
 PUBLIC_PREFIXES: Final = ("epochs/", "proofs/", "params/", "state/")
 """Objects that a stranger needs to recompute the chain."""
 _MEDIA: Final = {".json": "application/json", ".parquet": PARQUET}
+
+_OF_AN_EPOCH: Final = (
+    ProblemCode.EPOCH_UNKNOWN,
+    ProblemCode.PARAMETER,
+    ProblemCode.NOT_READY,
+    ProblemCode.PEER_UNREACHABLE,
+)
 
 Number = Annotated[int, Path(ge=1, le=10**8 - 1)]
 Limit = Annotated[int, Query(ge=1, le=1_000)]
@@ -108,7 +114,7 @@ def states_of(state: str) -> frozenset[OrderState]:
         return frozenset(OrderState)
     if state not in STATES:
         expected = f"state: expected all or one of {', '.join(STATES)}"
-        raise Problem(422, ProblemCode.PARAMETER, expected)
+        raise Problem(ProblemCode.PARAMETER, expected)
     return frozenset({OrderState(state)})
 
 
@@ -124,7 +130,7 @@ def state_diffs_of(services: Services, number: int) -> Response:
     outcome = settled_epoch(services, number).outcome
     if "state_diffs" not in outcome:
         detail = f"epoch {number} consumed no order, so it has no state diffs"
-        raise Problem(404, ProblemCode.NOT_FOUND, detail)
+        raise Problem(ProblemCode.NOT_FOUND, detail)
     ref = outcome["state_diffs"]
     return file_response(get_object(services.ctx.store, ref), ref["key"])
 
@@ -133,25 +139,30 @@ def object_of(services: Services, key: str) -> Response:
     """An object of the chain."""
     body = services.ctx.store.get(key) if key.startswith(PUBLIC_PREFIXES) else None
     if body is None:
-        raise Problem(404, ProblemCode.NOT_FOUND, f"no public object {key}")
+        raise Problem(ProblemCode.NOT_FOUND, f"no public object {key}")
     return file_response(body, key)
+
+
+def _bytes(*media: str) -> dict[int | str, dict[str, Any]]:
+    content = {one: {"schema": {"type": "string", "format": "binary"}} for one in media}
+    return {200: {"description": "The bytes as they stand in the bucket", "content": content}}
 
 
 def epoch_routes(services: Services) -> APIRouter:
     """``/epochs`` and what lies below it, and ``/objects``."""
-    routes = APIRouter(tags=["epochs"], responses=PROBLEMS)
+    routes = APIRouter(tags=["epochs"])
 
-    @routes.get("/epochs")
+    @routes.get("/epochs", responses=documented(ProblemCode.PARAMETER))
     def epochs(before: Annotated[int, Query(ge=1)] = 10**8, limit: Limit = 50) -> EpochsAnswer:
         """Epochs with an outcome, the latest first."""
         return listed(services, before, limit)
 
-    @routes.get("/epochs/{number}")
+    @routes.get("/epochs/{number}", responses=documented(*_OF_AN_EPOCH))
     def epoch(number: Number) -> EpochDetail:
         """One epoch: outcome, prices, hashes, counts, seconds."""
         return detail_of(services, number)
 
-    @routes.get("/epochs/{number}/fills")
+    @routes.get("/epochs/{number}/fills", responses=documented(*_OF_AN_EPOCH))
     def fills(
         number: Number,
         state: str = "filled",
@@ -161,17 +172,21 @@ def epoch_routes(services: Services) -> APIRouter:
         """Fills of an epoch; ``state=all`` or another state shows its other orders."""
         return fills_of(services, number, states_of(state), offset, limit)
 
-    @routes.get("/epochs/{number}/state-diffs.parquet", response_class=Response)
+    @routes.get(
+        "/epochs/{number}/state-diffs.parquet",
+        response_class=Response,
+        responses=_bytes(PARQUET) | documented(*_OF_AN_EPOCH, ProblemCode.NOT_FOUND),
+    )
     def diffs(number: Number) -> Response:
         """State diffs of an epoch as Parquet."""
         return state_diffs_of(services, number)
 
-    @routes.get("/epochs/{number}/proof")
+    @routes.get("/epochs/{number}/proof", responses=documented(*_OF_AN_EPOCH))
     def proof(number: Number) -> ProofAnswer:
         """The proof that settled an epoch, its mode and what it is worth."""
         return proof_answer(services.ctx.store, number, settled_epoch(services, number).outcome)
 
-    @routes.get("/epochs/{number}/objects")
+    @routes.get("/epochs/{number}/objects", responses=documented(*_OF_AN_EPOCH))
     def objects(number: Number) -> ObjectsAnswer:
         """Every object of an epoch with its hash."""
         manifest, facts = manifest_json(services, number), services.index.epoch(number)
@@ -179,7 +194,12 @@ def epoch_routes(services: Services) -> APIRouter:
         found = object_answers(services.ctx.store, number, manifest, outcome)
         return ObjectsAnswer(epoch=number, objects=found)
 
-    @routes.get("/objects/{key:path}", response_class=Response)
+    @routes.get(
+        "/objects/{key:path}",
+        response_class=Response,
+        responses=_bytes(*_MEDIA.values(), BINARY)
+        | documented(ProblemCode.NOT_FOUND, ProblemCode.PEER_UNREACHABLE),
+    )
     def stored(key: str) -> Response:
         """Bytes of an object of the chain."""
         return object_of(services, key)

@@ -13,8 +13,8 @@ from fastapi.responses import StreamingResponse
 
 from convexfx.api.answers.epoch_view import epoch_answer
 from convexfx.api.chain_index.index import Index
-from convexfx.api.problem import Problem, ProblemCode
-from convexfx.api.routes.orders import PROBLEMS, require_read
+from convexfx.api.problem import Problem, ProblemCode, documented
+from convexfx.api.routes.orders import require_read
 from convexfx.api.services import Services
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -72,7 +72,7 @@ def first_wanted(index: Index, last_event_id: str | None) -> int:
         return max(2 * index.head - 1, 0)
     if not _ID.fullmatch(last_event_id):
         expected = f"Last-Event-ID: expected the id of an event, found {last_event_id[:40]}"
-        raise Problem(422, ProblemCode.PARAMETER, expected)
+        raise Problem(ProblemCode.PARAMETER, expected)
     return int(last_event_id) if int(last_event_id) <= latest(index) else 0
 
 
@@ -95,12 +95,18 @@ async def stream(services: Services, last: int) -> AsyncIterator[str]:
 
 def event_routes(services: Services) -> APIRouter:
     """``GET /events``."""
-    routes = APIRouter(tags=["epochs"], responses=PROBLEMS)
+    routes = APIRouter(tags=["epochs"])
 
     @routes.get(
         "/events",
         response_class=Response,
-        responses={200: {"content": {EVENT_STREAM: {}}, "description": "Server-sent events"}},
+        responses={
+            200: {
+                "description": "Server-sent events",
+                "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+            },
+            **documented(ProblemCode.PARAMETER, ProblemCode.NOT_READY),
+        },
     )
     async def events(
         last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
 from convexfx.api.answers.order_view import order_answer
-from convexfx.api.answers.shapes import OrderAnswer, PreviewAnswer, ProblemAnswer, SubmissionAnswer
+from convexfx.api.answers.shapes import OrderAnswer, PreviewAnswer, SubmissionAnswer
 from convexfx.api.chain_index.order_state import UNDECIDED, OrderFacts
 from convexfx.api.preview.preview import PreviewOrder
-from convexfx.api.problem import Problem, ProblemCode
+from convexfx.api.problem import BODY_CODES, Problem, ProblemCode, documented
 from convexfx.api.services import Services, hash_of
 from convexfx.api.submission.items import BODY_BYTES_MAX, too_large
 from convexfx.api.submission.submission_desk import Verdict
@@ -39,16 +39,21 @@ _SUBMISSIONS: Final[dict[str, Any]] = {
         },
     }
 }
+PREVIEW_EXAMPLE: Final = {
+    "pay_asset": "USD", "receive_asset": "EUR", "budget": "1000", "limit_ratio": "1.2",
+}  # fmt: skip
 _PREVIEW: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": PreviewOrder.model_json_schema()}},
+        "content": {
+            "application/json": {
+                "schema": PreviewOrder.model_json_schema(),
+                "example": PREVIEW_EXAMPLE,
+            }
+        },
     }
 }
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    "4XX": {"model": ProblemAnswer, "description": "A problem of the request"},
-    "5XX": {"model": ProblemAnswer, "description": "A service behind the API does not answer"},
-}
+_CAN_ANSWER: Final = (*BODY_CODES, ProblemCode.NOT_READY, ProblemCode.PEER_UNREACHABLE)
 
 
 async def read_body(request: Request) -> bytes:
@@ -105,7 +110,7 @@ async def await_order(services: Services, order_id: bytes, wait_s: float) -> Ord
 def require_read(services: Services) -> None:
     """``Problem`` NOT_READY until the chain was read once."""
     if not services.index.caught_up:
-        raise Problem(503, ProblemCode.NOT_READY, "the chain is still being read; try again")
+        raise Problem(ProblemCode.NOT_READY, "the chain is still being read; try again")
 
 
 def previewed(services: Services, body: bytes) -> PreviewAnswer:
@@ -113,14 +118,14 @@ def previewed(services: Services, body: bytes) -> PreviewAnswer:
     try:
         return services.previews.of(body)
     except ConfigurationError as error:
-        raise Problem(503, ProblemCode.NOT_READY, error.line()) from None
+        raise Problem(ProblemCode.NOT_READY, error.line()) from None
     except ClearingRefused as error:
-        raise Problem(409, ProblemCode.CLEARING_REFUSED, error.line()) from None
+        raise Problem(ProblemCode.CLEARING_REFUSED, error.line()) from None
 
 
 def order_routes(services: Services) -> APIRouter:
     """``POST /verifiables``, ``POST /preview`` and ``GET /orders/{order_id}``."""
-    routes = APIRouter(tags=["orders"], responses=PROBLEMS)
+    routes = APIRouter(tags=["orders"])
     solving = Semaphore(1)  # who waits for a preview takes no thread from other routes
 
     @routes.post(
@@ -128,6 +133,7 @@ def order_routes(services: Services) -> APIRouter:
         response_model=list[SubmissionAnswer],
         response_model_exclude_none=True,
         openapi_extra=_SUBMISSIONS,
+        responses=documented(*_CAN_ANSWER),
     )
     async def submit(request: Request) -> list[SubmissionAnswer]:
         """Queue Swaps and VERIFIABLEs; each item is judged for itself."""
@@ -136,7 +142,11 @@ def order_routes(services: Services) -> APIRouter:
         verdicts = await run_in_threadpool(services.submission_desk.submit, body)
         return [submission_answer(verdict) for verdict in verdicts]
 
-    @routes.post("/preview", openapi_extra=_PREVIEW)
+    @routes.post(
+        "/preview",
+        openapi_extra=_PREVIEW,
+        responses=documented(*_CAN_ANSWER, ProblemCode.CLEARING_REFUSED),
+    )
     async def preview(request: Request) -> PreviewAnswer:
         """What an order would get if the open batch were cleared with it now; nothing is queued."""
         body = await read_body(request)
@@ -144,7 +154,16 @@ def order_routes(services: Services) -> APIRouter:
         async with solving:
             return await run_in_threadpool(previewed, services, body)
 
-    @routes.get("/orders/{order_id}")
+    @routes.get(
+        "/orders/{order_id}",
+        responses=documented(
+            ProblemCode.ORDER_ID,
+            ProblemCode.PARAMETER,
+            ProblemCode.ORDER_UNKNOWN,
+            ProblemCode.NOT_READY,
+            ProblemCode.PEER_UNREACHABLE,
+        ),
+    )
     async def order(
         order_id: str, wait_s: Annotated[float, Query(ge=0, allow_inf_nan=False)] = 0
     ) -> OrderAnswer:

@@ -10,13 +10,13 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from convexfx.api.answers.shapes import CodesAnswer, ReadyAnswer
 from convexfx.api.chain_index.metrics import CONTENT_TYPE
 from convexfx.api.chain_index.order_state import STATES
-from convexfx.api.problem import MEANINGS, Problem, ProblemCode
-from convexfx.api.routes.orders import PROBLEMS
+from convexfx.api.problem import MEANINGS, Problem, ProblemCode, documented
 from convexfx.api.services import Services
 from convexfx_core.errors import ParkCode, RejectCode
 from convexfx_core.wire.schema import SCHEMA_NAMES, schema_bytes
 
 SCHEMA_TYPE: Final = "application/schema+json"
+_SCHEMAS: Final = {SCHEMA_TYPE: {"schema": {"type": "object"}}}
 
 
 @cache
@@ -36,13 +36,13 @@ def schema(name: str) -> bytes:
     """
     plain = name.removesuffix(".json")
     if plain not in SCHEMA_NAMES:
-        raise Problem(404, ProblemCode.NOT_FOUND, f"schemas: {', '.join(SCHEMA_NAMES)}")
+        raise Problem(ProblemCode.NOT_FOUND, f"schemas: {', '.join(SCHEMA_NAMES)}")
     return schema_bytes(plain)
 
 
 def system_routes(services: Services) -> APIRouter:
     """Everything that is not about orders, vaults or epochs."""
-    routes = APIRouter(tags=["system"], responses=PROBLEMS)
+    routes = APIRouter(tags=["system"], responses=documented())
 
     @routes.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def front() -> str:
@@ -53,7 +53,9 @@ def system_routes(services: Services) -> APIRouter:
         """Whether the process answers at all."""
         return "OK"
 
-    @routes.get("/api/ready", responses={503: {"model": ReadyAnswer}})
+    @routes.get(
+        "/api/ready", responses={503: {"model": ReadyAnswer, "description": "Something is missing"}}
+    )
     def ready(response: Response) -> ReadyAnswer:
         """Per dependency what is missing; 503 when anything is."""
         found = services.readiness.look()
@@ -70,7 +72,14 @@ def system_routes(services: Services) -> APIRouter:
     async def listed() -> dict[str, list[str]]:
         return {"schemas": [f"/schemas/{name}.json" for name in SCHEMA_NAMES]}
 
-    @routes.get("/schemas/{name}", response_class=Response)
+    @routes.get(
+        "/schemas/{name}",
+        response_class=Response,
+        responses={
+            200: {"description": "A JSON Schema", "content": _SCHEMAS},
+            **documented(ProblemCode.NOT_FOUND),
+        },
+    )
     async def schemas(name: str) -> Response:
         """JSON Schema of verifiable, swap or inbox-message."""
         return Response(schema(name), media_type=SCHEMA_TYPE)

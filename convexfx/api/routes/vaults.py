@@ -6,8 +6,7 @@ from fastapi import APIRouter
 
 from convexfx.api.answers.order_view import order_answer
 from convexfx.api.answers.shapes import DomainAnswer, VaultAnswer
-from convexfx.api.problem import ProblemCode
-from convexfx.api.routes.orders import PROBLEMS
+from convexfx.api.problem import ProblemCode, documented
 from convexfx.api.services import Services, hash_of
 from convexfx.api.submission.submission_desk import first_free
 from convexfx.wallet.domain import domain_to_json
@@ -40,14 +39,17 @@ def vault_answer(services: Services, owner: bytes) -> VaultAnswer:
 
 def vault_routes(services: Services) -> APIRouter:
     """``GET /domain`` and ``GET /vaults/{owner}``."""
-    routes = APIRouter(tags=["vaults"], responses=PROBLEMS)
+    routes = APIRouter(tags=["vaults"], responses=documented())
 
     @routes.get("/domain", response_model=DomainAnswer)
     async def domain() -> dict[str, object]:
         """Network, pool and assets: what a wallet must know before it signs."""
         return domain_to_json(services.ctx.network, services.ctx.domain)
 
-    @routes.get("/vaults/{owner}")
+    @routes.get(
+        "/vaults/{owner}",
+        responses=documented(ProblemCode.OWNER_ID, ProblemCode.PEER_UNREACHABLE),
+    )
     def vault(owner: str) -> VaultAnswer:
         """Balances, nonces and open orders of an owner, base58 or hexadecimal."""
         return vault_answer(services, hash_of(owner, ProblemCode.OWNER_ID, "owner"))

@@ -1,12 +1,15 @@
 """Answers hold to the OpenAPI document that the API itself serves."""
 
 import json
+import re
 from typing import Any
 
 import jsonschema
 import pytest
 
+from convexfx.api.problem import MEDIA_TYPE, ProblemCode
 from tests.support.api_world import ApiWorld, api_world
+from tests.write_generated import OPENAPI
 
 NEVER = "0.0000001"
 Document = dict[str, Any]
@@ -42,16 +45,22 @@ def document(world: ApiWorld) -> Document:
 def schema_of(document: Document, path: str, status: int, method: str = "get") -> Any:
     """Schema of a JSON answer with its components; None where the answer is no JSON."""
     answers = document["paths"][path][method]["responses"]
-    named = answers.get(str(status)) or answers[f"{status // 100}XX"]
-    content = named.get("content", {}).get("application/json")
-    if not content or not content["schema"]:
+    content = answers[str(status)]["content"]
+    (media,) = content
+    if "json" not in media:
         return None
+    content = content[media]
     return {**content["schema"], "components": document["components"]}
 
 
 def check(document: Document, path: str, answer: Any, method: str = "get") -> None:
     schema = schema_of(document, path, answer.status_code, method)
     assert schema is not None, path
+    media = answer.headers["content-type"].split(";")[0]
+    named = document["paths"][path][method]["responses"][str(answer.status_code)]["content"]
+    assert media in named, path
+    if media == MEDIA_TYPE:
+        assert answer.json()["code"] in named[media]["examples"], path
     jsonschema.validate(answer.json(), schema, cls=jsonschema.Draft202012Validator)
 
 
@@ -163,7 +172,45 @@ def test_every_operation_says_what_it_does(document: Document) -> None:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             assert operation.get("description"), (method, path)
+            assert operation["summary"] in operation["description"]
             assert operation["tags"]
+
+
+def test_every_answer_of_every_operation_has_a_type(document: Document) -> None:
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                assert answer["description"], (path, status)
+                assert all(one["schema"] for one in answer["content"].values()), (path, status)
+
+
+def test_every_error_answer_shows_a_problem_for_each_of_its_codes(document: Document) -> None:
+    seen = set()
+    for operation in (one for path in document["paths"].values() for one in path.values()):
+        assert "500" in operation["responses"]
+        for status, answer in operation["responses"].items():
+            for code, example in answer["content"].get(MEDIA_TYPE, {}).get("examples", {}).items():
+                schema = {**document["components"]["schemas"]["ProblemAnswer"]}
+                jsonschema.validate(example["value"], schema)
+                assert (example["value"]["code"], example["value"]["status"]) == (code, int(status))
+                seen.add(code)
+    assert set(ProblemCode) - seen == {ProblemCode.METHOD, ProblemCode.BODY}
+
+
+def test_the_example_of_a_preview_is_one(world: ApiWorld, document: Document) -> None:
+    asked = document["paths"]["/preview"]["post"]["requestBody"]["content"]["application/json"]
+    answer = world.client.post("/preview", content=json.dumps(asked["example"]))
+    assert (answer.status_code, answer.json()["status"]) == (200, "filled")
+
+
+def test_every_reference_of_the_document_leads_somewhere(document: Document) -> None:
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert named == set(document["components"]["schemas"])
+
+
+def test_the_committed_document_is_the_served_one(document: Document) -> None:
+    """Written by ``python -m tests.write_generated``."""
+    assert json.loads(OPENAPI.read_bytes()) == document
 
 
 def test_answers_are_json_that_loses_no_digit(world: ApiWorld) -> None:

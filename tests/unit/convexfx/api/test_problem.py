@@ -24,8 +24,8 @@ from convexfx_core.identity import base58_encode
 from tests.support.api_world import ApiClient
 
 CASES: list[tuple[Exception, int, str]] = [
-    (Problem(404, ProblemCode.ORDER_UNKNOWN, "order x"), 404, "ORDER_UNKNOWN"),
-    (Problem(422, RejectCode.SCHEMA, "body"), 422, "SCHEMA"),
+    (Problem(ProblemCode.ORDER_UNKNOWN, "order x"), 404, "ORDER_UNKNOWN"),
+    (Problem(RejectCode.SCHEMA, "body"), 400, "SCHEMA"),
     (PeerUnreachable("store", "an answer"), 503, "PEER_UNREACHABLE"),
     (GatewayError("vaultsGet", "status 200", "500"), 503, "PEER_UNREACHABLE"),
     (CommitUnknown("inbox"), 503, "PEER_UNREACHABLE"),
