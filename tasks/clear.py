@@ -4,8 +4,6 @@ from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
 
-from prefect import task
-
 from convexfx_core.clearing import propose
 from convexfx_core.errors import CommitConflict
 from convexfx_core.transition import clearing_case
@@ -14,25 +12,10 @@ from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, put_json, sha256_hex
 from tasks.process import current
 from tasks.proposal_object import proposal_to_json
-from tasks.stage import (
-    RETRIES,
-    RETRY_DELAYS_S,
-    RETRY_JITTER,
-    STAGE_CACHE,
-    milliseconds_since,
-    worth_retrying,
-)
+from tasks.stage import milliseconds_since, stage
 
 
-@task(
-    name="clear",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=worth_retrying,
-    persist_result=True,
-    cache_policy=STAGE_CACHE,
-)
+@stage("clear")
 def clear(sealed: dict[str, Any]) -> dict[str, Any]:
     """Propose prices and fills and freeze them; a proposal that is there already is kept.
 

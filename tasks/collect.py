@@ -5,7 +5,6 @@ from time import monotonic_ns
 from typing import Any, Final
 
 import numpy as np
-from prefect import task
 
 from convexfx_core.admission.book import REJECT_CODES, LeftOut
 from convexfx_core.admission.carry import SeenSet, unseen
@@ -29,14 +28,7 @@ from tasks.intake import (
 from tasks.objects import Ref, get_object, parked_prefix, put_object, sha256_hex
 from tasks.process import current
 from tasks.seal import Draft, commit_seal, draft_epoch, prepare
-from tasks.stage import (
-    RETRIES,
-    RETRY_DELAYS_S,
-    RETRY_JITTER,
-    RUN_CACHE,
-    milliseconds_since,
-    worth_retrying,
-)
+from tasks.stage import milliseconds_since, stage
 
 MESSAGES_MAX: Final = 20_000
 """Far below the 120,000 that one queue lets be in flight."""
@@ -54,15 +46,7 @@ class Gathered:
     candidates: SealedOrders
 
 
-@task(
-    name="collect",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=worth_retrying,
-    persist_result=True,
-    cache_policy=RUN_CACHE,
-)
+@stage("collect")
 def collect() -> dict[str, Any] | None:
     """The sealed epoch to work on: one without outcome, or the next one, or None.
 

@@ -4,25 +4,17 @@ import time
 from typing import Any, Final
 from uuid import UUID
 
-from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from convexfx_core.errors import PeerUnreachable
 from tasks.ports import ProofJob
 from tasks.process import proving
-from tasks.stage import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, worth_retrying
+from tasks.stage import stage
 
 SHOWN_EVERY_S: Final = 1.0
 
 
-@task(
-    name="make-proof",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=worth_retrying,
-    persist_result=False,
-)
+@stage("make-proof")
 def make_proof(job: dict[str, Any]) -> dict[str, Any]:
     """Make the proof unless it is stored already; its description.
 

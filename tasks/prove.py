@@ -4,10 +4,6 @@ from contextlib import suppress
 from time import monotonic_ns
 from typing import Any, Final
 
-from prefect import task
-from prefect.cache_policies import CacheKeyFnPolicy
-from prefect.context import TaskRunContext
-
 from convexfx_core.errors import CommitUnknown, ExecutionCode, ExecutionError, PeerUnreachable
 from tasks.chain import manifest_of
 from tasks.context import Context
@@ -17,14 +13,7 @@ from tasks.ports import Clock, ProofJob, ProofResult, Prover, Store
 from tasks.process import current
 from tasks.proof_check import check_description, require_agreed
 from tasks.proof_job import claim_job
-from tasks.stage import (
-    RETRIES,
-    RETRY_DELAYS_S,
-    RETRY_JITTER,
-    milliseconds_since,
-    stage_cache_key,
-    worth_retrying,
-)
+from tasks.stage import milliseconds_since, stage
 
 POLL_S: Final = 0.5
 REQUEST_AGAIN_S: Final = 10.0
@@ -33,22 +22,7 @@ WAIT_S_MAX: Final = {"attested": 300.0, "executed": 600.0}
 WAIT_S_PROOF_MAX: Final = 4 * 3_600.0
 
 
-def mode_cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
-    """Key of this stage's result: another mode or program is another result."""
-    ctx = current()
-    key = stage_cache_key(context, parameters)
-    return f"{key}-{ctx.proof_mode}-{ctx.program_hash.hex()[:16]}"
-
-
-@task(
-    name="prove",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=worth_retrying,
-    persist_result=True,
-    cache_policy=CacheKeyFnPolicy(cache_key_fn=mode_cache_key),
-)
+@stage("prove")
 def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | None:
     """A proof object of the epoch's witness in the configured mode; None when nothing settles.
 

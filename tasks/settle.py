@@ -4,8 +4,6 @@ from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
 
-from prefect import task
-
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CommitConflict
 from convexfx_core.identity import base58_encode
@@ -17,14 +15,7 @@ from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, put_json, sha256_hex
 from tasks.ports import SdlPhase
 from tasks.process import current
-from tasks.stage import (
-    RETRIES,
-    RETRY_DELAYS_S,
-    RETRY_JITTER,
-    STAGE_CACHE,
-    milliseconds_since,
-    worth_retrying,
-)
+from tasks.stage import milliseconds_since, stage
 
 OBJECTS = (
     "proposal",
@@ -39,15 +30,7 @@ OBJECTS = (
 )
 
 
-@task(
-    name="settle",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=worth_retrying,
-    persist_result=True,
-    cache_policy=STAGE_CACHE,
-)
+@stage("settle")
 def settle(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
     """Commit the epoch's outcome, then its receipts, the carried state and the artifacts.
 
@@ -94,9 +77,9 @@ def outcome_json(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -
         "settled_at": ctx.clock.now().isoformat(),
         "stages": stage_milliseconds(sealed, stages),
     }
-    for stage in stages.values():
-        if isinstance(stage, dict):
-            value |= {name: stage[name] for name in OBJECTS if name in stage}
+    for done in stages.values():
+        if isinstance(done, dict):
+            value |= {name: done[name] for name in OBJECTS if name in done}
     if not reason:
         return value | settled_facts(ctx, sealed, stages)
     opening, _ = sealed_epoch(ctx.store, sealed["manifest"])
@@ -132,4 +115,4 @@ def settled_facts(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) 
 def stage_milliseconds(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, int]:
     """Each stage's own work in milliseconds."""
     named = {"collect": sealed} | {k: v for k, v in stages.items() if isinstance(v, dict)}
-    return {name: int(stage["milliseconds"]) for name, stage in named.items()}
+    return {name: int(done["milliseconds"]) for name, done in named.items()}

@@ -1,13 +1,27 @@
-"""What every stage's Prefect task has in common: cache key, and which failures are tried again."""
+"""What a stage is: a Prefect task with a time limit, retries and a cache key out of one table.
+
+A run of an epoch may die anywhere and be started again. So every stage can be repeated: it reads
+objects, writes objects that never change, and returns references. Three questions are left, and
+:data:`STAGES` answers them for each stage: when it counts as hanging, how often it is tried again,
+and which earlier result is the same one. ``@stage("clear")`` reads that table, so that no stage
+has a rule of its own.
+
+A failure is tried again where waiting may help (:func:`worth_retrying`): a peer that does not
+answer, an answer that was lost, a limit that was reached. What is wrong for good fails at once, and
+the next scheduled run finds the epoch where this one left it.
+"""
 
 import hashlib
-from functools import cache
+from asyncio import CancelledError
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, wraps
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
-from prefect import Task
-from prefect.cache_policies import CacheKeyFnPolicy
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
@@ -16,10 +30,10 @@ import convexfx_core
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CommitUnknown, ConvexFxError, PeerUnreachable, ProofError
 from tasks.injected_faults import InjectedFault
+from tasks.process import current
 
-RETRIES: Final = 5
-RETRY_DELAYS_S: Final = exponential_backoff(backoff_factor=1)
-RETRY_JITTER: Final = 0.5
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @cache
@@ -31,20 +45,105 @@ def code_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def stage_cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
-    """Key of a stage's result: epoch, task, inputs, code. No ``/`` in it."""
-    inputs = hashlib.sha256(json_bytes(parameters)).hexdigest()[:32]
-    epoch = parameters["sealed"]["epoch"]
-    return f"epoch-{epoch:08d}-{context.task.name}-{inputs}-{code_version()}"
-
-
 def run_cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
     """Key of the first stage: the flow run keeps the epoch that its first attempt fixed."""
     return f"run-{context.task_run.flow_run_id}-{context.task.name}-{code_version()}"
 
 
-STAGE_CACHE: Final = CacheKeyFnPolicy(cache_key_fn=stage_cache_key)
-RUN_CACHE: Final = CacheKeyFnPolicy(cache_key_fn=run_cache_key)
+def inputs_cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    """Key of a stage behind the seal: epoch, task, inputs, code. No ``/`` in it."""
+    inputs = hashlib.sha256(json_bytes(parameters)).hexdigest()[:32]
+    epoch = parameters["sealed"]["epoch"]
+    return f"epoch-{epoch:08d}-{context.task.name}-{inputs}-{code_version()}"
+
+
+def proof_cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    """Key of the proof: as behind the seal, and another mode or program is another result."""
+    ctx = current()
+    key = inputs_cache_key(context, parameters)
+    return f"{key}-{ctx.proof_mode}-{ctx.program_hash.hex()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a stage is run.
+
+    Attributes
+    ----------
+    limit_s : seconds of one attempt, after which it counts as hanging and is ended.
+    retries : further attempts after a failure that may pass.
+    cache_key : which results are the same; None: the result is not kept.
+    """
+
+    limit_s: int
+    retries: int
+    cache_key: Callable[[TaskRunContext, dict[str, Any]], str] | None
+
+
+STAGES: Final[dict[str, Rules]] = {
+    # Twenty messages a round trip, a signature an order, a vault an owner: half a minute for
+    # 100,000 orders. A message is hidden for 60 s and comes back by itself if this takes longer.
+    "collect": Rules(600, 5, run_cache_key),
+    # A second for a million orders; the minutes are for compiling the kernels on a cold machine.
+    "clear": Rules(300, 5, inputs_cache_key),
+    # Pure and without a network, as are the diffs: seconds for 100,000 orders.
+    "validate": Rules(300, 5, inputs_cache_key),
+    "state-diffs": Rules(300, 5, inputs_cache_key),
+    # Longer than ``tasks.prove`` waits for a proof (four hours), so that its own words come first.
+    "prove": Rules(15_000, 5, proof_cache_key),
+    # A turn on the machine (1,800 s), the proof itself (at most 3,600 s, some 240 s on two cores),
+    # the start of the prover and a verification (300 s each): ``Limits`` of the host. Not kept:
+    # the stored proof object is the result, and asking again finds it.
+    "make-proof": Rules(7_200, 5, None),
+    # Ten minutes of waiting for the network's end (``tasks.delivery``), five for the array and
+    # five for the verification of the proof before it is sent; half again for a slow network.
+    "submit": Rules(1_800, 5, inputs_cache_key),
+    # One object commits; receipts and artifacts of 100,000 orders are seconds.
+    "settle": Rules(600, 5, inputs_cache_key),
+}
+"""Every stage, in the order of an epoch. The table of ``docs/runbook.md`` says the same."""
+RETRY_DELAYS_S: Final = exponential_backoff(backoff_factor=1)
+"""Pauses of 1, 2, 4, 8, 16 s: a peer that restarts is back within half a minute."""
+RETRY_JITTER: Final = 0.5
+"""Two workers that failed together do not come back together."""
+
+
+def stage(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function the stage ``name``, by its row of :data:`STAGES`."""
+    rules = STAGES[name]
+    key = rules.cache_key
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        return task(
+            name=name,
+            retries=rules.retries,
+            retry_delay_seconds=RETRY_DELAYS_S,
+            retry_jitter_factor=RETRY_JITTER,
+            retry_condition_fn=worth_retrying,
+            timeout_seconds=rules.limit_s,
+            persist_result=key is not None,
+            cache_policy=NO_CACHE if key is None else CacheKeyFnPolicy(cache_key_fn=key),
+        )(_naming_its_limit(function, name, rules.limit_s))
+
+    return decorate
+
+
+def _naming_its_limit(function: Callable[P, R], name: str, limit_s: int) -> Callable[P, R]:
+    """The function; when its limit ends it, the error is ours and names stage and limit.
+
+    The orchestrator ends a stage by an exception in the middle of its work. Whether its last write
+    took effect is then unknown, as after a lost answer, and asking again is as safe.
+    """
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except CancelledError:
+            seen = "still under way"
+            raise CommitUnknown(f"stage {name}", f"an end within {limit_s} s", seen) from None
+
+    return limited
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -3,8 +3,6 @@
 from time import monotonic_ns
 from typing import Any
 
-from prefect import task
-
 from convexfx_core.identity import base58_encode
 from convexfx_core.records.tables import write_state_diffs
 from convexfx_core.transition import EpochResult
@@ -13,25 +11,10 @@ from tasks.epoch_result import epoch_result
 from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, put_json, put_object
 from tasks.process import current
-from tasks.stage import (
-    RETRIES,
-    RETRY_DELAYS_S,
-    RETRY_JITTER,
-    STAGE_CACHE,
-    milliseconds_since,
-    worth_retrying,
-)
+from tasks.stage import milliseconds_since, stage
 
 
-@task(
-    name="state-diffs",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=worth_retrying,
-    persist_result=True,
-    cache_policy=STAGE_CACHE,
-)
+@stage("state-diffs")
 def state_diffs(sealed: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
     """Write diffs, description of the SDL and witness; none of them when no order is consumed.
 

@@ -5,8 +5,6 @@ from dataclasses import replace
 from time import monotonic_ns
 from typing import Any
 
-from prefect import task
-
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.identity import base58_encode
 from convexfx_core.ledger.vaults import Opening
@@ -22,25 +20,10 @@ from tasks.objects import Ref, epoch_key, get_json, get_object, put_object, sha2
 from tasks.ports import Json, PutResult
 from tasks.process import current
 from tasks.proof_check import check_before_submitting
-from tasks.stage import (
-    RETRIES,
-    RETRY_DELAYS_S,
-    RETRY_JITTER,
-    STAGE_CACHE,
-    milliseconds_since,
-    worth_retrying,
-)
+from tasks.stage import milliseconds_since, stage
 
 
-@task(
-    name="submit",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=worth_retrying,
-    persist_result=True,
-    cache_policy=STAGE_CACHE,
-)
+@stage("submit")
 def submit(
     sealed: dict[str, Any],
     checked: dict[str, Any],

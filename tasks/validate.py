@@ -3,8 +3,6 @@
 from time import monotonic_ns
 from typing import Any
 
-from prefect import task
-
 from convexfx_core.errors import LawViolated
 from convexfx_core.laws.predicates import verdict_of_violation
 from tasks.epoch_result import epoch_result
@@ -12,25 +10,10 @@ from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, get_json, put_json
 from tasks.process import current
 from tasks.proposal_object import proposal_from_json
-from tasks.stage import (
-    RETRIES,
-    RETRY_DELAYS_S,
-    RETRY_JITTER,
-    STAGE_CACHE,
-    milliseconds_since,
-    worth_retrying,
-)
+from tasks.stage import milliseconds_since, stage
 
 
-@task(
-    name="validate",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=worth_retrying,
-    persist_result=True,
-    cache_policy=STAGE_CACHE,
-)
+@stage("validate")
 def validate(sealed: dict[str, Any], cleared: dict[str, Any]) -> dict[str, Any]:
     """Check the frozen proposal against every law and write the verdict.
 

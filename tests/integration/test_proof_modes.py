@@ -26,8 +26,9 @@ from tasks.objects import Ref, as_object, epoch_key, proof_prefix
 from tasks.ports import Json
 from tasks.process import using
 from tasks.proof_check import check_before_submitting
-from tasks.prove import mode_cache_key, prove
+from tasks.prove import prove
 from tasks.replay import replay_epoch
+from tasks.stage import proof_cache_key
 from tests.support.epoch_world import World, open_world, run_epoch, signer
 from tests.support.fake_laws_host import VKEY, FakeHost
 
@@ -316,7 +317,7 @@ def test_another_mode_or_program_is_another_cached_result(stage: Stage) -> None:
     for mode, program in (("core", b"\1"), ("executed", b"\1"), ("core", b"\2")):
         ctx = replace(stage.world.ctx, proof_mode=mode, program_hash=program * 32)
         with using(ctx):
-            keys.add(mode_cache_key(run, sealed))
+            keys.add(proof_cache_key(run, sealed))
     assert len(keys) == 3
     assert not any("/" in key for key in keys)
 
