@@ -4,6 +4,10 @@ A stage takes references and returns one; its result is cached under the epoch, 
 code, so a retried run, or a new run of the same epoch, executes only what is missing. What the
 clearing, a law or the network refuses aborts the epoch: it gets an outcome with the reason, and its
 orders live on.
+
+The stage ``prove`` asks for a proof and waits for it; the flow ``prove`` makes it. In the modes
+``attested`` and ``executed`` that flow runs here, as a child of this run; a real proof is left to
+the work pool ``sp1-gpu``.
 """
 
 from typing import Any
@@ -13,6 +17,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
+from flows.prove import prove as prove_flow
+from tasks.adapters.prover_prefect import proving_here
 from tasks.clear import clear
 from tasks.collect import collect
 from tasks.prove import prove
@@ -34,7 +40,8 @@ def epoch() -> State[Any]:
         cleared = clear(sealed)
         checked = validate(sealed, cleared)
         diffs = state_diffs(sealed, checked)
-        proof = prove(sealed, diffs)
+        with proving_here(prove_flow):
+            proof = prove(sealed, diffs)
         submitted = submit(sealed, checked, diffs, proof)
     except REFUSALS as refusal:
         outcome = settle(sealed, {"refused": refusal.line()})

@@ -1,4 +1,8 @@
-"""The flow of the proving pool: make one proof, verify it, store it under the job's id."""
+"""The flow that makes one proof, verifies it and stores it under the job's id.
+
+In the modes without a proof the epoch's own process runs it, in the others a worker of the proving
+pool.
+"""
 
 from typing import Any
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from convexfx_core.errors import PeerUnreachable
+from tasks.injected_faults import fault_point
 from tasks.ports import ProofJob
 from tasks.process import proving
 from tasks.stage import stage
@@ -27,6 +28,7 @@ def make_proof(job: dict[str, Any]) -> dict[str, Any]:
     assert isinstance(progress, UUID)
     prover = proving()
     prover.request(wanted, ProgressArtifact(progress, shown))
+    fault_point("prove.made")
     made = prover.result(wanted)
     if made is None:
         raise PeerUnreachable("prover", f"a stored proof of job {wanted.job_id}", "nothing")

@@ -13,6 +13,7 @@ from convexfx.local.automations import automate
 from convexfx.local.prefect_server import EPOCH_POOL, PROVE_POOL
 from flows.epoch import epoch
 from flows.prove import prove
+from tasks.adapters.prover_local import SIGNED_MODES
 
 RESULTS_BLOCK: Final = "convexfx-results"
 RESULTS_PREFIX: Final = "results"
@@ -23,17 +24,19 @@ def results_block_slug() -> str:
     return f"remote-file-system/{RESULTS_BLOCK}"
 
 
-def deploy(bucket: str, interval_s: int | None) -> None:
+def deploy(bucket: str, interval_s: int | None, mode: str) -> None:
     """Save the result storage, deployments and automations on the server in use.
 
     Parameters
     ----------
     bucket : results go under ``results/`` there, as JSON.
     interval_s : seconds between scheduled epochs; None: no schedule.
+    mode : proof mode; only a real proof needs the flow ``prove`` as a deployment.
     """
     RemoteFileSystem(basepath=f"s3://{bucket}/{RESULTS_PREFIX}").save(RESULTS_BLOCK, overwrite=True)
-    for deployment, pool in ((_epoch_deployment(interval_s), EPOCH_POOL), (_prove(), PROVE_POOL)):
-        deployment.apply(work_pool_name=pool)
+    _epoch_deployment(interval_s).apply(work_pool_name=EPOCH_POOL)
+    if mode not in SIGNED_MODES:
+        _prove().apply(work_pool_name=PROVE_POOL)
     automate()
 
 
@@ -64,9 +67,9 @@ def _prove() -> RunnerDeployment:
 
 
 def main(arguments: list[str]) -> None:
-    """``python -m convexfx.local.deployments BUCKET INTERVAL_S``: deploy to the server in use."""
-    bucket, interval = arguments
-    deploy(bucket, int(interval) or None)
+    """``python -m convexfx.local.deployments BUCKET INTERVAL_S MODE``: to the server in use."""
+    bucket, interval, mode = arguments
+    deploy(bucket, int(interval) or None, mode)
 
 
 if __name__ == "__main__":

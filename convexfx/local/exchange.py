@@ -125,9 +125,11 @@ class Exchange:
     def work(self) -> tuple[Part, ...]:
         """What does an exchange's work, wherever its store, queue and network are.
 
+        Only a real proof needs a worker of the proving pool: the other modes are run by the epoch.
         The served prover comes last: its start takes every core for a minute; nobody waits for it.
         """
-        workers = (self._worker(EPOCH_POOL), self._worker(PROVE_POOL))
+        pools = (EPOCH_POOL,) if self._signed() else (EPOCH_POOL, PROVE_POOL)
+        workers = tuple(self._worker(pool) for pool in pools)
         check = (Step("law program", self._check_program),) if self._runs_the_guest() else ()
         deploy = Step("deployments", self._deploy)
         return (*check, (*workers, self._api()), deploy, *self._prover())
@@ -140,10 +142,13 @@ class Exchange:
     def _runs_the_guest(self) -> bool:
         return self.settings.proof_mode != "attested"
 
+    def _signed(self) -> bool:
+        """Whether epochs settle on a signature, without a proof."""
+        return self.settings.proof_mode in SIGNED_MODES
+
     def _check_program(self) -> None:
         """Host, ELF and, where it is proven, the verifying key are what they should be."""
-        proven = self.settings.proof_mode not in SIGNED_MODES
-        host_of(self.settings).selfcheck(with_vkey=proven)
+        host_of(self.settings).selfcheck(with_vkey=not self._signed())
 
     def _prover(self) -> tuple[Service, ...]:
         """The served prover of the proving worker, unless one runs there already."""
@@ -180,7 +185,8 @@ class Exchange:
     def _deploy(self) -> None:
         interval = str(self.settings.epoch_interval_s if self.scheduled else 0)
         module = "convexfx.local.deployments"
-        command = (sys.executable, "-m", module, self.settings.bucket, interval)
+        mode = self.settings.proof_mode
+        command = (sys.executable, "-m", module, self.settings.bucket, interval, mode)
         done = subprocess.run(
             command,
             env={**os.environ, **self.environment()},
@@ -191,7 +197,7 @@ class Exchange:
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise PeerUnreachable("Prefect", "both deployments to be made", last)
+            raise PeerUnreachable("Prefect", "the deployments to be made", last)
 
     def _settlement(self) -> Service:
         port = self.ports.settlement
@@ -203,7 +209,7 @@ class Exchange:
 
     def _verifier(self) -> tuple[str, ...]:
         """Proofs are verified over there by the same host, with the verifying key alone."""
-        if self.settings.proof_mode in SIGNED_MODES:
+        if self._signed():
             return ()
         return ("--verifier-command", verifier_command(host_of(self.settings)))
 

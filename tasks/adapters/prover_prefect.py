@@ -1,7 +1,16 @@
-"""Proofs made by the flow ``prove`` on another work pool: they show, queue and retry in one UI."""
+"""Proofs made by the flow ``prove``, so that they show, queue and retry in one UI.
 
+Where it runs depends on the mode. A proof takes minutes and many gigabytes: a run on the work pool
+``sp1-gpu`` makes it, wherever its workers are. The modes without a proof take milliseconds, while
+the start of another process takes seconds: inside :func:`proving_here` the caller's process runs
+their flow itself, as a child of its own run.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from prefect.client.schemas.objects import FlowRun
@@ -9,15 +18,29 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from convexfx_core.errors import PeerUnreachable
-from tasks.adapters.prover_local import raise_failure, stored_proof
-from tasks.ports import Progress, ProofJob, ProofResult, Store, no_progress
+from tasks.adapters.prover_local import SIGNED_MODES, raise_failure, stored_proof
+from tasks.ports import Json, Progress, ProofJob, ProofResult, Store, no_progress
 
 DEPLOYMENT: Final = "prove/prove"
 ATTEMPTS_MAX: Final = 20
+_here: ContextVar[Callable[[Json], Any] | None] = ContextVar("convexfx_prove_flow", default=None)
+
+
+@contextmanager
+def proving_here(flow: Callable[[Json], Any]) -> Iterator[None]:
+    """Inside the block ``flow`` makes what the modes ``attested`` and ``executed`` ask for.
+
+    It is called with the job, in this process; what it raises, the request raises.
+    """
+    token = _here.set(flow)
+    try:
+        yield
+    finally:
+        _here.reset(token)
 
 
 class PrefectProver:
-    """Asks for proofs by running the deployment ``prove/prove``.
+    """Asks for proofs by running the flow ``prove``: its deployment, or the one at hand.
 
     Parameters
     ----------
@@ -30,9 +53,14 @@ class PrefectProver:
     def request(self, job: ProofJob, progress: Progress = no_progress) -> None:
         """Make sure that a run for the job is under way or done.
 
-        A run that ended without a proof is followed by another one, unless it left a failure.
+        A run on the pool that ended without a proof is followed by another one, unless it left a
+        failure.
         """
         raise_failure(self._store, job)
+        here = _here.get()
+        if here is not None and job.mode in SIGNED_MODES:
+            here(asdict(job))
+            return
         for attempt in range(ATTEMPTS_MAX):
             run = self._run(job, attempt)
             if not run.state or not run.state.is_final() or run.state.is_completed():

@@ -1,6 +1,7 @@
-"""The flow of the proving pool under Prefect: progress, retries, a served prover that is killed.
+"""The flow ``prove`` under Prefect: progress, retries, a served prover that is killed.
 
-The flow runs in this process, against a real server; the external host is a fake one.
+Both flows run in this process, against a real server; the external host is a fake one. The pool's
+own worker stands in ``tests/e2e/test_proving_pool.py``.
 """
 
 import contextvars
@@ -20,11 +21,16 @@ import pytest
 from convexfx.local.service import Service
 from convexfx.local.supervisor import Stack
 from convexfx_core.errors import LawViolated
+from flows.epoch import epoch as epoch_flow
 from flows.prove import prove as prove_flow
+from tasks.adapters import prover_prefect
 from tasks.adapters.prover_local import LocalProver, raise_failure, stored_proof
-from tasks.ports import Progress, ProofJob, ProofResult, Store, no_progress
-from tasks.process import proving_with
-from tests.support.epoch_world import World, open_world, signer
+from tasks.adapters.prover_prefect import PrefectProver
+from tasks.chain import read_head
+from tasks.injected_faults import InjectedFault
+from tasks.ports import Json, Progress, ProofJob, ProofResult, Store, no_progress
+from tasks.process import proving_with, using
+from tests.support.epoch_world import World, forget_everything, open_world, signer
 from tests.support.fake_laws_host import FakeHost
 
 pytestmark = pytest.mark.stack
@@ -173,3 +179,94 @@ def test_a_broken_law_is_not_tried_again_and_aborts_the_epoch(world: World, fake
     assert isinstance(failure, LawViolated)
     stored = [key for key in world.store.list("proofs/") if key.endswith("failure.json")]
     assert [key.split("/")[2] for key in stored] == ["executed"]
+
+
+# Modes without a proof: the epoch's own process runs the flow
+
+
+def ask(url: str, path: str, body: Any = None) -> Any:
+    method = "GET" if body is None else "POST"
+    return httpx.request(method, url + path, json=body, trust_env=False).raise_for_status().json()
+
+
+@contextmanager
+def executed_here(world: World, fake: FakeHost) -> Iterator[World]:
+    """The epoch's flow as its worker runs it in mode executed."""
+    fake.behave()
+    ctx = replace(world.ctx, proof_mode="executed", prover=PrefectProver(world.store))
+    prover = LocalProver(world.store, signer("attestor"), bytes(32), fake.host())
+    with using(ctx), proving_with(prover):
+        yield replace(world, ctx=ctx)
+
+
+def next_wave(world: World) -> int:
+    wave(world, world.gateway.next_nonce(world.wallets["alice"].owner))
+    return read_head(world.store).epoch + 1
+
+
+def run_of(url: str, state: Any) -> tuple[str, list[Json]]:
+    """Id of an epoch's run, and the runs of the flow ``prove`` below it."""
+    run = str(state.state_details.flow_run_id)
+    below = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
+    return run, ask(url, "/flow_runs/filter", below)
+
+
+def test_a_mode_without_a_proof_is_a_child_of_the_epoch_s_run(
+    world: World, fake: FakeHost, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prover_prefect, "run_deployment", None)
+    with executed_here(world, fake) as here:
+        number = next_wave(here)
+        state: Any = epoch_flow(return_state=True)
+    outcome = world.outcome(number)
+    assert (outcome["status"], outcome["mode"]) == ("settled", "executed")
+    _, (child,) = run_of(prefect_server, state)
+    assert (child["state_type"], child["deployment_id"]) == ("COMPLETED", None)
+    assert child["parameters"]["job"]["job_id"] == outcome["job_id"]
+    (shown, *_) = artifacts(prefect_server, "proof-executed")
+    assert (shown["flow_run_id"], float(shown["data"])) == (child["id"], 100.0)
+    assert shown["description"] == f"epoch {number}: executed"
+
+
+def test_a_law_that_breaks_in_the_child_aborts_the_epoch(
+    world: World, fake: FakeHost, prefect_server: str
+) -> None:
+    with executed_here(world, fake) as here:
+        number = next_wave(here)
+        fake.behave(execute="violated")
+        state: Any = epoch_flow(return_state=True)
+        _, (child,) = run_of(prefect_server, state)
+        assert child["state_type"] == "FAILED"
+        assert "L5: index 7: expected 4, found -3" in child["state"]["message"]
+        outcome = world.outcome(number)
+        assert outcome["status"] == "aborted"
+        assert outcome["reason"] == "L5: index 7: expected 4, found -3"
+        fake.behave()
+        assert epoch_flow(return_state=True).is_completed()
+    assert world.outcome(number + 1)["status"] == "settled"
+    assert world.sums() == {world.minted}
+
+
+@pytest.mark.parametrize("point", ["prove.made", "prove.done"])
+def test_another_run_takes_the_proof_of_one_that_died(
+    world: World,
+    fake: FakeHost,
+    prefect_server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+) -> None:
+    """Between proof and stage result, in the child's run or behind it: the proof is made once."""
+    armed = tmp_path / "fault"
+    monkeypatch.setenv("CONVEXFX_FAULT", str(armed))
+    with executed_here(world, fake) as here:
+        number = next_wave(here)
+        made = fake.runs().count("execute")
+        armed.write_text(f"{point} raise")
+        with pytest.raises(InjectedFault):
+            epoch_flow()
+        forget_everything()
+        state: Any = epoch_flow(return_state=True)
+    assert world.outcome(number)["status"] == "settled"
+    assert fake.runs().count("execute") == made + 1
+    assert run_of(prefect_server, state)[1] == [], "the second run finds the proof"

@@ -54,6 +54,7 @@ def test_modes_without_a_proof_need_no_verifier_and_no_served_prover(
     found = services(exchange)
     assert "--verifier-command" not in found["settlement"].argv
     assert "laws-host-serve" not in found
+    assert [name for name in found if name.startswith("worker-")] == ["worker-convexfx"]
     assert exchange.settings.prover_socket is None
     assert ("law program" in steps(exchange)) == (mode == "executed")
 
@@ -80,6 +81,10 @@ def test_a_proving_stack_verifies_and_serves(
     assert serve.argv[0] == str(fake_host.binary)
     assert serve.argv[-2:] == ("--socket", str(tmp_path / "laws-host.sock"))
     assert serve.restarts_max > 10
+    assert {name for name in found if name.startswith("worker-")} == {
+        "worker-convexfx",
+        "worker-sp1-gpu",
+    }
     variables = found["worker-sp1-gpu"].env
     assert variables["CONVEXFX_PROVER_SOCKET"] == str(tmp_path / "laws-host.sock")
     assert variables["CONVEXFX_PROOF_MODE"] == mode

@@ -14,9 +14,9 @@ from tasks.adapters import prover_prefect
 from tasks.adapters.clock import ManualClock
 from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import raise_failure, store_failure, stored_proof
-from tasks.adapters.prover_prefect import ATTEMPTS_MAX, PrefectProver
+from tasks.adapters.prover_prefect import ATTEMPTS_MAX, PrefectProver, proving_here
 from tasks.objects import Ref, proof_prefix
-from tasks.ports import Progress, ProofJob, ProofResult, no_progress
+from tasks.ports import Json, Progress, ProofJob, ProofResult, no_progress
 from tasks.proof_job import claim_job
 from tasks.prove import await_result
 
@@ -135,6 +135,18 @@ def test_a_proof_that_is_awaited_outlives_a_server_that_does_not_answer(
     assert prover.requests == 7, "one at once, one every ten seconds"
 
 
+@pytest.mark.parametrize(("there_after_s", "seen_after_s"), [(0, 0), (0.04, 0.05), (3, 3.25)])
+def test_a_proof_is_seen_soon_after_it_is_there(
+    store: MemoryStore, there_after_s: float, seen_after_s: float
+) -> None:
+    """Pauses grow from a twentieth of a second to half a one."""
+    clock = ManualClock()
+    start, prover = clock.now(), Flaky(clock, set(), there_after_s)
+    await_result(prover, clock, job(store))
+    assert (clock.now() - start).total_seconds() <= seen_after_s
+    assert prover.requests == (1 if there_after_s else 0), "a stored proof is not asked for"
+
+
 def test_a_first_request_that_fails_is_a_failure(store: MemoryStore) -> None:
     clock = ManualClock()
     with pytest.raises(PeerUnreachable):
@@ -178,6 +190,43 @@ def test_a_proof_outweighs_a_failure(store: MemoryStore) -> None:
     found = stored_proof(store, wanted)
     assert found is not None
     assert found.description == {"mode": "core"}
+
+
+# Proofs made in the process that asks for them
+
+
+@pytest.mark.parametrize("mode", ["attested", "executed"])
+def test_a_mode_without_a_proof_is_made_here(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    runs, wanted, made = asked(monkeypatch, Running()), job(store, mode=mode), list[Json]()
+    with proving_here(made.append):
+        PrefectProver(store).request(wanted)
+    assert (made, runs.asked) == ([asdict(wanted)], {})
+    PrefectProver(store).request(wanted)
+    assert (len(made), list(runs.asked)) == (1, [f"{wanted.job_id}-{mode}-0"])
+
+
+@pytest.mark.parametrize("mode", ["core", "compressed", "gpu"])
+def test_a_real_proof_goes_to_the_pool_even_so(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    runs, wanted, made = asked(monkeypatch, Running()), job(store, mode=mode), list[Json]()
+    with proving_here(made.append):
+        PrefectProver(store).request(wanted)
+    assert (made, list(runs.asked)) == ([], [f"{wanted.job_id}-{mode}-0"])
+
+
+def test_what_the_flow_at_hand_raises_is_raised(store: MemoryStore) -> None:
+    def broken(_: Json) -> None:
+        raise LawViolated(14, 3, 7, 8)
+
+    wanted = job(store, mode="executed")
+    with proving_here(broken), pytest.raises(LawViolated):
+        await_result(PrefectProver(store), ManualClock(), wanted)
+    store_failure(store, wanted, LawViolated(15, 0, 1, 2))
+    with proving_here(broken), pytest.raises(LawViolated, match="L15"):
+        PrefectProver(store).request(wanted)
 
 
 # Names of jobs
