@@ -24,7 +24,9 @@ from tasks.ports import Json, SdlPhase, SdlState
 from tasks.vaults import first_moved
 
 TERMINAL: Final = frozenset({SdlPhase.APPLIED, SdlPhase.FAILED, SdlPhase.PROVING_FAILED})
+FIRST_POLL_S: Final = 0.02
 POLL_S: Final = 0.25
+"""Pauses double from the first to this one: a network that is quick is not waited for."""
 POLLS_MAX: Final = 2_400
 """Ten minutes without reaching an end is a peer that hangs."""
 
@@ -77,6 +79,7 @@ def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> Sd
         The epoch has an outcome.
     """
     _bundle(ctx, delivery, verifiables)
+    pause = FIRST_POLL_S
     for _ in range(POLLS_MAX):
         state = ctx.gateway.sdl(delivery.sdl_hash)
         if state is None:
@@ -90,7 +93,8 @@ def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> Sd
             _require_open(ctx, delivery)
             ctx.gateway.submit_proof(delivery.sdl_hash)
         else:
-            ctx.clock.sleep(POLL_S)
+            ctx.clock.sleep(pause)
+            pause = min(2 * pause, POLL_S)
     raise CommitUnknown(f"sdl {delivery.sdl_hash}", "an end of the settlement", "still under way")
 
 

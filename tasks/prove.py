@@ -15,7 +15,9 @@ from tasks.proof_check import check_description, require_agreed
 from tasks.proof_job import claim_job
 from tasks.stage import milliseconds_since, stage
 
+FIRST_POLL_S: Final = 0.05
 POLL_S: Final = 0.5
+"""Pauses double from the first to this one: who waits for seconds hardly waits longer."""
 REQUEST_AGAIN_S: Final = 10.0
 """Requests are idempotent; a run that died is noticed by the next one."""
 WAIT_S_MAX: Final = {"attested": 300.0, "executed": 600.0}
@@ -112,13 +114,16 @@ def await_result(prover: Prover, clock: Clock, job: ProofJob) -> ProofResult:
     CommitUnknown
         It did not come in time; ask again.
     """
-    limit_s, waited = WAIT_S_MAX.get(job.mode, WAIT_S_PROOF_MAX), 0.0
-    while (made := prover.result(job)) is None:
-        if waited >= limit_s:
-            raise CommitUnknown(f"proof {job.job_id}", f"a proof within {limit_s:.0f} s", "none")
-        if waited % REQUEST_AGAIN_S == 0:
+    if (made := prover.result(job)) is not None:
+        return made
+    limit_s, waited, due, pause = WAIT_S_MAX.get(job.mode, WAIT_S_PROOF_MAX), 0.0, 0.0, FIRST_POLL_S
+    while waited < limit_s:
+        if waited >= due:
             with suppress(*((PeerUnreachable,) if waited else ())):
                 prover.request(job)
-        clock.sleep(POLL_S)
-        waited += POLL_S
-    return made
+            due = waited + REQUEST_AGAIN_S
+        if (made := prover.result(job)) is not None:
+            return made
+        clock.sleep(pause)
+        waited, pause = waited + pause, min(2 * pause, POLL_S)
+    raise CommitUnknown(f"proof {job.job_id}", f"a proof within {limit_s:.0f} s", "none")
