@@ -36,8 +36,8 @@ from convexfx_core.laws.engine import Engine
 from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.proposal import Proposal
 from convexfx_core.settlement.settle import settle
-from tests.attack import test_laws_fuzz as mutations
-from tests.attack.laws_batches import cleared, result_bytes
+from tests.attack import test_result_fuzz as mutations
+from tests.attack.result_batches import cleared, result_bytes
 from tests.differential.clearing.test_solvers import per_order
 from tests.support.clearing_cases import Shape, case_of
 from tests.support.clearing_oracle import check

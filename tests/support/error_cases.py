@@ -40,7 +40,7 @@ from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import read_domain
 from tasks.intake import read_message
 from tasks.ports import Message
-from tests.attack.laws_batches import batch_tree
+from tests.attack.result_batches import batch_tree
 from tests.support.api_world import api_world
 from tests.support.clearing_cases import Shape, case_of
 from tests.support.clearing_hard import built, pairs, risk

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from convexfx.cli import clear as commands
-from tests.attack.laws_batches import batch_tree
+from tests.attack.result_batches import batch_tree
 
 RUNNER = CliRunner()
 

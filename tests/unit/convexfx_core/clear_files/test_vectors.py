@@ -12,7 +12,7 @@ import pytest
 
 from convexfx_core.clear_files.batch import read_batch
 from convexfx_core.clear_files.verify import verify_result
-from tests.attack.laws_batches import batch_tree
+from tests.attack.result_batches import batch_tree
 
 VECTORS = sorted((Path(__file__).parents[3] / "vectors" / "clear-files").glob("*.json"))
 KINDS = {"plain", "rationed", "rejecting", "crowded", "banded"}

@@ -10,7 +10,7 @@ from convexfx_core.clear_files.document import RESULT_FIELDS, refusal_document
 from convexfx_core.clear_files.text import bps_text, error_text, fraction_text, log_text
 from convexfx_core.clear_files.verify import NOTHING, differences, verify_result
 from convexfx_core.errors import CodecError, LawViolated
-from tests.attack.laws_batches import cleared, result_bytes
+from tests.attack.result_batches import cleared, result_bytes
 
 
 def changed(path: str, value: Any, kind: str = "rationed") -> bytes:

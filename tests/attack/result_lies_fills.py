@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.attack.laws_tamperings import (
+from tests.attack.result_lies import (
     budget_of,
     bump,
     edit,

@@ -10,7 +10,7 @@ import numpy as np
 
 from convexfx_core.clear_files.batch import BatchFile
 from convexfx_core.settlement.proposal import Proposal, Ration
-from tests.attack.laws_batches import Tree, cleared, parsed, resettled
+from tests.attack.result_batches import Tree, cleared, parsed, resettled
 
 
 class Tampering(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from convexfx_core.settlement.proposal import Ration
-from tests.attack.laws_tamperings import (
+from tests.attack.result_lies import (
     budget_of,
     bump,
     edit,

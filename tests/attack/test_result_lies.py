@@ -1,14 +1,14 @@
-"""Every lie about a cleared batch is caught, and named by its law (issue 6, row 7)."""
+"""Every lie about a cleared batch is caught, and named by its law."""
 
 import pytest
 
 from convexfx_core.clear_files.verify import verify_result
 from convexfx_core.errors import LawViolated
-from tests.attack import laws_lies_fills, laws_lies_prices, laws_lies_rations
-from tests.attack.laws_batches import cleared, result_bytes
-from tests.attack.laws_tamperings import TAMPERINGS, Tampering
+from tests.attack import result_lies_fills, result_lies_prices, result_lies_rations
+from tests.attack.result_batches import cleared, result_bytes
+from tests.attack.result_lies import TAMPERINGS, Tampering
 
-BOOKS = (laws_lies_prices, laws_lies_fills, laws_lies_rations)
+BOOKS = (result_lies_prices, result_lies_fills, result_lies_rations)
 KINDS = ("plain", "rationed", "rejecting", "crowded", "banded")
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.attack.laws_tamperings import bump, edit, resettle, with_price
+from tests.attack.result_lies import bump, edit, resettle, with_price
 
 
 def _price(tree, asset, change):

@@ -14,7 +14,7 @@ from typing import Any
 from convexfx_core.clear_files.batch import read_batch
 from convexfx_core.clear_files.verify import verify_result
 from convexfx_core.errors import CodecError, LawViolated
-from tests.attack.laws_batches import batch_tree, cleared, result_bytes
+from tests.attack.result_batches import batch_tree, cleared, result_bytes
 
 RUNS = int(os.environ.get("CONVEXFX_FUZZ", "1200"))
 SEED = 77
