@@ -1,4 +1,7 @@
-"""The HTTP API as a FastAPI app."""
+"""The HTTP API as one FastAPI app: routes, errors, and the thread that follows the chain.
+
+:func:`create_app` builds the parts on a context; the app's lifespan starts and stops the follower.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

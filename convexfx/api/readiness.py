@@ -1,4 +1,8 @@
-"""Whether each thing that the exchange needs is there, and what is missing where it is not."""
+"""Whether each thing that the exchange needs is there, and what is missing where it is not.
+
+Behind ``GET /api/ready``. A dependency that hangs must not hang the answer, so each is asked in a
+thread of its own, and an answer that does not come in time counts as missing.
+"""
 
 import threading
 from collections.abc import Callable, Mapping

@@ -1,4 +1,8 @@
-"""Runs the app: socket, JSON logs, graceful end."""
+"""Runs the app: socket, JSON logs, graceful end.
+
+The socket is opened before the app is served, so that a taken port is told as an error with its
+number. At the end the long polls and event streams are woken first: they would hold the process.
+"""
 
 import logging
 import logging.config

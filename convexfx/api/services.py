@@ -1,4 +1,7 @@
-"""What the routes of one app share."""
+"""The parts of one API process, built once and handed to every route.
+
+Routes hold no state of their own; what they share stands in :class:`Services`.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,8 @@
-"""Client of the exchange's HTTP API."""
+"""Client of the exchange's HTTP API, for wallets and for the command line.
+
+It tells an error that the API answered from a peer that does not answer at all: the second may be
+tried again, since an order that arrives twice counts once.
+"""
 
 from types import TracebackType
 from typing import Any, Final, Self

@@ -1,4 +1,8 @@
-"""What a wallet must know of the exchange before it signs: network, pool, assets."""
+"""What a wallet must know of the exchange before it signs: network, pool, assets.
+
+The network's name is signed with every order, so that an order for one network means nothing on
+another. ``GET /domain`` answers this as JSON; here it is read and written.
+"""
 
 from typing import Any
 

@@ -1,4 +1,8 @@
-"""A wallet: it builds order payloads and signs them."""
+"""A wallet: it builds order payloads and signs them.
+
+What is signed is bytes, the same that the law program reads; the JSON around them is only how
+they travel. Amounts are exact decimals, never floats.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal

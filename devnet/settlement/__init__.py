@@ -1,1 +1,5 @@
-"""Settlement layer: final vaults, domain agreements, delta epochs, SDLs with their proofs."""
+"""Settlement layer: the last word on vaults, shared by all domains.
+
+It knows final vaults and domain agreements. An SDL becomes final when its proof says what this
+side derives for itself from its own state; it believes nothing that it can compute.
+"""

@@ -1,4 +1,8 @@
-"""Final vaults, and drafts in which an SDL is tried before it is kept."""
+"""Final vaults, and drafts in which an SDL is tried before it is kept.
+
+A draft is a layer over the vaults: a check that fails in the middle drops it, and nothing was
+changed.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,8 @@
-"""The 392 public bytes of a proof, and their comparison with what we derive ourselves."""
+"""The 392 public bytes of a proof, and their comparison with what we derive ourselves.
+
+A proof shows that some lawful epoch has these values. Only the comparison shows that it is this
+one.
+"""
 
 import struct
 from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""What the API answers: shapes, and how epochs and orders are shown."""
+"""What the API answers: ``shapes`` declares the JSON, the others fill it from what is known."""

@@ -1,4 +1,9 @@
-"""Wakes coroutines that wait for the index to change."""
+"""Wakes coroutines that wait for the index to change.
+
+The index changes in a thread (the follower), long polls and event streams wait in the event loop.
+A waiter takes the next change first and looks at the index then: a change between the two is not
+missed.
+"""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,9 @@
-"""Follows the chain of epochs in the store and keeps the index up to date."""
+"""Follows the chain of epochs in the store and keeps the index up to date.
+
+The store has no notifications that could be relied on, so one thread looks every half second:
+is there an outcome of the next epoch, a seal, a parked or refused order? It is the only writer of
+the chain's side of the index. A store that does not answer stops nothing; it is tried again.
+"""
 
 import logging
 import threading

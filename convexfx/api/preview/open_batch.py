@@ -1,4 +1,8 @@
-"""The open batch: what would be cleared if the next epoch were sealed now. Nothing is written."""
+"""The open batch: what would be cleared if the next epoch were sealed now. Nothing is written.
+
+It holds the orders that wait, the reference prices of this moment and the inventory behind the
+last epoch, cleared once and kept for a moment: a preview then costs one clearing and not two.
+"""
 
 import time
 from collections.abc import Callable

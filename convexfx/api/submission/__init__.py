@@ -1,1 +1,1 @@
-"""Orders on their way in."""
+"""Orders on their way in: ``items`` reads them, ``submission_desk`` judges and queues them."""

@@ -1,4 +1,9 @@
-"""Takes submissions in: judges every item for itself, then puts the good ones into the inbox."""
+"""Takes submissions in: judges every item for itself, then puts the good ones into the inbox.
+
+It refuses early what no epoch could admit (a used nonce, an expiry in the past), so that a wallet
+hears it at once. It decides nothing for good: admission reads the inbox again with its own rules,
+and an order that is sent twice has the same id and counts once.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
