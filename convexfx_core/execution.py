@@ -58,7 +58,7 @@ def execute(verifiables: Sequence[Any], state: ExecutionState) -> tuple[Verifiab
     Parameters
     ----------
     verifiables : VERIFIABLE objects as plain JSON values, in any sequence.
-    state : where the epoch starts, and the operator's hand.
+    state : where the epoch starts, and how the operator signs.
 
     Raises
     ------

@@ -223,6 +223,7 @@ def level_curve(levels: Levels, cap: float) -> KnotCurve:
 def _segments(
     levels: Levels, rank: I64, knots: I64, begin: I64, key: F64, span: float, x: F64, y: F64
 ) -> KnotCurve:
+    """Lines between the knots: flat before the first and behind the last knot of each pair."""
     pairs, total = len(rank), len(x)
     sx, sy, slope = np.zeros(total + pairs), np.zeros(total + pairs), np.zeros(total + pairs)
     head = begin + rank

@@ -79,7 +79,8 @@ def _added(
 ) -> list[int]:
     """Overflow ``start`` with ``more`` (numeraire base units) on the assets ``pinned``.
 
-    None changes its side, except where the band is one point and both sides are at its edge.
+    An overflow that would change its side becomes 0; where the band is one point, both sides are at
+    its edge and it may change.
     """
     out = list(start)
     for i, amount in zip(pinned, more, strict=True):

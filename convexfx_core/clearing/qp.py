@@ -224,6 +224,7 @@ def level_problem(pool: Pool, levels: Levels, impact: F64, offset: F64) -> Subpr
 
 
 def _by_pair(levels: Levels, fill: F64) -> F64:
+    """Sums f64[P] of what is filled of the levels, $M."""
     rank = np.repeat(np.arange(len(levels.pair)), levels.last - levels.first)
     return grouped_sum(rank, fill, len(levels.pair))
 

@@ -41,7 +41,11 @@ def refined(
     demanded: U64,
     overflow: tuple[int, ...],
 ) -> Equilibrium | None:
-    """A better equilibrium than ``found``, whose integers these are; None where they are good."""
+    """A better equilibrium than ``found``, by one Newton step on its integers.
+
+    ``prices``, ``rates``, ``demanded`` and ``overflow`` are what ``found`` was rounded to. Returns
+    None where they meet the price rule already.
+    """
     if not _doubtful(problem, found, demanded):
         return None
     off = residual_bps(problem, prices, rates, demanded, overflow)

@@ -68,7 +68,7 @@ class Equilibrium:
     Attributes
     ----------
     u : (n,) log price deviation, bps.
-    overflow : (n,) demand served beyond the band, $M; the sign of its price's distance reversed.
+    overflow : (n,) demand served beyond the band, $M; its sign is opposite to that of u.
     cut : f64[n*n] an order of the pair is full exactly if its limit is above it.
     marginal : f64[n*n] limit of the partly filled level of the pair, NaN if none.
     share : f64[n*n] filled part of that level.

@@ -27,4 +27,5 @@ def objective(clearing: ClaimedClearing, totals: Totals, rule: PriceRule) -> Obj
     tracking = sum(w * log * log for w, log in pairs) >> (2 * LOG_SHIFT + 1)
     quadratic = dot(rule.off_target, rule.pull) >> (RISK_SHIFT + 1)
     surplus = dot(totals.surplus, clearing.case.reference.pbar) >> PRICE_SHIFT
+    # With LOG = -G X the difference is a square in Gamma: below 0 by rounding only.
     return Objective(max(0, quadratic - tracking), tracking, -surplus)

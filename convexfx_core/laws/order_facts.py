@@ -1,4 +1,9 @@
-"""What the laws see of one order, and the clearing that all orders share: plain Python integers."""
+"""What the laws see of one order, and what all orders share: plain Python integers.
+
+This is the norm: the laws are written down on these facts as ``docs/invariants.md`` has them.
+``columns`` holds the same facts for many orders at once, and tests hold the two forms to the same
+verdict. Letters (R, Rn, S, l, h, omega): ``docs/glossary.md``.
+"""
 
 from dataclasses import dataclass
 

@@ -95,7 +95,7 @@ def scan(
     counts: NDArray[np.int64],
     first: NDArray[np.int64],
 ) -> int:
-    """Judge every order of a block and add it to the sums; the number of fills.
+    """Judge every order of a block and add it to the sums. Returns the number of fills.
 
     A block has at most ``BLOCK`` orders; ``rejected`` are positions in it and one beyond it.
     ``sums`` u64[8, n, 2], ``counts`` i64[3, n * n] and ``first`` i64[11], -1 where nothing was
@@ -143,9 +143,9 @@ def _check(
     fee: NDArray[np.uint64],
     found: NDArray[np.uint64],
 ) -> tuple[np.uint64, np.uint64]:
-    """Flags of the rows, of what is wanted, paid, received and kept; amounts for the sums.
+    """Writes flags and amounts of a tile into ``found``: malformed rows, and L1 to L5.
 
-    Returns the bits of all amounts, and all flags.
+    Returns the bitwise or of all amounts (how wide they are), and of all flags.
     """
     flags, gross, net, asked = found[FLAGS], found[GROSS], found[NET], found[ASKED]
     tails, budgets, mantissas = tile[TAILS], tile[BUDGETS], tile[MANTISSAS]
@@ -217,7 +217,11 @@ def _look_at_flagged(
     counts: NDArray[np.int64],
     first: NDArray[np.int64],
 ) -> None:
-    """Note findings and partly filled orders; whether an order with something left is excused."""
+    """Note the findings of flagged orders and count those that are filled in part.
+
+    An order in the money with something left breaks L4, unless it is rejected or dust; what it
+    leaves is added to the unspent budgets.
+    """
     flags, tails, budgets = found[FLAGS], tile[TAILS], tile[BUDGETS]
     r = np.searchsorted(rejected, start)
     for k in range(len(want)):
@@ -252,7 +256,11 @@ def _count(
     n: int,
     seen: NDArray[np.uint64],
 ) -> int:
-    """Count a tile's orders by pair, in the high half those that want something; its fills."""
+    """Count a tile's orders by pair. Returns its fills.
+
+    ``seen`` u64[n * n] counts all orders in its low half, and in its high half those that want
+    something.
+    """
     fills = 0
     for k in range(len(paid)):
         pair = (tails[k] & SHORT) * U64(n) + ((tails[k] >> RECEIVE_SHIFT) & SHORT)

@@ -77,6 +77,8 @@ def _off_target(clearing: ClaimedClearing, totals: Totals, asset: int) -> int:
 def _errors(clearing: ClaimedClearing, totals: Totals) -> list[int]:
     """E by asset, scale 2^64: a unit for each fill received, a grain for each partial one."""
     case, n = clearing.case, clearing.case.params.n
+    # received + 1: one more for the floor of X. pbar + ONE: a unit of the asset, and one of the
+    # numeraire. 17/16: a grain in the other asset; bands of 300 bps each, exp(0.06) < 17/16.
     errors = []
     for asset, pbar in enumerate(case.reference.pbar):
         received = sum(totals.wants[asset::n])
