@@ -58,3 +58,20 @@ def test_every_stage_of_the_flow_is_on_the_way_in_its_order() -> None:
     stages = [name.replace("_", "-") for name in dict.fromkeys(called)]
     assert len(stages) == 7
     assert re.findall(r"^\| \*\*([\w-]+)\*\* \|", way, re.M) == stages
+
+
+@pytest.mark.parametrize(
+    ("page", "answer"),
+    [
+        ("architecture", "**Where is a limit enforced?**"),
+        ("architecture", "| after the seal, before the outcome |"),
+        ("architecture", "A new **reject code**"),
+        ("extending", "a reject code: `RejectCode`"),
+        ("glossary", "| `Rn`, `Rn_ij` | **net rate**"),
+    ],
+)
+def test_a_newcomer_s_questions_are_answered_one_click_from_the_readme(
+    page: str, answer: str
+) -> None:
+    assert f"(docs/{page}.md)" in (ROOT / "README.md").read_text()
+    assert answer in (ROOT / "docs" / f"{page}.md").read_text()
