@@ -1,7 +1,8 @@
 """``convexfx``: exit 0 done, 1 a checked "no", 2 usage or configuration, 3 peer unreachable."""
 
 import sys
-from typing import Final
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
 
@@ -22,11 +23,29 @@ PEER_ERRORS: Final = (PeerUnreachable, CommitUnknown)
 
 app = typer.Typer(
     name="convexfx",
-    help="A batch FX exchange whose every epoch is proven fair.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version of the installed package, which ``pyproject.toml`` alone sets, and end."""
+    if wanted:
+        typer.echo(version("convexfx-delta"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=show_version, help="Print the version."),
+    ] = False,
+) -> None:
+    """A batch FX exchange whose every epoch is proven fair."""
+
+
 for command in (stack.up, stack.down, executor.run, clear.clear, clear.verify, proof.prove):
     app.command()(command)
 app.command("test")(executor.self_test)

@@ -20,7 +20,10 @@ from tasks.adapters.keys import write_key
 from tests.support.api_world import DOMAIN, ApiWorld, api_world
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), ROOT / "sp1_worker/README.md"])
+FOLDERS = ("sp1_worker", "examples")
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *(ROOT / f / "README.md" for f in FOLDERS)]
+)
 README = (ROOT / "README.md").read_text()
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
