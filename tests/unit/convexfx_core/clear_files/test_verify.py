@@ -76,6 +76,39 @@ def test_a_malformed_result_names_its_field(path: str, value: Any, field: str) -
     assert caught.value.field == field
 
 
+def fills_without(place: int) -> list[Any]:
+    fills = list(cleared("rationed").tree["fills"])
+    del fills[place]
+    return fills
+
+
+TOO_MUCH = str(1 << 64)
+FALSE_CLAIMS = [
+    # path, value, law, index: of the fill in the batch's sequence, or of the witness section.
+    ("fills", [], 13, 0),
+    ("fills", fills_without(0), 13, 0),
+    ("fills", fills_without(-1), 13, 62),
+    ("fills.0.id", "o001", 13, 0),
+    ("fills.0.paid", TOO_MUCH, 0, 7),
+    ("fills.0.received", "-0.01", 0, 11),
+    ("fills.60.paid", "0.01", 0, 7),
+    ("ration.demanded.x1", "1", 0, 9),
+    ("ration.demanded.nobody", "1", 0, 9),
+    ("ration.demanded.o000", TOO_MUCH, 0, 9),
+    ("rejected", [{"id": "x1", "kind": "min_fill"}], 0, 10),
+    ("rejected", [{"id": "o000", "kind": "because"}], 0, 10),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "law", "index"), FALSE_CLAIMS)
+def test_a_claim_that_no_batch_could_have_is_refused_by_its_law(
+    path: str, value: Any, law: int, index: int
+) -> None:
+    with pytest.raises(LawViolated) as caught:
+        verify_result(cleared("rationed").batch, changed(path, value))
+    assert (caught.value.law, caught.value.index) == (law, index)
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
