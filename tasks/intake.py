@@ -44,15 +44,20 @@ def read_message(message: Message, store: Store, domain: Domain) -> Received:
         parsed = parse_message(message.body.encode("utf-8", "surrogatepass"))
         if not isinstance(parsed, BundleMessage):
             return _from_results(message, parse_items(parsed.items, domain), parsed.items)
-        body = store.get(parsed.key)
-        if body is None:
-            raise RejectedOrder(RejectCode.BUNDLE_MISSING, "key", "an object there", parsed.key)
-        check_bundle(parsed, body)
+        body = _bundle(parsed, store)
         if not parsed.columnar:
             return _from_results(message, parse_json_bundle(body, parsed.count, domain), ())
         return _from_columns(message, *parse_parquet_bundle(body, parsed.count, domain))
     except RejectedOrder as error:
         return Received(message, OrderColumns.of([]), (_record(0, error),), whole=True)
+
+
+def _bundle(message: BundleMessage, store: Store) -> bytes:
+    body = store.get(message.key)
+    if body is None:
+        raise RejectedOrder(RejectCode.BUNDLE_MISSING, "key", "an object there", message.key)
+    check_bundle(message, body)
+    return body
 
 
 def _from_results(

@@ -149,10 +149,7 @@ class ParameterFile:
             out of range; ``integers`` if they do not follow from the matrices.
         """
         try:
-            value = parse(data, "parameters")
-            if not isinstance(value, dict):
-                raise CodecError("parameters", "an object", value)
-            return cls._read(Fields(value, "parameters"))
+            return cls._read(_parameters(data))
         except CodecError as error:
             raise _wrong(error.field, error.expected, error.observed) from None
 
@@ -260,6 +257,13 @@ def _positive(fields: Fields, key: str) -> Decimal:
 
 def _column(rows: Sequence[Fields], key: str) -> tuple[Decimal, ...]:
     return tuple(_decimal(row.take(key), row.name(key)) for row in rows)
+
+
+def _parameters(data: bytes) -> Fields:
+    value = parse(data, "parameters")
+    if not isinstance(value, dict):
+        raise CodecError("parameters", "an object", value)
+    return Fields(value, "parameters")
 
 
 def _whole(value: Decimal, field: str) -> int:

@@ -59,7 +59,8 @@ def _address(value: object) -> Address:
     if isinstance(value, Address):
         return value
     if not isinstance(value, str):
-        raise ValueError('expected "<owner base58>,<shard>"')
+        # Not a TypeError: pydantic collects what a validator raises only if it is a ValueError.
+        raise ValueError('expected "<owner base58>,<shard>"')  # noqa: TRY004
     try:
         return parse_address(value)
     except CodecError as error:

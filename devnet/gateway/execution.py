@@ -96,9 +96,9 @@ class Rules:
         added: set[bytes] = set()
         for position, item in enumerate(items):
             digest = item.verifiable.signed.digest
+            if digest in seen or digest in added:
+                raise Refused("DUPLICATE", "this verifiable was already applied", position)
             try:
-                if digest in seen or digest in added:
-                    raise Refused("DUPLICATE", "this verifiable was already applied")
                 self._one(staging, item)
             except Refused as refusal:
                 raise refusal.at(position) from None

@@ -90,10 +90,11 @@ class Jobs:
         while not self._stop.is_set():
             try:
                 self._gateway.end_submitting(sdl, self._verdict(sdl))
-                return
             except Unreachable:
                 self._stop.wait(pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
+            else:
+                return
 
     def _verdict(self, sdl: Sdl) -> str:
         """Reason of the failure, empty when applied; asks before it sends."""

@@ -27,8 +27,6 @@ def attach(path: Path, chain: Chain) -> None:
     if path.exists():
         try:
             stored = json.loads(path.read_text("ascii"))
-            if (stored["version"], stored["network"]) != (VERSION, chain.rules.network):
-                raise ValueError("of another network or version")
             _load(stored, chain)
         except (ValueError, LookupError, TypeError, AttributeError, Invalid) as error:
             raise ValueError(f"state file {path}: {error}") from error
@@ -91,6 +89,8 @@ def _write(path: Path, chain: Chain) -> None:
 
 
 def _load(stored: dict[str, Any], chain: Chain) -> None:
+    if (stored["version"], stored["network"]) != (VERSION, chain.rules.network):
+        raise ValueError("of another network or version")
     chain.epoch = stored["epoch"]
     chain.outside_changes = stored["outside_changes"]
     chain.proofs = set(stored["proofs"])

@@ -76,12 +76,12 @@ class PrefectProver:
                 timeout=0,
                 idempotency_key=f"{job.job_id}-{job.mode}-{attempt}",
             )
-            assert isinstance(run, FlowRun)
-            return run
         except (httpx.TransportError, PrefectHTTPStatusError, ObjectNotFound) as error:
             raise PeerUnreachable(
                 "Prefect", f"a server with the deployment {DEPLOYMENT}", _first_line(error)
             ) from None
+        assert isinstance(run, FlowRun)
+        return run
 
     def result(self, job: ProofJob) -> ProofResult | None:
         """The stored proof of the job, or ``None`` while it is not there."""

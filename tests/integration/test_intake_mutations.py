@@ -286,8 +286,8 @@ def edge_case_orders(ground: Ground) -> list[SignedVerifiable]:
     """Orders of keys and signatures for which a careless verifier's equation holds."""
     made = []
     for point in ed.small_order_points():
-        for pub_key in [ed.encode(point), *ed.non_canonical_encodings(point)]:
-            made.append(small_order_order(ground, pub_key))
+        pub_keys = [ed.encode(point), *ed.non_canonical_encodings(point)]
+        made.extend(small_order_order(ground, pub_key) for pub_key in pub_keys)
     alice = ground.world.wallets["alice"]
     for nonce in range(4, 24):
         order = alice.order("USD", "EUR", "1", nonce=nonce)

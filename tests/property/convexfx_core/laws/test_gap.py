@@ -95,8 +95,8 @@ def rivals(rng: np.random.Generator, case: ClearingCase, claims: ClearingClaims)
     budgets, paid = case.orders["budget"].tolist(), claims.paid.tolist()
     found = [budgets, [0] * len(budgets)]
     for k in range(len(budgets)):
-        for amount in (0, budgets[k], budgets[k] // 2, max(0, paid[k] - 1)):
-            found.append([amount if at == k else p for at, p in enumerate(paid)])
+        amounts = (0, budgets[k], budgets[k] // 2, max(0, paid[k] - 1))
+        found += [[a if at == k else p for at, p in enumerate(paid)] for a in amounts]
     for _ in range(10):
         found.append([int(rng.random() * b) for b in budgets])
         near = [
