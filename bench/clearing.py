@@ -1,10 +1,10 @@
-"""How long a clearing takes, against generic solvers on the same subproblems.
+"""Times the clearing by size, against generic solvers on the same subproblems.
 
 ``python -m bench.clearing`` runs every size with both kernels, one fresh process a case, and prints
 one JSON line a case, then the targets with what was measured; ``--save`` keeps all of it with the
 facts of the machine in ``bench/results/clearing.json`` and draws ``docs/clearing-times.png``.
-``--quick`` runs the smallest size once with each kernel, for seconds: it tells whether the
-benchmark runs, its figures are worth nothing.
+``--quick`` runs the smallest size once with each kernel, which takes seconds: it tells whether the
+benchmark runs, and its figures are worth nothing.
 Times are medians of warm runs on one BLAS thread, in milliseconds:
 
 solve      columns in, prices and fills out (floats)

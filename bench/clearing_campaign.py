@@ -64,7 +64,7 @@ def expect(holds: bool, text: str) -> None:
 
 
 def shape_of(rng: np.random.Generator) -> Shape:
-    """Any market of acceptance row 4."""
+    """A random market of any kind: coarse or fine units, any band, few orders or many."""
     coarse = bool(rng.random() < 0.3)
     return Shape(
         assets=int(rng.integers(2, 21)),

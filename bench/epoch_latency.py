@@ -1,8 +1,9 @@
-"""Seconds of a small epoch on a local stack, from the state Running to its outcome; one JSON line.
+"""Times small epochs on a local stack, from the state Running to the outcome; one JSON line.
 
-``python bench/epoch_latency.py [MODE [EPOCHS]]``: a stack of its own in a temporary folder on free
-ports, as ``convexfx up`` starts it, in the mode named or else the default one; ten epochs of 13
-orders, one after the other. Of each:
+``python bench/epoch_latency.py [MODE [EPOCHS]]`` starts a stack of its own, as ``convexfx up``
+does, in a temporary folder on free ports, in the mode named or else the default one. It runs ten
+epochs of 13 orders one after the other. So small an epoch shows what an epoch costs apart from its
+orders. Of each it prints:
 
 ``start_s``      from the request of the run to Running: worker, process start, imports
 ``outcome_s``    from Running to the moment that the outcome names as its own

@@ -1,12 +1,14 @@
-"""Cycles of the guest by size and by part, from SP1's own executor; one JSON line a case.
+"""Counts the guest's cycles by size and part, in SP1's own executor; one JSON line a case.
 
-``python -m bench.guest_cycles [--save] [orders ...]``. A cycle is one RISC-V instruction, so the
-figures are exact and the same on every machine that makes the same witness. ``--save`` writes
-``bench/results/guest_cycles.json``; ``test_guest_cycles.py`` holds the guest to it.
+``python -m bench.guest_cycles [--save] [orders ...]``. Cycles decide what a proof costs. A cycle is
+one RISC-V instruction, so the figures are exact and the same on every machine that makes the same
+witness. ``--save`` writes ``bench/results/guest_cycles.json``, and ``test_guest_cycles.py`` fails
+when the guest needs noticeably more than stands there.
 
-Totals are those of the committed ELF. Parts come from builds of the guest that hash nothing, and
-stop where a part ends (``sp1_worker/guest/src/measured.rs``): decode is L0, laws L1 to L12 and L17,
-diffs L13 to L18 with the rows after the epoch, roots L19, hash what hashing costs in all of them.
+Totals are those of the committed ELF. The parts come from builds of the guest that hash nothing and
+stop where a part ends (``sp1_worker/guest/src/measured.rs``): decode is L0, laws is L1 to L12 and
+L17, diffs is L13 to L18 with the rows after the epoch, roots is L19, and hash is what hashing costs
+in all of them.
 """
 
 import json
@@ -42,7 +44,7 @@ def cycles_of(parts: RustParts, elf: Path, witnesses: Sequence[bytes]) -> list[i
 
 
 def variant(folder: Path, stop: str) -> Path:
-    """A guest that hashes nothing and stops where a part ends, or not at all."""
+    """Build a guest that hashes nothing and stops at ``stop`` (``unhashed``: it does not stop)."""
     elf = folder / f"{stop}.elf"
     script = [str(ROOT / "scripts" / "rust-elf.sh"), "one", str(elf), stop]
     subprocess.run(script, check=True)

@@ -1,4 +1,9 @@
-"""Witnesses for the figures of the guest: six assets, every vault with as many orders as told."""
+"""Makes the witnesses on which the guest is measured and proven.
+
+A witness is what the guest reads: the state before, the orders and the claimed result of an epoch.
+``bench.guest_cycles`` and ``sp1_worker/prove_check.py`` use these: six assets, and as many orders
+in each vault as they ask for, since the guest's work grows with orders and with vaults.
+"""
 
 from hashlib import sha256
 
@@ -26,7 +31,7 @@ ASSETS, GROSS_MILLION, SPARE = 6, 200.0, 7
 
 
 def witness_of(orders: int, per_vault: int, seed: int = 1) -> bytes:
-    """A canonical witness v1 of an honest epoch.
+    """Clear an epoch of random orders; its canonical witness.
 
     Parameters
     ----------
@@ -59,5 +64,8 @@ def witness_of(orders: int, per_vault: int, seed: int = 1) -> bytes:
 
 
 def digest_of(witness: bytes) -> str:
-    """Twelve hexadecimal digits that name a witness: another machine's solver may write another."""
+    """Twelve hexadecimal digits that name a witness.
+
+    Figures name theirs, because the float solver of another machine may lead to another witness.
+    """
     return sha256(witness).hexdigest()[:12]

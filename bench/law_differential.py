@@ -1,10 +1,12 @@
-"""Random witnesses by Python, Rust and the executed guest, in parts.
+"""Judges random witnesses by the laws in Python, in Rust and in the executed guest.
 
     python -m bench.law_differential --first-seed 0 --witnesses 100000 --execute 1000
     python -m bench.law_differential --seed 4711 --write DIRECTORY
 
-The first prints a line a part and ends with 1 on any difference; the second writes the witnesses of
-one seed with the verdicts of every implementation.
+The laws are written twice on purpose, so that an error in one of them shows as a difference. The
+tests compare a few witnesses; this is the long run. The first form prints a line for each part of
+the run and ends with 1 on any difference. The second form writes the witnesses of one seed to a
+folder and prints the verdict of every implementation on each.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from tests.differential.laws.rust import by_executor, by_laws_check
 
 PART = 10_000
 SEEDS_A_PART = PART // 8
-"""A tenth of the seeds makes nothing; ten witnesses from each of the others."""
+"""A seed makes ten witnesses, but a tenth of them makes none: an eighth leaves some spare."""
 
 
 def main() -> int:
@@ -46,7 +48,7 @@ def main() -> int:
 
 
 def run(first: int, witnesses: int, checkers: dict[str, Checker]) -> int:
-    """Differences of a campaign in parts of :data:`PART`."""
+    """Compare in parts of :data:`PART` witnesses; the number of differences."""
     bad, seen = 0, 0
     for at in range(first, 1 << 62, SEEDS_A_PART):
         if seen >= witnesses:
@@ -61,7 +63,7 @@ def run(first: int, witnesses: int, checkers: dict[str, Checker]) -> int:
 
 
 def execute(first: int, witnesses: int, parts: RustParts) -> int:
-    """Differences between Python and the executed guest."""
+    """Compare Python with the executed guest; the number of differences."""
     start = time.perf_counter()
     checkers = {"python": by_python("auto"), "guest": by_executor(parts.laws_host, parts.elf)}
     report = campaign(range(first, 1 << 62), witnesses, checkers, batch=100)
@@ -71,7 +73,7 @@ def execute(first: int, witnesses: int, parts: RustParts) -> int:
 
 
 def replay(seed: int, checkers: dict[str, Checker], folder: Path | None) -> int:
-    """The witnesses of one seed, a line each."""
+    """Print the verdicts on the witnesses of one seed, a line each; 1 if they differ."""
     bad = 0
     for sample in samples(seed):
         verdicts = {name: check([sample.data])[0] for name, check in checkers.items()}

@@ -1,4 +1,9 @@
-"""Peak memory of a process and all that it starts, as the kernel counts it."""
+"""Peak memory of a process and of all that it starts, as the kernel counts it.
+
+A prover works in several processes, and its need of memory decides which machine can prove. So the
+check of ``make prove`` reads ``/proc`` twice a second while a proof is made and keeps the largest
+sum. ``sp1_worker/prove_check.py`` holds that figure to a limit.
+"""
 
 import threading
 from pathlib import Path
@@ -32,7 +37,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def peak_of_tree(root: int, done: threading.Event) -> int:
-    """Largest sum of resident memory in bytes until ``done`` is set, looked at twice a second."""
+    """Watch until ``done`` is set; the largest sum of resident memory that was seen, bytes."""
     peak = 0
     while True:
         peak = max(peak, sum(map(resident_bytes, tree_of(root))))

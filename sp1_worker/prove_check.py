@@ -1,8 +1,10 @@
-"""One real core and one real compressed proof, made in one process and verified by another.
+"""Makes one real core and one real compressed proof and has another process verify them.
 
-``python -m sp1_worker.prove_check [--all]`` (``make prove``, ``make prove-all``). Prints seconds,
-peak memory and size; fails where a limit of issue 7 is passed or a proof that should be refused is
-not. ``--all`` goes on with an epoch proven end to end, its prover killed in the middle.
+``python -m sp1_worker.prove_check [--all]`` (``make prove``, ``make prove-all``). It is a command
+of its own, since a proof takes minutes and many gigabytes. It prints seconds, peak memory and size
+of each proof. It fails where a proof takes more time or memory than a limit below allows, where an
+honest proof is refused, and where a damaged or mislabelled one is accepted. ``--all`` also proves
+small epochs, and runs an epoch end to end whose prover is killed in the middle of its proof.
 """
 
 import argparse
@@ -25,12 +27,13 @@ ORDERS, PER_VAULT = 100, 4
 SECONDS_MAX = {"core": 240.0, "compressed": 480.0}
 MEMORY_BYTES_MAX = 18e9
 START_LEFT_MAX = 0.2
+"""The second start's seconds over the first's: a served prover keeps its keys between proofs."""
 INVALID, WRONG_KEY = 12, 13
 
 
 @dataclass(frozen=True)
 class Made:
-    """A saved proof: what it says, and what it took."""
+    """A saved proof, the public values that it shows, and the time and memory that it took."""
 
     mode: str
     file: Path
@@ -41,13 +44,13 @@ class Made:
 
 
 def run(parts: RustParts, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """``laws-host`` with these arguments; its progress goes to the screen."""
+    """Run ``laws-host`` with these arguments; its progress goes to the screen."""
     command = [str(parts.laws_host), *map(str, arguments)]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
 
 
 def prove(parts: RustParts, socket: Path, server: int, mode: str, witness: Path) -> Made:
-    """One proof by the serving process ``server``."""
+    """Have the serving process (id ``server``) make one proof, and print its figures."""
     file = witness.with_name(f"{mode}.proof")
     done = threading.Event()
     peaks: list[int] = []
@@ -79,18 +82,18 @@ def prove(parts: RustParts, socket: Path, server: int, mode: str, witness: Path)
 
 
 def verify(parts: RustParts, proof: Path, mode: str, key: str, values: str) -> int:
-    """Exit code of a second process that has only proof, verifying key and public values."""
+    """Verify in a second process that has only proof, key and public values; its exit code."""
     arguments = ("--proof", proof, "--vkey-file", parts.vkey_file, "--vkey", key)
     return run(parts, "verify", "--mode", mode, *arguments, "--public-values", values).returncode
 
 
 def flipped(hexadecimal: str) -> str:
-    """The same with its last bit turned."""
+    """The same hexadecimal text with its last bit flipped."""
     return hexadecimal[:-1] + format(int(hexadecimal[-1], 16) ^ 1, "x")
 
 
 def faults_of(parts: RustParts, made: Made) -> list[str]:
-    """What is wrong with a proof: a limit passed, or a verdict of the second process."""
+    """What is wrong with a proof: a limit exceeded, or a wrong verdict of the second process."""
     key = parts.vkey_file.with_suffix(".txt").read_text().strip()
     found = []
     if made.wall_s > SECONDS_MAX[made.mode]:
@@ -119,7 +122,7 @@ def faults_of(parts: RustParts, made: Made) -> list[str]:
 
 
 def both_proofs(parts: RustParts) -> list[str]:
-    """Makes and verifies both proofs in one serving process; what went wrong."""
+    """Make both proofs in one serving process and verify each; returns what went wrong."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         witness = folder / "witness.bin"
@@ -138,7 +141,7 @@ def both_proofs(parts: RustParts) -> list[str]:
 
 
 def main() -> int:
-    """Exit code 1 when anything is not as promised."""
+    """Run the checks and print each fault; exit code 1 if there is one."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -1,7 +1,8 @@
-"""An epoch of the whole local exchange with a real core proof, its prover killed in the middle.
+"""Runs an epoch of the local exchange with a real core proof, and kills the prover on the way.
 
-Part of ``make prove-all``. The flow has to ask again, the prover to come back, and the epoch to
-settle once; ``convexfx up`` ends with 0 only when orders, receipts and vaults add up.
+Part of ``make prove-all``. A prover may die, of missing memory for example, and that must cost time
+but no money. So the flow has to ask again, the supervisor has to start the prover again, and the
+epoch has to settle once; ``convexfx up`` ends with 0 only when orders, receipts and vaults add up.
 """
 
 import json
@@ -48,7 +49,7 @@ def is_proving(address: Path) -> bool:
 
 
 def kill_in_a_proof(stack: "subprocess.Popen[bytes]") -> str | None:
-    """Kill the prover some seconds into its first proof; what went wrong."""
+    """Kill the prover some seconds into its first proof; returns what went wrong, or None."""
     deadline, since = time.monotonic() + KILL_S_MAX, None
     while time.monotonic() < deadline and stack.poll() is None:
         found = prover_of(stack.pid)
@@ -63,7 +64,7 @@ def kill_in_a_proof(stack: "subprocess.Popen[bytes]") -> str | None:
 
 
 def faults_of_run() -> list[str]:
-    """One epoch in mode core, end to end; what went wrong."""
+    """Run one epoch in mode core end to end; returns what went wrong."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         ports = [

@@ -1,8 +1,9 @@
-"""Small epochs proven, and a settled one verified by a stranger from a folder of public objects.
+"""Proves small epochs, and lets a stranger verify a settled one from its public objects alone.
 
-Part of ``make prove-all``: an empty set of fills, one order, twenty orders over six assets; then a
-wave of the demo's orders, settled in mode ``core``, whose proof a second process verifies with the
-key and the epoch's objects alone, and refuses under another epoch's name.
+Part of ``make prove-all``. The small epochs are corner cases of the guest: no fill at all, one
+order, twenty orders over six assets. Then a wave of the demo's orders settles in mode ``core``. The
+stranger is a second process that has a folder of the epoch's public objects and the verifying key.
+It must accept the proof, and must refuse it when the folder says that it belongs to another epoch.
 """
 
 import json
@@ -27,7 +28,7 @@ MODE = "core"
 
 
 def faults_of_small(host: LawsHost) -> list[str]:
-    """Prove and verify the small epochs; what went wrong."""
+    """Prove and verify the small epochs; returns what went wrong."""
     found = []
     for name, make in SMALL.items():
         result, start = make().apply(), time.monotonic()
@@ -46,7 +47,7 @@ def faults_of_small(host: LawsHost) -> list[str]:
 
 
 def faults_of_stranger(host: LawsHost, folder: Path) -> list[str]:
-    """Settle a demo epoch in mode core and verify it from its public objects; what went wrong."""
+    """Settle a demo epoch in mode core, have a stranger verify it; returns what went wrong."""
     world = demo(host)
     world = replace(world, ctx=replace(world.ctx, proof_mode=MODE))
     outcome = world.run()
@@ -70,14 +71,14 @@ def faults_of_stranger(host: LawsHost, folder: Path) -> list[str]:
 
 
 def stranger(folder: Path) -> tuple[int, str]:
-    """Exit code and words of a second process that verifies epoch 1 of a folder."""
+    """Verify epoch 1 of a folder in a second process; its exit code and its output."""
     words = ("-m", "convexfx", "proof", "verify", "1", "--folder", str(folder))
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
     return done.returncode, done.stdout or done.stderr
 
 
 def faults_of_all(parts: RustParts) -> list[str]:
-    """Everything above, through one served prover."""
+    """Make all of these proofs through one served prover; returns what went wrong."""
     program = read_law_program()
     if program is None:
         return ["no law program in sp1_worker/elf"]

@@ -1,4 +1,8 @@
-"""A prover that stays up for as long as a check needs it."""
+"""Keeps one ``laws-host serve`` process up for as long as a check needs it.
+
+The proofs of ``make prove`` and ``make prove-all`` go through one served process, as in a running
+exchange, where the second proof starts faster because the prover keeps its keys.
+"""
 
 import subprocess
 import sys
@@ -14,7 +18,10 @@ READY_S_MAX, END_S_MAX = 120.0, 30.0
 
 @contextmanager
 def serving(parts: RustParts, socket: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A prover that stays up, ended by its id."""
+    """Start a prover at ``socket``, yield its process, and end it afterwards.
+
+    ``--cold`` leaves the making of the prover to the first proof, so that its time can be seen.
+    """
     command = [parts.laws_host, "--elf", parts.elf, "serve", "--cold", "--socket", socket]
     process = subprocess.Popen([*map(str, command)], stdout=sys.stderr)
     try:

@@ -1,7 +1,7 @@
 """The guest on whole epochs, with the real host: what the Python laws say, twice the same.
 
 An empty set of fills, one order, twenty orders over six assets, a wave of the demo's traffic. The
-first three are also proven by ``make prove-all`` (``sp1_worker/proven_epoch.py``).
+first three are also proven by ``make prove-all`` (``sp1_worker/proven_small.py``).
 """
 
 from collections.abc import Callable
