@@ -49,6 +49,8 @@ def epoch_lines(document: dict[str, Any]) -> Iterator[str]:
         return
     if outcome["reason"]:
         yield f"reason {outcome['reason']}"
+    if outcome.get("refusal"):
+        yield f"  {refusal_text(outcome['refusal'])}"
     yield f"fills {outcome.get('fills', 0)}, proof {proof_mode_text(outcome['mode'])}"
     yield f"SDL {outcome['sdl_hash'] or 'none'}"
     for value in outcome.values():
@@ -56,13 +58,23 @@ def epoch_lines(document: dict[str, Any]) -> Iterator[str]:
             yield f"  {value['key']} {value['sha256']}"
 
 
+def refusal_text(refusal: dict[str, Any]) -> str:
+    """The data of a refusal on one line, each value with its name."""
+    named = ((name, refusal[name]) for name in ("code", "law", "index", "expected", "observed"))
+    return ", ".join(f"{name} {value}" for name, value in named if value is not None)
+
+
 def order_history(store: Store, order_id: str) -> Iterator[dict[str, Any]]:
-    """Receipts of one order (hexadecimal id), epoch by epoch."""
+    """Receipts of one order (hexadecimal id), epoch by epoch.
+
+    Each has ``refusal`` too, what aborted its epoch; None in an epoch that settled.
+    """
     for number in range(1, read_head(store).epoch + 1):
         body = store.get(epoch_key(number, "receipts.parquet"))
         for receipt in read_receipts(body) if body is not None else []:
             if receipt["order_id"] == order_id.removeprefix("0x").lower():
-                yield receipt
+                outcome = outcome_of(store, number) or {}
+                yield receipt | {"refusal": outcome.get("refusal")}
 
 
 def order_lines(order_id: str, history: list[dict[str, Any]]) -> Iterator[str]:
@@ -72,6 +84,8 @@ def order_lines(order_id: str, history: list[dict[str, Any]]) -> Iterator[str]:
     for row in history:
         reason = f" ({row['reason']})" if row["reason"] else ""
         yield f"epoch {row['epoch']}: {row['status']}{reason}, then {row['then']}"
+        if row["refusal"]:
+            yield f"  the epoch was aborted: {refusal_text(row['refusal'])}"
         yield f"  budget {row['budget']}, paid {row['paid']}, received {row['received']} base units"
         if row["filling_limit"]:
             yield f"  a limit ratio of {row['filling_limit']} would have filled it"

@@ -158,6 +158,19 @@ class ConvexFxError(Exception):
         said = f"{self.code}: {self.field}: expected {self.expected}"
         return (said if said.isprintable() else _escaped(said)) + seen
 
+    def facts(self) -> dict[str, str | int | None]:
+        """The line as data, for programs: ``code``, ``law``, ``index``, ``expected``, ``observed``.
+
+        ``law`` and ``index`` are integers of a :class:`LawViolated`, None of any other error.
+        """
+        return {
+            "code": self.code,
+            "law": None,
+            "index": None,
+            "expected": self.expected,
+            "observed": _short(self.observed) if self.observed != "" else None,
+        }
+
 
 def _restored(
     kind: type[ConvexFxError], args: tuple[object, ...], state: dict[str, object]
@@ -228,6 +241,10 @@ class LawViolated(ConvexFxError):
         self.index = index
         self.bound = bound
         super().__init__(f"L{law}", f"index {index}", str(bound), observed)
+
+    def facts(self) -> dict[str, str | int | None]:
+        """As of any error, with the law and the index in it."""
+        return super().facts() | {"law": int(self.law), "index": int(self.index)}
 
 
 class ProofError(ConvexFxError):

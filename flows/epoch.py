@@ -2,8 +2,8 @@
 
 A stage takes references and returns one; its result is cached under the epoch, its inputs and the
 code, so a retried run, or a new run of the same epoch, executes only what is missing. What the
-clearing, a law or the network refuses aborts the epoch: it gets an outcome with the reason, and its
-orders live on.
+clearing, a law or the network refuses aborts the epoch: it gets an outcome with the reason, as text
+and as data, and its orders live on.
 
 The stage ``prove`` asks for a proof and waits for it; the flow ``prove`` makes it. In the modes
 ``attested`` and ``executed`` that flow runs here, as a child of this run; a real proof is left to
@@ -22,7 +22,7 @@ from tasks.adapters.prover_prefect import proving_here
 from tasks.clear import clear
 from tasks.collect import collect
 from tasks.prove import prove
-from tasks.settle import settle
+from tasks.settle import refused, settle
 from tasks.state_diffs import state_diffs
 from tasks.submit import submit
 from tasks.validate import validate
@@ -44,7 +44,7 @@ def epoch() -> State[Any]:
             proof = prove(sealed, diffs)
         submitted = submit(sealed, checked, diffs, proof)
     except REFUSALS as refusal:
-        outcome = settle(sealed, {"refused": refusal.line()})
+        outcome = settle(sealed, {}, refused(refusal))
     else:
         stages = {"clear": cleared, "validate": checked, "state_diffs": diffs, "prove": proof}
         outcome = settle(sealed, stages | {"submit": submitted})

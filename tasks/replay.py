@@ -80,11 +80,15 @@ class Differs(Exception):
 
 def replay_epoch(store: Store, epoch: int) -> list[Finding]:
     """Findings on every object of an epoch, in the order of the chain."""
-    found = manifest_of(store, epoch)
-    outcome = outcome_of(store, epoch)
+    name = "manifest.json"
+    try:
+        found = manifest_of(store, epoch)
+        name = "manifest.json" if found is None else "outcome.json"
+        outcome = outcome_of(store, epoch)
+    except (ConvexFxError, *MALFORMED) as error:
+        return [Finding(name, False, f"{type(error).__name__}: {error}")]
     if found is None or outcome is None:
-        missing = "manifest.json" if found is None else "outcome.json"
-        return [Finding(missing, False, f"epoch {epoch} has none")]
+        return [Finding(name, False, f"epoch {epoch} has none")]
     replayed = Replayed(store, epoch, *found, outcome)
     return [examine(name, check, replayed) for name, check in checks_of(outcome)]
 

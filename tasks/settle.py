@@ -5,7 +5,7 @@ from time import monotonic_ns
 from typing import Any
 
 from convexfx_core.encoding.canonical_json import json_bytes
-from convexfx_core.errors import CommitConflict
+from convexfx_core.errors import CommitConflict, ConvexFxError
 from convexfx_core.identity import base58_encode
 from tasks.chain import outcome_of, sealed_epoch
 from tasks.context import Context
@@ -31,8 +31,13 @@ OBJECTS = (
 
 
 @stage("settle")
-def settle(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
+def settle(
+    sealed: dict[str, Any], stages: dict[str, Any], refusal: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Commit the epoch's outcome, then its receipts, the carried state and the artifacts.
+
+    ``stages`` has the result of each stage by its name; ``refusal`` is what :func:`refused` makes
+    of the error that ended one of them, then the epoch is aborted.
 
     Everything behind the outcome can be rebuilt from the chain, and is where a crash left it out.
     """
@@ -40,7 +45,7 @@ def settle(sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
     start, ctx, epoch = monotonic_ns(), current(), sealed["epoch"]
     outcome = outcome_of(ctx.store, epoch)
     if outcome is None:
-        value = outcome_json(ctx, sealed, stages)
+        value = outcome_json(ctx, sealed, stages, refusal)
         value["stages"]["settle"] = milliseconds_since(start)
         with suppress(CommitConflict):
             put_json(ctx.store, epoch_key(epoch, "outcome.json"), with_digest(value))
@@ -62,14 +67,21 @@ def with_digest(value: dict[str, Any]) -> dict[str, Any]:
     return body | {"digest": sha256_hex(json_bytes(body))}
 
 
-def outcome_json(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
+def refused(error: ConvexFxError) -> dict[str, Any]:
+    """What an outcome says of the error that aborts its epoch: one line, and the same as data."""
+    return {"reason": error.line(), "refusal": error.facts()}
+
+
+def outcome_json(
+    ctx: Context, sealed: dict[str, Any], stages: dict[str, Any], refusal: dict[str, Any] | None
+) -> dict[str, Any]:
     """Outcome of an epoch (``docs/spec.md`` section 9)."""
-    reason = stages.get("refused") or settlement_refusal(stages)
+    refusal = refusal or settlement_refusal(stages)
     value: dict[str, Any] = {
         "version": 1,
         "epoch": sealed["epoch"],
-        "status": "aborted" if reason else "settled",
-        "reason": reason,
+        "status": "aborted" if refusal else "settled",
+        **(refusal or {"reason": None, "refusal": None}),
         "manifest": sealed["manifest"],
         "sdl_hash": None,
         "mode": None,
@@ -80,19 +92,22 @@ def outcome_json(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -
     for done in stages.values():
         if isinstance(done, dict):
             value |= {name: done[name] for name in OBJECTS if name in done}
-    if not reason:
+    if not refusal:
         return value | settled_facts(ctx, sealed, stages)
     opening, _ = sealed_epoch(ctx.store, sealed["manifest"])
     fees = [str(fee) for fee in opening.pool.fees_accrued]
     return value | {"fees_accrued": fees, "pool_nonce": opening.pool.nonce}
 
 
-def settlement_refusal(stages: dict[str, Any]) -> str | None:
-    """The network's reason why the SDL was not applied, None if it was or there was none."""
+def settlement_refusal(stages: dict[str, Any]) -> dict[str, Any] | None:
+    """Why the network did not apply the SDL, None if it did or there was none."""
     submitted = stages.get("submit")
     if submitted is None or submitted["phase"] == SdlPhase.APPLIED.value:
         return None
-    return f"{submitted['phase']}: {submitted['message']}".rstrip(": ")
+    phase, message = submitted["phase"], submitted["message"]
+    facts = {"code": phase, "law": None, "index": None}
+    facts |= {"expected": SdlPhase.APPLIED.value, "observed": message or None}
+    return {"reason": f"{phase}: {message}".rstrip(": "), "refusal": facts}
 
 
 def settled_facts(ctx: Context, sealed: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:

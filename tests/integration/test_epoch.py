@@ -91,6 +91,16 @@ def test_replay_names_the_object_with_one_changed_byte(
     assert replay_epoch(world.store, 1)[0].holds
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "outcome.json"])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{"])
+def test_replay_names_an_object_that_is_no_json_object(
+    world: World, name: str, body: bytes
+) -> None:
+    with world.tampered(epoch_key(1, name), body):
+        findings = replay_epoch(world.store, 1)
+    assert [finding.name for finding in findings if not finding.holds] == [name]
+
+
 def test_replay_of_an_absent_epoch_says_so(world: World) -> None:
     findings = replay_epoch(world.store, 7)
     assert [(f.name, f.holds) for f in findings] == [("manifest.json", False)]

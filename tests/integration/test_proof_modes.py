@@ -106,6 +106,9 @@ def test_a_broken_law_aborts_the_epoch_with_its_number(stage: Stage, mode: str) 
     assert outcome is not None
     assert (outcome["epoch"], outcome["status"], outcome["mode"]) == (epoch, "aborted", None)
     assert outcome["reason"] == "L5: index 7: expected 4, found -3"
+    assert outcome["refusal"] == {
+        "code": "L5", "law": 5, "index": 7, "expected": "4", "observed": "-3",
+    }  # fmt: skip
     stage.fake.behave()
     assert settled(world)["fills"] == 2, "its orders live on"
     assert world.sums() == {world.minted}
@@ -298,6 +301,10 @@ def test_the_settlement_layer_refuses_what_its_own_verifier_refuses(stage: Stage
     outcome = replace(world, ctx=replace(world.ctx, verifier=Trusting())).run()
     assert outcome is not None
     assert (outcome["status"], outcome["reason"]) == ("aborted", "BaseLayerFailed")
+    assert outcome["refusal"] == {
+        "code": "BaseLayerFailed", "law": None, "index": None, "expected": "BaseLayerApplied",
+        "observed": None,
+    }  # fmt: skip
     key = epoch_key(epoch, "intent.json")
     name = as_object(world.store.get(key) or b"", key)["sdl_hash"]
     record = world.gateway.settlement.sdl(base58_encode(bytes.fromhex(name)))

@@ -37,7 +37,7 @@ from tasks.epoch_result import epoch_result
 from tasks.ports import Agreement, Json, SdlState
 from tasks.process import using
 from tasks.prove import prove
-from tasks.settle import settle
+from tasks.settle import refused, settle
 from tasks.state_diffs import state_diffs
 from tasks.validate import validate
 from tests.support.epoch_world import CURRENCIES, DECIMALS, MILLION, NETWORK, SHARD, demo_params
@@ -198,10 +198,10 @@ class ApiWorld:
         with using(self.ctx):
             return collect.fn()
 
-    def finish(self, sealed: dict[str, Any], refused: str | None = None) -> dict[str, Any]:
+    def finish(self, sealed: dict[str, Any], error: ConvexFxError | None = None) -> dict[str, Any]:
         """Run a sealed epoch to its outcome; the gateway takes over what it settled."""
         with using(self.ctx):
-            return self._stages(sealed, refused)
+            return self._stages(sealed, error)
 
     def run(self) -> dict[str, Any] | None:
         """An epoch from the queue to its outcome, not yet seen by the API."""
@@ -215,14 +215,14 @@ class ApiWorld:
         self.poll()
         return outcome
 
-    def _stages(self, sealed: dict[str, Any], refused: str | None) -> dict[str, Any]:
-        if refused is not None:
-            return settle.fn(sealed, {"refused": refused})
+    def _stages(self, sealed: dict[str, Any], error: ConvexFxError | None) -> dict[str, Any]:
+        if error is not None:
+            return settle.fn(sealed, {}, refused(error))
         try:
             cleared = clear.fn(sealed)
             checked = validate.fn(sealed, cleared)
         except (ClearingRefused, LawViolated) as refusal:
-            return settle.fn(sealed, {"refused": refusal.line()})
+            return settle.fn(sealed, {}, refused(refusal))
         diffs = state_diffs.fn(sealed, checked)
         stages = {"clear": cleared, "validate": checked, "state_diffs": diffs}
         stages["prove"] = prove.fn(sealed, diffs)

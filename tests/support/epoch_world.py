@@ -39,7 +39,7 @@ from tasks.injected_faults import InjectedFault
 from tasks.ports import Inbox, Store
 from tasks.process import using
 from tasks.prove import prove
-from tasks.settle import settle
+from tasks.settle import refused, settle
 from tasks.state_diffs import state_diffs
 from tasks.submit import submit
 from tasks.validate import validate
@@ -148,7 +148,7 @@ def run_epoch() -> dict[str, Any] | None:
         proof = prove.fn(sealed, diffs)
         submitted = submit.fn(sealed, checked, diffs, proof)
     except (ClearingRefused, LawViolated, ExecutionError) as refusal:
-        return settle.fn(sealed, {"refused": refusal.line()})
+        return settle.fn(sealed, {}, refused(refusal))
     stages = {"clear": cleared, "validate": checked, "state_diffs": diffs, "prove": proof}
     return settle.fn(sealed, stages | {"submit": submitted})
 

@@ -9,6 +9,7 @@ from convexfx.api.answers.shapes import (
     ObjectAnswer,
     PriceAnswer,
     ProofAnswer,
+    RefusalAnswer,
 )
 from convexfx.api.chain_index.index import EpochFacts
 from convexfx_core.market.assets import Registry
@@ -32,6 +33,7 @@ def epoch_answer(facts: EpochFacts) -> EpochAnswer:
         epoch=facts.epoch,
         status=outcome["status"],
         reason=outcome["reason"],
+        refusal=refusal_answer(outcome),
         mode=outcome["mode"],
         mode_text=proof_mode_text(outcome["mode"]),
         sdl_hash=outcome["sdl_hash"],
@@ -43,12 +45,19 @@ def epoch_answer(facts: EpochFacts) -> EpochAnswer:
     )
 
 
+def refusal_answer(outcome: Json) -> RefusalAnswer | None:
+    """What aborted the epoch; None too for an outcome from before outcomes said it as data."""
+    refusal = outcome.get("refusal")
+    return None if refusal is None else RefusalAnswer(**refusal)
+
+
 def sealed_answer(manifest: Json) -> EpochAnswer:
     """An epoch that is sealed and has no outcome yet."""
     return EpochAnswer(
         epoch=manifest["epoch"],
         status="sealed",
         reason=None,
+        refusal=None,
         mode=None,
         mode_text="none yet",
         sdl_hash=None,

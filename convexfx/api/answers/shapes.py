@@ -114,12 +114,23 @@ class PreviewAnswer(Answer):
     reference_published: str
 
 
+class RefusalAnswer(Answer):
+    """What aborted an epoch, as data; ``reason`` beside it is the same in one line."""
+
+    code: str = Field(description="L and the number of a law, a code of the error, or an SDL phase")
+    law: int | None = Field(description="number of the violated law, null where it was no law")
+    index: int | None = Field(description="order, asset, row or field that violates it, by law")
+    expected: str
+    observed: str | None
+
+
 class EpochAnswer(Answer):
     """An epoch in the list."""
 
     epoch: int
     status: str = Field(description="sealed, settled or aborted")
     reason: str | None
+    refusal: RefusalAnswer | None = Field(description="null unless it was aborted")
     mode: str | None
     mode_text: str
     sdl_hash: str | None

@@ -17,6 +17,7 @@ from convexfx.cli import proof as commands
 from convexfx.cli.main import main
 from convexfx.epochs import export_epoch
 from convexfx_core.encoding.canonical_json import json_bytes
+from convexfx_core.errors import ConvexFxError, LawViolated
 from convexfx_core.witness.layout import SECTION_NAMES
 from convexfx_core.witness.public_values import FIELD_NAMES
 from tasks.adapters import prover_prefect
@@ -30,14 +31,14 @@ Run = Callable[[str], tuple[int, str, str]]
 CORE, EXECUTED, CORE_TOO, ABORTED = 1, 2, 3, 4
 
 
-def settle_in(world: ApiWorld, mode: str, nonce: int, refused: str | None = None) -> None:
+def settle_in(world: ApiWorld, mode: str, nonce: int, error: ConvexFxError | None = None) -> None:
     alice, bob = world.wallets["alice"], world.wallets["bob"]
     at = {"nonce": nonce, "valid_until_epoch": 9}
     world.send(alice.order("USD", "EUR", "1000", **at), bob.order("EUR", "USD", "90", **at))
     in_mode = replace(world, ctx=replace(world.ctx, proof_mode=mode))
     sealed = in_mode.seal()
     assert sealed is not None
-    in_mode.finish(sealed, refused)
+    in_mode.finish(sealed, error)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def world(fake: FakeHost) -> ApiWorld:
     made = replace(made, ctx=replace(made.ctx, prover=prover, program_hash=bytes.fromhex(VKEY)))
     for nonce, mode in enumerate(("core", "executed", "core"), 1):
         settle_in(made, mode, nonce)
-    settle_in(made, "core", 4, refused="L5: index 7: expected 4, found 3")
+    settle_in(made, "core", 4, error=LawViolated(5, 7, 3, 4))
     return made
 
 

@@ -3,15 +3,27 @@
 import hashlib
 import json
 from base64 import b64decode
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from convexfx.api.answers.epoch_view import NO_PROOF
+from convexfx.api.answers.epoch_view import NO_PROOF, epoch_answer
+from convexfx_core.encoding.canonical_json import json_bytes
+from convexfx_core.errors import (
+    ClearingCode,
+    ClearingRefused,
+    ConvexFxError,
+    ExecutionCode,
+    ExecutionError,
+    LawViolated,
+)
 from convexfx_core.identity import verify_signature
-from tasks.objects import epoch_key, sha256_hex
+from tasks.clear import clear
+from tasks.objects import epoch_key, get_json, sha256_hex
+from tasks.process import using
 from tests.support.api_world import DOMAIN, ApiWorld, api_world, signer
 
 NEVER = "0.0000001"
@@ -31,7 +43,7 @@ def world() -> ApiWorld:
     made.post(alice.order("USD", "EUR", "5", nonce=2).verifiable)
     sealed = made.seal()
     assert sealed is not None
-    made.finish(sealed, refused="Clearing failed: NO_CERTIFICATE: gap: expected a certificate")
+    made.finish(sealed, ClearingRefused(ClearingCode.NO_CERTIFICATE, "gap", "a certificate"))
     made.poll()
     made.epoch()
     made.post(alice.order("USD", "EUR", "6", nonce=2).verifiable)
@@ -103,6 +115,84 @@ def test_an_aborted_epoch_has_no_clearing_prices(world: ApiWorld) -> None:
     assert found["prices"]["EUR"]["clearing"] is None
     assert found["mode"] is None
     assert found["orders"] == {"carried": 1, "expired": 1}
+    assert found["refusal"] == {
+        "code": "NO_CERTIFICATE", "law": None, "index": None, "expected": "a certificate",
+        "observed": None,
+    }  # fmt: skip
+    assert found["refusal"] == world.get("/epochs")["epochs"][1]["refusal"]
+
+
+def aborted_by(error: ConvexFxError) -> ApiWorld:
+    """One epoch, which that error ended."""
+    world = api_world()
+    world.post(world.wallets["alice"].order("USD", "EUR", "1", nonce=1).verifiable)
+    sealed = world.seal()
+    assert sealed is not None
+    world.finish(sealed, error)
+    world.poll()
+    return world
+
+
+def test_a_violated_law_reaches_the_answer_as_data() -> None:
+    world = aborted_by(LawViolated(5, 7, -3, 4))
+    found = world.get("/epochs/1")
+    assert found["reason"] == "L5: index 7: expected 4, found -3"
+    assert found["refusal"] == {
+        "code": "L5", "law": 5, "index": 7, "expected": "4", "observed": "-3",
+    }  # fmt: skip
+    assert stored_json(world, 1, "outcome.json")["refusal"] == found["refusal"]
+
+
+def test_a_law_that_the_frozen_proposal_breaks_reaches_the_answer() -> None:
+    """No error is put in here: the proposal is, and the stage ``validate`` finds what it breaks."""
+    world = api_world()
+    world.post(
+        world.wallets["alice"].order("USD", "EUR", "1000", nonce=1).verifiable,
+        world.wallets["bob"].order("EUR", "USD", "500", nonce=1).verifiable,
+    )
+    sealed = world.seal()
+    assert sealed is not None
+    with using(world.ctx):
+        frozen = get_json(world.store, clear.fn(sealed)["proposal"])
+    frozen["prices"][1] = str(int(frozen["prices"][1]) * 2)
+    world.store.objects.bodies[epoch_key(1, "proposal.json")] = json_bytes(frozen)
+    assert world.finish(sealed)["status"] == "aborted"
+    world.poll()
+    refusal = world.get("/epochs/1")["refusal"]
+    verdict = stored_json(world, 1, "verdict.json")
+    assert refusal["code"] == f"L{refusal['law']}"
+    assert refusal["index"] >= 0
+    assert (verdict["violated"], verdict["index"]) == (refusal["code"], refusal["index"])
+
+
+@pytest.mark.parametrize(
+    ("error", "observed"),
+    [
+        (ExecutionError(ExecutionCode.BALANCE, "vault x", "a whole balance", 3), "3"),
+        (ExecutionError(ExecutionCode.GUEST_TRAPPED, "guest", "a plain end"), None),
+        (ClearingRefused(ClearingCode.STEP_NORM, "y", "a small last step", 0.5), "0.5"),
+    ],
+)
+def test_a_refusal_without_a_law_has_nulls(error: ConvexFxError, observed: str | None) -> None:
+    found = aborted_by(error).get("/epochs/1")
+    assert found["reason"] == error.line()
+    assert found["refusal"] == {
+        "code": error.code, "law": None, "index": None, "expected": error.expected,
+        "observed": observed,
+    }  # fmt: skip
+
+
+def test_an_epoch_that_was_not_aborted_has_no_refusal(world: ApiWorld) -> None:
+    assert [world.get(f"/epochs/{number}")["refusal"] for number in (1, 3, 4)] == [None] * 3
+    assert stored_json(world, 1, "outcome.json")["refusal"] is None
+
+
+def test_an_outcome_from_before_refusals_were_data_is_read_as_it_is() -> None:
+    aborted = aborted_by(LawViolated(5, 7, -3, 4)).services.index.epoch(1)
+    assert aborted is not None
+    before = {name: value for name, value in aborted.outcome.items() if name != "refusal"}
+    answer = epoch_answer(replace(aborted, outcome=before))
+    assert (answer.reason, answer.refusal) == (aborted.outcome["reason"], None)
 
 
 def test_a_sealed_epoch_without_an_outcome(world: ApiWorld) -> None:

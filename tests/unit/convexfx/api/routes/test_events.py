@@ -10,6 +10,7 @@ import pytest
 
 from convexfx.api.problem import Problem
 from convexfx.api.routes.events import events_after, first_wanted, latest, stream
+from convexfx_core.errors import ClearingCode, ClearingRefused
 from tests.support.api_live import LiveApi, live_api
 from tests.support.api_world import ApiWorld, api_world
 
@@ -78,7 +79,7 @@ def test_a_seal_is_told_before_its_outcome() -> None:
     index = world.services.index
     assert latest(index) == 3
     assert [event.name for event in events_after(index, 2)] == ["sealed"]
-    world.finish(sealed, refused="STEP_NORM: y")
+    world.finish(sealed, ClearingRefused(ClearingCode.STEP_NORM, "y", "a small last step", 3))
     world.poll()
     assert [(event.id, event.name) for event in events_after(index, 3)] == [(4, "aborted")]
 

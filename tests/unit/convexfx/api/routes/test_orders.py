@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from convexfx.wallet import SignedVerifiable
+from convexfx_core.errors import ClearingCode, ClearingRefused
 from tests.support.api_world import ApiWorld, api_world
 
 NEVER = "0.0000001"
@@ -184,7 +185,7 @@ def test_an_aborted_epoch_carries_its_orders() -> None:
     world.post(order.verifiable, single.verifiable)
     sealed = world.seal()
     assert sealed is not None
-    world.finish(sealed, refused="Clearing failed: no certificate")
+    world.finish(sealed, ClearingRefused(ClearingCode.STEP_NORM, "y", "a small last step", 3))
     world.poll()
     assert life(world, order) == ("carried", 1, False)
     assert world.order(order)["reason"] == "aborted"

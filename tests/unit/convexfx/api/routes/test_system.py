@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from convexfx.api.problem import MEANINGS, MEDIA_TYPE, ProblemCode
 from convexfx.api.readiness import Readiness
-from convexfx_core.errors import ParkCode, RejectCode
+from convexfx_core.errors import ClearingCode, ClearingRefused, ParkCode, RejectCode
 from tasks.adapters.injected_faults import Fault, Faults
 from tests.support.api_world import ApiWorld, api_world, unreachable
 
@@ -156,7 +156,7 @@ def test_metrics_count_epochs_orders_stages_submissions_and_the_inbox() -> None:
     world.post(alice.order("USD", "EUR", "5", nonce=2, valid_until_epoch=9).verifiable)
     sealed = world.seal()
     assert sealed is not None
-    world.finish(sealed, refused="Clearing failed: STEP_NORM")
+    world.finish(sealed, ClearingRefused(ClearingCode.STEP_NORM, "y", "a small last step", 3))
     world.poll()
     found = samples(world)
     assert found["convexfx_epochs_total", "settled"] == 1
