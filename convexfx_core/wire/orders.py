@@ -4,7 +4,7 @@ A JSON object says the same as a signed payload in other words. The payload's by
 it, never taken from it, and the signature is checked against what was rebuilt.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
@@ -19,7 +19,6 @@ from convexfx_core.identity import (
 from convexfx_core.limits import ALLOWANCES_MAX
 from convexfx_core.orders.payload import (
     Allowance,
-    Credit,
     DebitAllowance,
     MintOperation,
     MintPayload,
@@ -27,13 +26,9 @@ from convexfx_core.orders.payload import (
 from convexfx_core.orders.signed import Domain, SignedOrder, read_signed_order
 from convexfx_core.wire.delta import (
     VERIFIABLE,
-    CreateMint,
-    CreditedAmount,
     DebitAllowanceVerifiable,
     Ed25519,
     FungibleAmount,
-    FungibleTokenMintVerifiable,
-    IncreaseMint,
     Signature,
 )
 from convexfx_core.wire.types import parse_address, validate
@@ -112,25 +107,6 @@ def debit_allowance(
     )
 
 
-def mint_payload(
-    model: FungibleTokenMintVerifiable, pub_key: bytes, network_id: bytes
-) -> MintPayload:
-    """What a minter signed, rebuilt from the JSON."""
-    payload = model.FungibleTokenMint.payload
-    content = payload.content
-    kind, name, symbol, credited = _mint_parts(content.operation)
-    return MintPayload(
-        network_id=network_id,
-        mint=Address(owner_id(pub_key), content.shard),
-        new_nonce=content.new_nonce,
-        operation=kind,
-        name=name,
-        symbol=symbol,
-        credits=tuple(Credit(credit.address, credit.amount) for credit in credited),
-        auxiliary=bytes(payload.auxiliary),
-    )
-
-
 def verifiable_json(
     payload: DebitAllowance | MintPayload, pub_key: bytes, signature: bytes
 ) -> Json:
@@ -144,12 +120,6 @@ def order_json(order: SignedOrder) -> Json:
     """The VERIFIABLE of an order, as plain JSON values."""
     payload = DebitAllowance.from_bytes(order.payload)
     return verifiable_json(payload, order.pub_key, order.signature)
-
-
-def token_diffs_json(vault: Address, amounts: Mapping[Address, int]) -> Json:
-    """StateDiff of one vault: signed base units by token."""
-    diffs = {str(token): {"Fungible": amount} for token, amount in amounts.items()}
-    return {"address": str(vault), "operation": {"TokenDiffs": diffs}}
 
 
 def _message(
@@ -178,15 +148,6 @@ def _mint_content(payload: MintPayload) -> Json:
         metadata = {"name": payload.name, "symbol": payload.symbol}
         operation = {"Create": {"metadata": metadata, "credited": credited}}
     return {"new_nonce": payload.new_nonce, "shard": payload.mint.shard, "operation": operation}
-
-
-def _mint_parts(
-    operation: CreateMint | IncreaseMint,
-) -> tuple[MintOperation, str, str, list[CreditedAmount]]:
-    if isinstance(operation, IncreaseMint):
-        return MintOperation.INCREASE_SUPPLY, "", "", operation.IncreaseSupply.credited
-    created = operation.Create
-    return MintOperation.CREATE, created.metadata.name, created.metadata.symbol, created.credited
 
 
 def _allowance(token: str, value: object) -> Allowance:

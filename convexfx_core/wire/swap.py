@@ -10,7 +10,6 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter
 
-from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.identity import (
     HASH_BYTES,
@@ -19,7 +18,6 @@ from convexfx_core.identity import (
     OwnerId,
     owner_id,
 )
-from convexfx_core.limits import MESSAGE_ITEMS_MAX
 from convexfx_core.orders.signed import (
     Domain,
     SignedOrder,
@@ -124,20 +122,6 @@ def swap_order(swap: Swap, domain: Domain, next_nonce: int | None = None) -> Sig
     )
     payload = order_payload(domain, UnsignedOrder(owner, nonce, pay, budget, terms))
     return read_signed_order(payload, pub_key, signature, domain)
-
-
-def parse_submissions(body: bytes, bytes_max: int) -> list[object]:
-    """Items of the API's ``POST /verifiables``: a JSON array with decimals kept as their text.
-
-    Raises :class:`RejectedOrder` for a body that is no array of 1 to 1,000 items.
-    """
-    items = strict_json(body, bytes_max=bytes_max, keep_decimals=True)
-    if not isinstance(items, list) or not items:
-        raise RejectedOrder(RejectCode.SCHEMA, "body", "a non-empty array", type(items).__name__)
-    if len(items) > MESSAGE_ITEMS_MAX:
-        expected = f"at most {MESSAGE_ITEMS_MAX} items"
-        raise RejectedOrder(RejectCode.TOO_MANY_ITEMS, "body", expected, len(items))
-    return items
 
 
 def is_swap(item: object) -> bool:

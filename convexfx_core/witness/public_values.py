@@ -10,7 +10,7 @@ from typing import Final
 
 from convexfx_core.encoding.canonical import Reader, Writer
 from convexfx_core.encoding.hashing import TAG_PUBLIC_VALUES, tag_bytes
-from convexfx_core.errors import CodecError, PublicValueMismatch
+from convexfx_core.errors import CodecError
 
 PUBLIC_VALUES_BYTES: Final = 392
 PUBLIC_VALUES_VERSION: Final = 1
@@ -112,20 +112,3 @@ def first_difference(claimed: bytes, derived: bytes) -> int | None:
         if claimed[at : at + size] != derived[at : at + size]:
             return index
     return None
-
-
-def require_equal(observed: PublicValues, expected: dict[str, int | bytes]) -> None:
-    """Compare some fields with what a verifier derived itself, in the order of the bytes.
-
-    Raises
-    ------
-    PublicValueMismatch
-        With code ``PV_MISMATCH:<field>`` of the first field that differs.
-    """
-    for name in FIELD_NAMES:
-        if name in expected and getattr(observed, name) != expected[name]:
-            raise PublicValueMismatch(name, _text(expected[name]), _text(getattr(observed, name)))
-
-
-def _text(value: int | bytes) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)

@@ -34,12 +34,13 @@ from convexfx_core.wire.inbox import bundle_message, inline_message
 from convexfx_core.wire.orders import verifiable_json
 from tasks.adapters.clock import ManualClock
 from tasks.adapters.injected_faults import Fault
-from tasks.adapters.memory import MemoryInbox, MemoryStore
+from tasks.adapters.memory import MemoryStore
 from tasks.intake import read_message
 from tasks.objects import as_object, get_object, sha256_hex
 from tasks.ports import Message
 from tests.support import ed25519_math as ed
 from tests.support.epoch_world import World, open_world, signer
+from tests.support.memory_inbox import MemoryInbox
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared/data/ed25519_edge_cases.json"
 SEED, WANTED = 20_251, 10_000

@@ -25,7 +25,7 @@ from convexfx_core.records.receipts import read_receipts
 from convexfx_core.records.tables import read_orders
 from tasks.adapters.clock import ManualClock, SystemClock
 from tasks.adapters.injected_faults import Crash, Fault, Faults
-from tasks.adapters.memory import MemoryInbox, MemoryStore
+from tasks.adapters.memory import MemoryStore
 from tasks.chain import read_head
 from tasks.collect import gather, park, release, seal_next
 from tasks.objects import as_object, epoch_key, get_object
@@ -33,6 +33,7 @@ from tasks.process import using
 from tasks.replay import replay_epoch
 from tasks.seal import commit_seal, draft_epoch, prepare
 from tests.support.epoch_world import World, forget_everything, open_world, run_epoch
+from tests.support.memory_inbox import MemoryInbox
 
 FIRST = int(os.environ.get("CONVEXFX_SEED", "0"))
 SEEDS = range(FIRST, FIRST + (20 if os.environ.get("CONVEXFX_LONG") else 1))

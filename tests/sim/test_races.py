@@ -15,7 +15,7 @@ from convexfx.agreement import signed_agreement
 from convexfx.wallet import parquet_bundle
 from convexfx_core.errors import AgreementError, ExecutionCode, ExecutionError, GatewayError
 from convexfx_core.records.receipts import read_receipts
-from tasks.adapters.memory import MemoryInbox, MemoryStore
+from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import LocalProver
 from tasks.chain import read_head
 from tasks.collect import collect
@@ -25,6 +25,7 @@ from tasks.ports import ProofJob
 from tasks.process import using
 from tasks.replay import replay_epoch
 from tests.support.epoch_world import World, forget_everything, open_world, run_epoch, signer
+from tests.support.memory_inbox import MemoryInbox
 
 UNTIL = 5
 

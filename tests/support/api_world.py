@@ -26,7 +26,7 @@ from tasks.adapters.clock import ManualClock
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.injected_faults import Faults
 from tasks.adapters.keys import Ed25519Signer
-from tasks.adapters.memory import MemoryInbox, MemoryStore
+from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import LocalProver
 from tasks.adapters.wiring import program_hash
 from tasks.chain import manifest_of
@@ -41,6 +41,7 @@ from tasks.settle import refused, settle
 from tasks.state_diffs import state_diffs
 from tasks.validate import validate
 from tests.support.epoch_world import CURRENCIES, DECIMALS, MILLION, NETWORK, SHARD, demo_params
+from tests.support.memory_inbox import MemoryInbox
 
 FUNDS = 100_000 * MILLION
 POOL = 366_666 * MILLION

@@ -28,7 +28,7 @@ from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.injected_faults import Faults
 from tasks.adapters.keys import Ed25519Signer, write_key
 from tasks.adapters.laws_host import LawsHost
-from tasks.adapters.memory import MemoryInbox, MemoryStore
+from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import LocalProver
 from tasks.adapters.wiring import program_hash
 from tasks.chain import outcome_of
@@ -44,6 +44,7 @@ from tasks.state_diffs import state_diffs
 from tasks.submit import submit
 from tasks.validate import validate
 from tests.integration.devnet_processes import Program
+from tests.support.memory_inbox import MemoryInbox
 
 NETWORK, SHARD, DECIMALS = "convexfx-devnet", 1, 6
 MILLION = 10**6

@@ -30,7 +30,7 @@ from convexfx_core.records.receipts import REASONS
 from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.settle import settle
 from convexfx_core.wire.inbox import bundle_message
-from convexfx_core.witness.public_values import PublicValues, require_equal
+from convexfx_core.witness.public_values import PublicValues
 from tasks.adapters.gateway_http import HttpSettlement, Peer, parse_sdl_state
 from tasks.adapters.host_answers import GUEST_TRAPPED, LAW_VIOLATED, failure_of
 from tasks.adapters.injected_faults import Fault
@@ -40,6 +40,7 @@ from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import read_domain
 from tasks.intake import read_message
 from tasks.ports import Message
+from tasks.proof_check import require_values
 from tests.attack.result_batches import batch_tree
 from tests.support.api_world import api_world
 from tests.support.clearing_cases import Shape, case_of
@@ -248,7 +249,8 @@ def mismatches() -> dict[str, Provoke]:
 
     def differs(name: str, kind: object) -> Provoke:
         other = b"\1" * 32 if _is_bytes(kind) else 1
-        return lambda: require_equal(zero, {name: other})
+        derived = replace(zero, **{name: other})
+        return lambda: require_values(zero.to_bytes(), derived.to_bytes())
 
     return {f"PV_MISMATCH:{name}": differs(name, kind) for name, kind in kinds.items()}
 

@@ -8,7 +8,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from convexfx_core.errors import CommitUnknown, PeerUnreachable
 from tasks.adapters.clock import ManualClock
 from tasks.adapters.injected_faults import Crash, Fault
-from tasks.adapters.memory import MemoryInbox
+from tests.support.memory_inbox import MemoryInbox
 
 VISIBILITY_S = 10.0
 RECEIVES_MAX = 3

@@ -17,8 +17,9 @@ import pytest
 from convexfx_core.errors import CommitConflict, CommitUnknown, PeerUnreachable
 from tasks.adapters.clock import ManualClock
 from tasks.adapters.injected_faults import Crash, Fault, Faults
-from tasks.adapters.memory import MemoryInbox, MemoryStore
+from tasks.adapters.memory import MemoryStore
 from tasks.ports import Depth, Message, PutResult
+from tests.support.memory_inbox import MemoryInbox
 
 ORDERS = 90
 SEALERS = 3

@@ -13,11 +13,12 @@ from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.keys import Ed25519Signer
 from tasks.adapters.laws_host import LawsHost
-from tasks.adapters.memory import MemoryInbox, MemoryStore
+from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import LocalProver
 from tasks.adapters.prover_prefect import PrefectProver
 from tasks.adapters.s3 import S3Store
 from tasks.adapters.sqs import SqsInbox
+from tests.support.memory_inbox import MemoryInbox
 from tests.support.toy_services import ROOT
 
 ADAPTERS = [

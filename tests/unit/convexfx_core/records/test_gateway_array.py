@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload, pa
 from convexfx_core.orders.terms import Terms
 from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs
 from convexfx_core.transition import EpochResult
-from convexfx_core.wire.orders import token_diffs_json, verifiable_json
+from convexfx_core.wire.orders import verifiable_json
 from convexfx_core.wire.vaults import VERIFIABLES_WITH_DIFFS
 from tests.support.witnesses.epochs import (
     Epoch,
@@ -28,6 +29,11 @@ from tests.support.witnesses.forge import edited
 
 POOL_KEY = bytes(range(32))
 EPOCHS = (plain_epoch, rationed_epoch, only_cancels, nothing_consumed)
+
+
+def token_diffs(vault: Address, amounts: dict[Address, int]) -> dict[str, Any]:
+    diffs = {str(token): {"Fungible": amount} for token, amount in amounts.items()}
+    return {"address": str(vault), "operation": {"TokenDiffs": diffs}}
 
 
 @cache
@@ -95,16 +101,16 @@ def one_by_one(epoch: Epoch, result: EpochResult) -> list[dict[str, object]]:
         allowance = DebitAllowance.from_bytes(orders.payloads[k].tobytes())
         key, signature = orders.pub_keys[k].tobytes(), orders.signatures[k].tobytes()
         token, paid = allowance.allowances[0].token, int(result.fills.paid[k])
-        diffs = [token_diffs_json(allowance.debited, {token: -paid})]
+        diffs = [token_diffs(allowance.debited, {token: -paid})]
         if paid:
-            diffs.append(token_diffs_json(pool, {token: paid}))
+            diffs.append(token_diffs(pool, {token: paid}))
         verifiable = verifiable_json(allowance, key, signature)
         found.append({"verifiable": verifiable, "state_diffs": diffs})
     for payout, signature in zip(
         payouts_one_by_one(epoch, result), signatures_for(result), strict=True
     ):
         (token, amount), user = payout.allowances[0], payout.credited
-        diffs = [token_diffs_json(pool, {token: -amount}), token_diffs_json(user, {token: amount})]
+        diffs = [token_diffs(pool, {token: -amount}), token_diffs(user, {token: amount})]
         verifiable = verifiable_json(payout, POOL_KEY, signature)
         found.append({"verifiable": verifiable, "state_diffs": diffs})
     return found

@@ -21,11 +21,9 @@ from convexfx_core.orders.signed import (
 from convexfx_core.wire.delta import VERIFIABLE
 from convexfx_core.wire.orders import (
     debit_allowance,
-    mint_payload,
     order_json,
     parse_items,
     parse_verifiable,
-    token_diffs_json,
     verifiable_json,
 )
 from tests.support.signed_cases import (
@@ -254,12 +252,5 @@ def test_mints_there_and_back(operation: MintOperation) -> None:
     public = key("mint USD").public
     item = verifiable_json(mint, public, bytes(64))
     assert json.loads(json_bytes(item)) == item
-    model = VERIFIABLE.validate_python(item)
-    assert mint_payload(model, public, domain().network_id) == mint
+    VERIFIABLE.validate_python(item)
     assert code_of_call(lambda: parse_verifiable(item, domain())) == "VERIFIABLE_KIND"
-
-
-def test_token_diffs() -> None:
-    diff = token_diffs_json(address("pool"), {address("mint USD"): -5, address("mint EUR"): 7})
-    assert diff["address"] == str(address("pool"))
-    assert diff["operation"]["TokenDiffs"] == {TOKEN: {"Fungible": -5}, OTHER: {"Fungible": 7}}

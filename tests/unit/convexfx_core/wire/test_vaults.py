@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 import convexfx_core
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.wire.inbox import inline_message
-from convexfx_core.wire.orders import token_diffs_json
 from convexfx_core.wire.schema import SCHEMA_NAMES, schema_bytes, schema_documents
 from convexfx_core.wire.vaults import VERIFIABLES_WITH_DIFFS
 from tests.support.signed_cases import address, verifiable
@@ -67,11 +66,6 @@ def test_accepted_and_written_back_as_read(adapter: TypeAdapter[Any], value: obj
 def test_refused(adapter: TypeAdapter[Any], value: object) -> None:
     with pytest.raises(ValidationError):
         adapter.validate_python(value)
-
-
-def test_our_diffs_are_of_that_shape() -> None:
-    value = token_diffs_json(address("alice"), {address("mint USD"): -5})
-    VERIFIABLES_WITH_DIFFS.validate_python([{"verifiable": verifiable(), "state_diffs": [value]}])
 
 
 def test_schema_files_are_those_of_the_models() -> None:

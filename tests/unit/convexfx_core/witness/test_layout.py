@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from convexfx_core.errors import CodecError, PublicValueMismatch
+from convexfx_core.errors import CodecError
 from convexfx_core.ledger.rows import DIFF_DTYPE, SETTLEMENT_DTYPE
 from convexfx_core.witness.layout import (
     AMOUNT_DTYPE,
@@ -22,7 +22,6 @@ from convexfx_core.witness.public_values import (
     PUBLIC_VALUES_BYTES,
     PublicValues,
     first_difference,
-    require_equal,
 )
 from tests.support.witnesses.epochs import plain_epoch, rationed_epoch
 from tests.support.witnesses.forge import witness_of
@@ -123,16 +122,6 @@ def test_json_shows_bytes_in_hex_and_numbers_in_decimal() -> None:
     assert shown["sdl_hash"] == "07" * 32
     assert shown["fill_incentive"] == str(-(1 << 127))
     assert set(shown) == set(FIELD_NAMES[2:])
-
-
-def test_require_equal_names_the_first_field_in_the_order_of_the_bytes() -> None:
-    require_equal(VALUES, {"epoch": 4, "sdl_hash": b"\x07" * 32})
-    with pytest.raises(PublicValueMismatch) as error:
-        require_equal(VALUES, {"sdl_hash": bytes(32), "epoch": 5})
-    assert error.value.code == "PV_MISMATCH:epoch"
-    with pytest.raises(PublicValueMismatch) as error:
-        require_equal(VALUES, {"sdl_hash": bytes(32), "epoch": 4})
-    assert error.value.code == "PV_MISMATCH:sdl_hash"
 
 
 def test_row_widths() -> None:

@@ -10,9 +10,10 @@ from convexfx_core.errors import CommitConflict, CommitUnknown, ConfigurationErr
 from tasks.adapters.clock import ManualClock
 from tasks.adapters.conditional import PAUSES_S
 from tasks.adapters.injected_faults import Crash, Fault, Faults
-from tasks.adapters.memory import MemoryInbox, MemoryStore
+from tasks.adapters.memory import MemoryStore
 from tasks.ports import Depth, Inbox, PutResult
 from tests.support.conformance import InboxConformance, StoreConformance, Wait
+from tests.support.memory_inbox import MemoryInbox
 
 START = datetime(2024, 1, 2, 12, tzinfo=UTC)
 
