@@ -18,19 +18,20 @@ ELSEWHERE = {
     "clearing": "tests/unit/frame/test_makefile.py",
     "clearing_report": "tests/differential/clearing/test_bench.py",
     "clearing_scenarios": "tests/differential/clearing/test_scenarios.py",
-    "epoch_latency": "",
     "guest_cycles": "tests/unit/sp1_worker/test_guest_cycles.py",
     "guest_witness": "tests/unit/sp1_worker/test_guest_cycles.py",
     "law_differential": "tests/differential/laws/test_law_campaign.py",
 }
 """The others, and the test that runs them or what they call."""
+BY_HAND = {"epoch_latency": "a stack of its own for minutes; tests/e2e runs such a stack"}
+"""What no test runs, and why."""
 
 
 def test_every_bench_is_run_by_a_test() -> None:
     found = {path.stem for path in (ROOT / "bench").glob("*.py")}
-    assert found <= set(SMALL) | set(ELSEWHERE)
+    assert found == {*SMALL, *ELSEWHERE, *BY_HAND}
     for name, test in ELSEWHERE.items():
-        assert not test or name in (ROOT / test).read_text()
+        assert name in (ROOT / test).read_text()
 
 
 @pytest.mark.slow
