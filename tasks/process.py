@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from typing import Final
 
+from tasks.adapters.result_bucket import ResultBucket
 from tasks.adapters.wiring import context_from_settings, prover_from_settings
 from tasks.context import Context
 from tasks.ports import Prover
 
+RESULTS: Final = ResultBucket
+"""Prefect keeps results in the block that its settings name, if the process knows the class."""
 _chosen: ContextVar[Context | None] = ContextVar("convexfx_context", default=None)
 _prover: ContextVar[Prover | None] = ContextVar("convexfx_prover", default=None)
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
-from prefect.filesystems import RemoteFileSystem
 from prefect.types.entrypoint import EntrypointType
 
 from convexfx.local.automations import automate
@@ -14,14 +13,14 @@ from convexfx.local.prefect_server import EPOCH_POOL, PROVE_POOL
 from flows.epoch import epoch
 from flows.prove import prove
 from tasks.adapters.prover_local import SIGNED_MODES
+from tasks.adapters.result_bucket import ResultBucket
 
 RESULTS_BLOCK: Final = "convexfx-results"
-RESULTS_PREFIX: Final = "results"
 
 
 def results_block_slug() -> str:
     """Value of ``PREFECT_DEFAULT_RESULT_STORAGE_BLOCK``."""
-    return f"remote-file-system/{RESULTS_BLOCK}"
+    return f"{ResultBucket.get_block_type_slug()}/{RESULTS_BLOCK}"
 
 
 def deploy(bucket: str, interval_s: int | None, mode: str) -> None:
@@ -33,7 +32,7 @@ def deploy(bucket: str, interval_s: int | None, mode: str) -> None:
     interval_s : seconds between scheduled epochs; None: no schedule.
     mode : proof mode; only a real proof needs the flow ``prove`` as a deployment.
     """
-    RemoteFileSystem(basepath=f"s3://{bucket}/{RESULTS_PREFIX}").save(RESULTS_BLOCK, overwrite=True)
+    ResultBucket(bucket=bucket).save(RESULTS_BLOCK, overwrite=True)
     _epoch_deployment(interval_s).apply(work_pool_name=EPOCH_POOL)
     if mode not in SIGNED_MODES:
         _prove().apply(work_pool_name=PROVE_POOL)

@@ -55,7 +55,7 @@ def healthy(url: str) -> bool:
 
 
 def aws_environment(url: str) -> dict[str, str]:
-    """Variables that point boto3, s3fs and Prefect's blocks to a local endpoint."""
+    """Variables that point boto3 to a local endpoint."""
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_DEFAULT_REGION": REGION,
