@@ -27,6 +27,7 @@ def make_proof(job: dict[str, Any]) -> dict[str, Any]:
     progress = create_progress_artifact(progress=0.0, key=f"proof-{wanted.mode}", description=shown)
     assert isinstance(progress, UUID)
     prover = proving()
+    fault_point("prove.asked")
     prover.request(wanted, ProgressArtifact(progress, shown))
     fault_point("prove.made")
     made = prover.result(wanted)

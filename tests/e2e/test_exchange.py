@@ -156,6 +156,20 @@ def test_a_killed_flow_process_is_finished_by_another_run(running: Running) -> N
     assert outcome["status"] == "settled"
 
 
+def test_a_process_killed_inside_the_flow_prove_is_finished_by_a_retry(running: Running) -> None:
+    """The run below dies with the epoch's process, in the middle of its work."""
+    epoch = running.send_wave()
+    running.fault.write_text("prove.asked kill")
+    run = running.start_run()
+    running.await_run(run, {"CRASHED"})
+    running.retry(run)
+    running.await_run(run, {"COMPLETED"})
+    running.await_states(run, cached=STAGES[:4], executed=STAGES[4:])
+    outcome = outcome_of(running.ctx.store, epoch)
+    assert outcome is not None
+    assert outcome["status"] == "settled"
+
+
 @pytest.mark.skipif(not os.environ.get("CONVEXFX_LONG"), reason="2 min; set CONVEXFX_LONG=1")
 def test_a_run_whose_worker_dies_too_frees_the_slot_by_its_silence(running: Running) -> None:
     epoch = running.send_wave()
