@@ -1,4 +1,10 @@
-"""The result of an epoch, recomputed from its manifest and proposal; once in a process."""
+"""The result of an epoch, from its manifest and its proposal: the one place that computes it.
+
+``validate`` asks first and all laws are checked then. The stages behind it, the receipts and the
+carried state read the same result, which stays in the process; a process that finishes what
+another began computes it once more. It is not stored, because reading it back is no cheaper
+(``docs/adr/0006``).
+"""
 
 from functools import lru_cache
 
