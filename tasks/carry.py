@@ -1,4 +1,9 @@
-"""State after an epoch: seen-set and live orders, rebuilt from the chain where it is missing."""
+"""What an epoch leaves to the next one: the ids that were seen, and the orders that are still open.
+
+The seen-set refuses an order that was sealed before, the live orders are candidates again. Both
+follow from the chain alone, so ``state/{n}.parquet`` is only a memory: where a process died before
+it was written, ``collect`` derives it from the state before and the epoch's own objects.
+"""
 
 from typing import Any
 

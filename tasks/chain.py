@@ -35,11 +35,11 @@ from tasks.objects import (
     sha256_hex,
 )
 from tasks.ports import Store
-from tasks.quarantine import Part, narrowed, next_part, part_of
+from tasks.quarantine import Slice, next_slice, only_slice, slice_of
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """The last epoch that has an outcome.
 
     Attributes
@@ -60,7 +60,7 @@ def outcome_of(store: Store, epoch: int) -> dict[str, Any] | None:
     return None if body is None else as_object(body, epoch_key(epoch, "outcome.json"))
 
 
-def read_head(store: Store) -> Head:
+def read_head(store: Store) -> ChainHead:
     """Walk from the hint to the end of the chain."""
     hint = store.get(HEAD_KEY)
     epoch = int(as_object(hint, HEAD_KEY)["epoch"]) if hint else 0
@@ -70,8 +70,8 @@ def read_head(store: Store) -> Head:
     while (later := store.get(epoch_key(epoch + 1, "outcome.json"))) is not None:
         epoch, body = epoch + 1, later
     if body is None:
-        return Head(0, GENESIS, {})
-    return Head(epoch, sha256_hex(body), as_object(body, epoch_key(epoch, "outcome.json")))
+        return ChainHead(0, GENESIS, {})
+    return ChainHead(epoch, sha256_hex(body), as_object(body, epoch_key(epoch, "outcome.json")))
 
 
 def move_head(store: Store, epoch: int) -> None:
@@ -94,16 +94,16 @@ def manifest_of(store: Store, epoch: int) -> tuple[Ref, dict[str, Any]] | None:
     return Ref(key=key, sha256=sha256_hex(body)), as_object(body, key)
 
 
-def part_behind(store: Store, head: Head) -> Part | None:
+def slice_behind(store: Store, head: ChainHead) -> Slice | None:
     """Which vaults the epoch behind ``head`` lets in; None: all."""
     if head.outcome.get("status") != "aborted":
         return None
     before = outcome_of(store, head.epoch - 1) or {}
     sealed = manifest_of(store, head.epoch)
-    return next_part(part_of(sealed[1] if sealed else {}), before.get("status") == "aborted")
+    return next_slice(slice_of(sealed[1] if sealed else {}), before.get("status") == "aborted")
 
 
-def fees_accrued(head: Head, n: int) -> tuple[int, ...]:
+def fees_accrued(head: ChainHead, n: int) -> tuple[int, ...]:
     """Fees in the pool's vault after the last epoch, n base units by asset."""
     values = head.outcome.get("fees_accrued")
     return tuple(int(value) for value in values) if values else (0,) * n
@@ -181,4 +181,4 @@ def _sealed_epoch(store: Store, key: str, sha256: str) -> tuple[Opening, Batch]:
     manifest: dict[str, Any] = get_json(store, Ref(key=key, sha256=sha256))
     opening = opening_of(store, manifest)
     candidates = read_orders(get_object(store, manifest["orders"]))
-    return opening, narrowed(admit(candidates, opening), part_of(manifest))
+    return opening, only_slice(admit(candidates, opening), slice_of(manifest))

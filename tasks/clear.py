@@ -1,4 +1,9 @@
-"""Stage 2: from the manifest to a frozen proposal, the only place where floats work."""
+"""Stage 2: from the manifest to a frozen proposal, the only place where floats work.
+
+Two machines may find prices that differ in the last digit. So the first proposal that is stored is
+frozen, every later attempt reads it, and from here on the epoch is exact. Nobody trusts it: the
+laws decide in the next stage.
+"""
 
 from contextlib import suppress
 from time import monotonic_ns

@@ -1,4 +1,9 @@
-"""Stage 1: receive, verify, deduplicate, read vaults and prices, seal, and only then delete."""
+"""Stage 1: receive, verify, deduplicate, read vaults and prices, seal, and only then delete.
+
+It answers the epoch to work on. One that is sealed and has no outcome comes first, so a run that
+died is finished before anything new begins. A message is deleted only when each of its good orders
+is stored, so an order may be seen twice and is never lost.
+"""
 
 from dataclasses import dataclass, replace
 from time import monotonic_ns
@@ -12,7 +17,7 @@ from convexfx_core.errors import CodecError, RejectCode
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.records.tables import read_orders, write_orders
 from tasks.carry import read_carry
-from tasks.chain import Head, manifest_of, read_head
+from tasks.chain import ChainHead, manifest_of, read_head
 from tasks.context import Context
 from tasks.finish import finish_head
 from tasks.injected_faults import fault_point
@@ -27,7 +32,7 @@ from tasks.intake import (
 )
 from tasks.objects import Ref, get_object, parked_prefix, put_object, sha256_hex
 from tasks.process import current
-from tasks.seal import Draft, commit_seal, draft_epoch, prepare
+from tasks.seal import EpochDraft, commit_seal, draft_epoch, prepare
 from tasks.stage import milliseconds_since, stage
 
 MESSAGES_MAX: Final = 20_000
@@ -73,16 +78,16 @@ def collect() -> dict[str, Any] | None:
     }
 
 
-def seal_next(ctx: Context, head: Head) -> tuple[Ref, dict[str, Any]] | None:
+def seal_next(ctx: Context, head: ChainHead) -> tuple[Ref, dict[str, Any]] | None:
     """Seal the epoch behind ``head`` if anything is admissible; what cannot be sealed is kept."""
-    ground = prepare(ctx, head)
+    inputs = prepare(ctx, head)
     gathered = gather(ctx, head)
     write_rejects(ctx, gathered.received)
     fault_point("collect.rejects")
     if not len(gathered.candidates):
         release(ctx, gathered, SealedOrders.empty())
         return None
-    draft = draft_epoch(ctx, ground, gathered.candidates)
+    draft = draft_epoch(ctx, inputs, gathered.candidates)
     if not len(draft.batch.orders):
         park(ctx, gathered, draft)
         return None
@@ -92,7 +97,7 @@ def seal_next(ctx: Context, head: Head) -> tuple[Ref, dict[str, Any]] | None:
     return sealed
 
 
-def gather(ctx: Context, head: Head) -> Gathered:
+def gather(ctx: Context, head: ChainHead) -> Gathered:
     """Carried and parked orders, and what the inbox holds."""
     messages = ctx.inbox.receive(MESSAGES_MAX)
     received = tuple(read_message(message, ctx.store, ctx.domain) for message in messages)
@@ -109,7 +114,7 @@ def distinct(orders: SealedOrders) -> SealedOrders:
     return orders.take(np.sort(first))
 
 
-def parked(ctx: Context, head: Head) -> list[SealedOrders]:
+def parked(ctx: Context, head: ChainHead) -> list[SealedOrders]:
     """Orders that were parked while the last or the next epoch was the next one to seal.
 
     None of them was sealed if the seen-set does not hold it, so the next epoch is its first one:
@@ -134,7 +139,7 @@ def first_sealed(orders: SealedOrders, epoch: int) -> SealedOrders:
     return replace(orders, sealed_epoch=np.full(len(orders), epoch, dtype=np.uint64))
 
 
-def park(ctx: Context, gathered: Gathered, draft: Draft) -> None:
+def park(ctx: Context, gathered: Gathered, draft: EpochDraft) -> None:
     """Keep parked candidates of an epoch that cannot be sealed, and record the refused ones.
 
     Those that only lost their nonce to another order are kept too, and refused by the epoch that

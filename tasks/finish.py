@@ -1,9 +1,13 @@
-"""What follows from an outcome: carried state, receipts, lineage, report, the hint to the head."""
+"""What follows from an outcome: carried state, receipts, lineage, report, the hint to the head.
+
+The outcome alone commits the epoch. What stands here is derived from it, by ``settle`` or, where
+that process died in between, by the next run's ``collect``; both write the same bytes.
+"""
 
 from typing import Any
 
 from tasks.carry import read_carry
-from tasks.chain import Head, manifest_of, move_head
+from tasks.chain import ChainHead, manifest_of, move_head
 from tasks.context import Context
 from tasks.objects import Ref, epoch_key
 from tasks.receipts import put_receipts
@@ -22,7 +26,7 @@ def finish(ctx: Context, manifest: Ref, outcome: dict[str, Any]) -> None:
     move_head(ctx.store, epoch)
 
 
-def finish_head(ctx: Context, head: Head) -> None:
+def finish_head(ctx: Context, head: ChainHead) -> None:
     """Complete the last epoch if the process that committed its outcome died before it could."""
     if not head.epoch or ctx.store.exists(epoch_key(head.epoch, "lineage.json")):
         return

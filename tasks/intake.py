@@ -1,4 +1,8 @@
-"""From messages of the inbox to candidates and reject records, strictly, losing nothing."""
+"""From messages of the inbox to candidates and reject records, strictly, losing nothing.
+
+A message is whatever a stranger put in the queue. Each of its items becomes a candidate or a record
+that says by a code why not, so that ``collect`` can delete the message.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""``proposal.json``: a proposal as JSON, arrays as base64 of little-endian words."""
+"""``proposal.json``: a proposal as JSON, arrays as base64 of little-endian words.
+
+Written once by ``clear``, read by every stage behind it and by whoever replays the epoch.
+"""
 
 from base64 import b64decode, b64encode
 from typing import Any

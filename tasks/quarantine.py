@@ -1,9 +1,12 @@
-"""After epochs that were aborted in a row, a part of the vaults waits, so that others go on.
+"""Quarantine: one order that ends every epoch must not hold up all the others.
 
-An order that no law refuses may still end every epoch that has it: a clearing that does not
-converge, a prover or a network that cannot take it. Two such epochs may be a failure that passes.
-Then of the vaults with orders from before only a half is let in, then the other half, then quarters
-in turn, until an epoch settles and the next one takes all. Whoever is new is under no suspicion.
+An order that no law refuses may still end each epoch that has it: a clearing that does not
+converge, a prover or a network that cannot take it. One aborted epoch may be bad luck. After two
+aborted epochs in a row we bisect: half of the vaults with older orders are held back, then the
+other half, then quarters, until an epoch settles. The next one takes all vaults again.
+
+It stands in the seal (``tasks.seal``), behind admission. The slice is in the manifest as ``part``,
+and follows from the outcomes before it, so that a replay comes to the same one.
 """
 
 from collections.abc import Mapping
@@ -16,49 +19,52 @@ from convexfx_core.encoding.key_columns import canonical_order
 from convexfx_core.errors import ParkCode
 from convexfx_core.orders.sealed import SealedOrders
 
-PARTS_MAX: Final = 64
+SLICES_MAX: Final = 64
+"""After 64 slices the halving begins again: each of 2, 4, .. 64 slices had its turn, 126 epochs."""
 
-Part = tuple[int, int]
-"""Place of a part and the number of parts."""
+Slice = tuple[int, int]
+"""Place of the slice, from 0, and the number of slices."""
 
 
-def next_part(last: Part | None, failed_before: bool) -> Part | None:
-    """The part behind an aborted epoch; None: all vaults.
+def next_slice(last: Slice | None, failed_before: bool) -> Slice | None:
+    """The slice that the epoch behind an aborted one lets in; None: all vaults.
 
     Parameters
     ----------
-    last : its own part.
+    last : the aborted epoch's own slice.
     failed_before : the epoch before it was aborted, too.
     """
     if last is None:
         return (0, 2) if failed_before else None
-    place, parts = last
-    if place + 1 < parts:
-        return place + 1, parts
-    return 0, (2 * parts if parts < PARTS_MAX else 2)
+    place, count = last
+    if place + 1 < count:
+        return place + 1, count
+    return 0, (2 * count if count < SLICES_MAX else 2)
 
 
-def part_of(manifest: Mapping[str, Any]) -> Part | None:
-    """The part that a manifest names; None: all vaults."""
+def slice_of(manifest: Mapping[str, Any]) -> Slice | None:
+    """The slice that a manifest names as ``part``; None: all vaults."""
     named = manifest.get("part")
     if named is None:
         return None
-    place, parts = named
-    return int(place), int(parts)
+    place, count = named
+    return int(place), int(count)
 
 
-def narrowed(batch: Batch, part: Part | None) -> Batch:
-    """The batch without the vaults of other parts; their orders are parked behind an earlier one.
+def only_slice(batch: Batch, let_in: Slice | None) -> Batch:
+    """The batch without the vaults of other slices; their orders wait (``BEHIND_PARKED``).
 
-    Vaults with an order that an earlier epoch sealed are counted in the order of their owners: the
-    i-th of m is in part ``i * parts // m``. A part without any order is all vaults.
+    Only vaults with an order that an earlier epoch sealed are divided: the i-th of m, by owner, is
+    in slice ``i * count // m``. A vault without such an order cannot have ended that epoch and is
+    always let in. A slice that leaves no order at all would seal nothing; then all vaults are in.
     """
-    if part is None:
+    if let_in is None:
         return batch
     owners = np.ascontiguousarray(batch.orders.rows["owner"]).view("V32").reshape(-1)
     old = np.unique(owners[batch.orders.sealed_epoch < batch.epoch])
-    places = np.arange(len(old)) * part[1] // max(len(old), 1)
-    waits = np.isin(owners, old[places != part[0]])
+    place, count = let_in
+    places = np.arange(len(old)) * count // max(len(old), 1)
+    waits = np.isin(owners, old[places != place])
     if waits.all():
         return batch
     return Batch(

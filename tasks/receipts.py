@@ -1,4 +1,7 @@
-"""Receipts of an epoch: what became of every candidate, derived from the chain."""
+"""Receipts of an epoch: what became of every candidate, derived from the chain.
+
+Written behind the outcome (``tasks.finish``); the API reads them, ``replay`` derives them again.
+"""
 
 from typing import Any
 

@@ -21,7 +21,7 @@ from convexfx_core.records.tables import write_state_diffs
 from convexfx_core.transition import EpochResult
 from tasks.adapters.prover_local import ATTEST_TAG, SIGNED_MODES
 from tasks.carry import carry_bytes
-from tasks.chain import Head, manifest_of, outcome_of, part_behind, read_params, sealed_epoch
+from tasks.chain import ChainHead, manifest_of, outcome_of, read_params, sealed_epoch, slice_behind
 from tasks.epoch_result import epoch_result
 from tasks.objects import (
     GENESIS,
@@ -34,7 +34,7 @@ from tasks.objects import (
     state_key,
 )
 from tasks.ports import Store
-from tasks.quarantine import part_of
+from tasks.quarantine import slice_of
 from tasks.receipts import epoch_receipts
 from tasks.report import lineage_of
 from tasks.settle import with_digest
@@ -157,8 +157,8 @@ def check_manifest(epoch: Replayed) -> str:
     wanted = sha256_hex(parent) if parent is not None else GENESIS
     must(epoch.sealed["parent"] == wanted, "its parent is not the outcome before it")
     before = outcome_of(epoch.store, epoch.epoch - 1) or {}
-    part = part_behind(epoch.store, Head(epoch.epoch - 1, wanted, before))
-    must(part_of(epoch.sealed) == part, "it lets in another part of the vaults")
+    let_in = slice_behind(epoch.store, ChainHead(epoch.epoch - 1, wanted, before))
+    must(slice_of(epoch.sealed) == let_in, "it lets in another part of the vaults")
     return "named by the outcome, child of the outcome before it"
 
 

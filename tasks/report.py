@@ -1,4 +1,8 @@
-"""What people see of an epoch in the orchestrator: report, prices, netting, links, lineage."""
+"""What people see of an epoch in the orchestrator: report, prices, netting, links, lineage.
+
+The last step behind an outcome. Only ``lineage.json`` is an object of the epoch; the artifacts are
+for eyes and nothing reads them.
+"""
 
 from typing import Any, Final
 

@@ -1,4 +1,7 @@
-"""The seal: candidates become the orders object and the manifest of the next epoch.
+"""The seal, the second half of stage 1: candidates become the next epoch's orders and manifest.
+
+The manifest names everything that the epoch is computed from, by hash. From then on the epoch is a
+pure function of stored objects, so any process can finish it and any stranger can recompute it.
 
 Order of writes (``docs/spec.md`` section 9): parameters, vaults, orders, then the conditional
 manifest; messages are deleted only after it.
@@ -27,41 +30,41 @@ from convexfx_core.market.reference import (
 )
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.records.tables import write_orders
-from tasks.chain import Head, fees_accrued, manifest_of, part_behind
+from tasks.chain import ChainHead, fees_accrued, manifest_of, slice_behind
 from tasks.context import Context
 from tasks.objects import Ref, epoch_key, params_key, put_json, put_object, sha256_hex
 from tasks.ports import Quotes
-from tasks.quarantine import Part, narrowed
+from tasks.quarantine import Slice, only_slice
 from tasks.stage import code_version
 from tasks.vaults import read_pool, read_vaults
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class EpochDraft:
     """An epoch that could be sealed: its opening, quotes, candidates and what admission says.
 
-    ``part``: the vaults that are let in, None for all.
+    ``let_in``: the slice of the vaults that quarantine lets in, None for all.
     """
 
-    head: Head
+    head: ChainHead
     opening: Opening
     quotes: Quotes
     candidates: SealedOrders
-    part: Part | None
+    let_in: Slice | None
     batch: Batch
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What the next epoch stands on before any order is looked at."""
+class EpochInputs:
+    """What the next epoch is computed from, before any order is looked at."""
 
-    head: Head
+    head: ChainHead
     quotes: Quotes
     reference: Reference
     pool: PoolState
 
 
-def prepare(ctx: Context, head: Head) -> Ground:
+def prepare(ctx: Context, head: ChainHead) -> EpochInputs:
     """Prices and pool of the next epoch, read before messages are held.
 
     Raises
@@ -72,28 +75,28 @@ def prepare(ctx: Context, head: Head) -> Ground:
     quotes, reference = reference_prices(ctx, head)
     registry, fees = ctx.domain.registry, fees_accrued(head, len(ctx.domain.registry))
     pool = read_pool(ctx.gateway, ctx.domain.pool.owner, registry, fees)
-    return Ground(head, quotes, reference, pool)
+    return EpochInputs(head, quotes, reference, pool)
 
 
-def draft_epoch(ctx: Context, ground: Ground, candidates: SealedOrders) -> Draft:
+def draft_epoch(ctx: Context, inputs: EpochInputs, candidates: SealedOrders) -> EpochDraft:
     """Read the candidates' vaults and admit them to the next epoch."""
     owners = np.unique(np.ascontiguousarray(candidates.rows["owner"]).view("V32"))
     opening = Opening(
         network_id=ctx.domain.network_id,
         shard=ctx.domain.pool.shard,
-        epoch=ground.head.epoch + 1,
+        epoch=inputs.head.epoch + 1,
         params=ctx.params,
         registry=ctx.domain.registry,
-        reference=ground.reference,
-        pool=ground.pool,
+        reference=inputs.reference,
+        pool=inputs.pool,
         vaults=read_vaults(ctx.gateway, [o.tobytes() for o in owners], ctx.domain.registry),
     )
-    part = part_behind(ctx.store, ground.head)
-    batch = narrowed(admit(candidates, opening), part)
-    return Draft(ground.head, opening, ground.quotes, candidates, part, batch)
+    let_in = slice_behind(ctx.store, inputs.head)
+    batch = only_slice(admit(candidates, opening), let_in)
+    return EpochDraft(inputs.head, opening, inputs.quotes, candidates, let_in, batch)
 
 
-def reference_prices(ctx: Context, head: Head) -> tuple[Quotes, Reference]:
+def reference_prices(ctx: Context, head: ChainHead) -> tuple[Quotes, Reference]:
     """Quotes for the next epoch, fresh and near those of the last one."""
     now = ctx.clock.now()
     quotes = ctx.prices.at(now, head.epoch + 1)
@@ -107,7 +110,7 @@ def reference_prices(ctx: Context, head: Head) -> tuple[Quotes, Reference]:
     return quotes, reference
 
 
-def commit_seal(ctx: Context, draft: Draft) -> tuple[Ref, dict[str, Any]]:
+def commit_seal(ctx: Context, draft: EpochDraft) -> tuple[Ref, dict[str, Any]]:
     """Write the epoch's objects and its manifest; when the race is lost, the winner's manifest."""
     opening, epoch = draft.opening, draft.opening.epoch
     write_params(ctx)
@@ -135,11 +138,11 @@ def write_params(ctx: Context) -> None:
     put_json(ctx.store, params_key(params_hash(ctx.params, ctx.domain.registry).hex()), value)
 
 
-def manifest_json(ctx: Context, draft: Draft, vaults: Ref, orders: Ref) -> dict[str, Any]:
+def manifest_json(ctx: Context, draft: EpochDraft, vaults: Ref, orders: Ref) -> dict[str, Any]:
     """Manifest of an epoch (``docs/spec.md`` section 9)."""
     opening, quotes = draft.opening, draft.quotes
-    part = {} if draft.part is None else {"part": list(draft.part)}
-    return part | {
+    quarantine = {} if draft.let_in is None else {"part": list(draft.let_in)}
+    return quarantine | {
         "version": 1,
         "epoch": opening.epoch,
         "parent": draft.head.outcome_sha256,

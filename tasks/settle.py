@@ -1,4 +1,8 @@
-"""Stage 7: the outcome, the only commit point; then what follows from it."""
+"""Stage 7: the outcome, the only commit point; then what follows from it.
+
+``outcome.json`` is written once, by a conditional put. Before it the epoch has happened for nobody,
+after it for everybody; a second worker that comes later reads the first one's outcome.
+"""
 
 from contextlib import suppress
 from time import monotonic_ns

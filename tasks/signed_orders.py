@@ -1,4 +1,8 @@
-"""Whether the rows of an epoch's orders are what their owners signed."""
+"""Whether the rows of an epoch's orders are what their owners signed.
+
+The seal trusts the intake, which checked each signature as it came. ``replay`` trusts nobody and
+asks again here, for whole tables at once.
+"""
 
 import numpy as np
 

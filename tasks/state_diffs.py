@@ -1,4 +1,8 @@
-"""Stage 4: exact state diffs as Parquet, the SDL's description, the witness."""
+"""Stage 4: exact state diffs as Parquet, the SDL's description, the witness.
+
+These are the objects that the network and the prover are about: what changes in which vault, and
+the bytes that a proof is made of. They are stored before anybody is asked for a proof.
+"""
 
 from time import monotonic_ns
 from typing import Any

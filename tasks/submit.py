@@ -1,4 +1,8 @@
-"""Stage 6: sign the payouts, write the intent, carry the SDL to its end."""
+"""Stage 6: sign the payouts, write the intent, carry the SDL to its end.
+
+It is the one stage that acts on the world outside. So it writes down first what it is about to send
+(the intent), and asks the network before it repeats anything (``tasks.delivery``).
+"""
 
 from base64 import b64encode
 from dataclasses import replace

@@ -1,4 +1,8 @@
-"""Stage 3: the integer laws decide; the verdict shows the five predicates."""
+"""Stage 3: the integer laws decide; the verdict shows the five predicates.
+
+The proposal is untrusted. ``apply_epoch`` settles it in integers and checks every law; a law that
+does not hold aborts the epoch here, before anything is signed, proven or sent.
+"""
 
 from time import monotonic_ns
 from typing import Any

@@ -1,4 +1,8 @@
-"""Read vaults from the gateway into the tables of the core."""
+"""Read vaults from the gateway into the tables of the core.
+
+The seal takes the vaults of its candidates' owners from here; before an array is sent again,
+``tasks.delivery`` asks here whether one of them moved since.
+"""
 
 from collections.abc import Sequence
 from typing import Any

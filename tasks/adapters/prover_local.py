@@ -46,7 +46,7 @@ FATAL: Final = (LawViolated, ExecutionError)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ProofMade:
     """What a mode yields: bytes of ``proof.bin``, public values, figures for the description."""
 
     proof: bytes
@@ -110,19 +110,19 @@ class LocalProver:
         """The stored proof of the job, or ``None``; a stored failure is raised."""
         return stored_proof(self._store, job)
 
-    def _make(self, mode: str, witness: bytes, progress: Progress) -> Made:
+    def _make(self, mode: str, witness: bytes, progress: Progress) -> ProofMade:
         if mode == "attested":
             values = check(witness).to_bytes()
-            return Made(self._signed(values), values)
+            return ProofMade(self._signed(values), values)
         host = self._the_host(mode)
         if mode == "executed":
             run = host.execute(witness)
             facts: Json = {"cycles": run.cycles}
-            return Made(self._signed(run.public_values), run.public_values, facts)
+            return ProofMade(self._signed(run.public_values), run.public_values, facts)
         if mode == "gpu":
             require_gpu()
         proven = host.prove(mode, witness, progress)
-        return Made(proven.proof, proven.public_values, proven.facts)
+        return ProofMade(proven.proof, proven.public_values, proven.facts)
 
     def _the_host(self, mode: str) -> LawsHost:
         if mode not in ("executed", "gpu", *SP1_MODES):
@@ -154,7 +154,7 @@ class LocalProver:
             )
         return self._attestor.sign(ATTEST_TAG + values)
 
-    def _put(self, job: ProofJob, made: Made, seconds: float) -> None:
+    def _put(self, job: ProofJob, made: ProofMade, seconds: float) -> None:
         prefix = proof_prefix(job.job_id, job.mode)
         try:
             self._store.put_new(prefix + "proof.bin", made.proof)
@@ -166,13 +166,13 @@ class LocalProver:
         except CommitConflict:
             return
 
-    def _adopted(self, job: ProofJob, made: Made) -> Made:
+    def _adopted(self, job: ProofJob, made: ProofMade) -> ProofMade:
         """Another worker's proof of the same job, once it holds: two runs prove in other bytes."""
         stored = self._store.get(proof_prefix(job.job_id, job.mode) + "proof.bin") or b""
         self._the_host(job.mode).verify(job.mode, stored, made.public_values)
         return replace(made, proof=stored)
 
-    def _description(self, job: ProofJob, made: Made, seconds: float) -> Json:
+    def _description(self, job: ProofJob, made: ProofMade, seconds: float) -> Json:
         signer = {}
         if job.mode in SIGNED_MODES and self._attestor is not None:
             signer = {"attestor": base58_encode(self._attestor.public_key)}

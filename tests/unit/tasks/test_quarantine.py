@@ -6,18 +6,18 @@ import pytest
 
 from convexfx_core.admission.book import admit
 from convexfx_core.errors import ParkCode
-from tasks.quarantine import PARTS_MAX, Part, narrowed, next_part, part_of
+from tasks.quarantine import SLICES_MAX, Slice, next_slice, only_slice, slice_of
 from tests.support.epoch_cases import EPOCH, Sketch, opening_of, sealed
 
 VAULTS = range(1, 8)
 OPENING = opening_of({owner: (0, [1_000] * 3) for owner in VAULTS})
 
 
-def names(count: int) -> list[Part | None]:
+def names(count: int) -> list[Slice | None]:
     """The parts of ``count`` epochs aborted one after the other."""
-    found: list[Part | None] = [None]
+    found: list[Slice | None] = [None]
     while len(found) < count:
-        found.append(next_part(found[-1], failed_before=len(found) > 1))
+        found.append(next_slice(found[-1], failed_before=len(found) > 1))
     return found
 
 
@@ -25,10 +25,10 @@ def test_halves_quarters_and_so_on_come_in_turn_and_begin_anew() -> None:
     found = names(300)
     assert found[:8] == [None, None, (0, 2), (1, 2), (0, 4), (1, 4), (2, 4), (3, 4)]
     parts = [part for part in found if part is not None]
-    assert max(of for _, of in parts) == PARTS_MAX
-    assert (PARTS_MAX - 1, PARTS_MAX) in parts
+    assert max(of for _, of in parts) == SLICES_MAX
+    assert (SLICES_MAX - 1, SLICES_MAX) in parts
     for before, after in pairwise(parts):
-        if before == (PARTS_MAX - 1, PARTS_MAX):
+        if before == (SLICES_MAX - 1, SLICES_MAX):
             assert after == (0, 2)
 
 
@@ -38,7 +38,7 @@ def test_every_vault_is_in_one_part_and_nobody_new_waits(parts: int) -> None:
     batch = admit(sealed(*before, Sketch(3, 1)), OPENING)
     taken: list[bytes] = []
     for place in range(parts):
-        part = narrowed(batch, (place, parts))
+        part = only_slice(batch, (place, parts))
         assert len(part.orders) + len(part.parked) == len(batch.orders)
         assert {part.parked.code(i) for i in range(len(part.parked))} <= {ParkCode.BEHIND_PARKED}
         rows = part.orders.rows
@@ -54,7 +54,7 @@ def test_orders_that_wait_stand_in_canonical_order_among_the_parked() -> None:
         for owner in VAULTS
         for nonce in (1, 2, 4)
     ]
-    batch = narrowed(admit(sealed(*pairs), OPENING), (1, 2))
+    batch = only_slice(admit(sealed(*pairs), OPENING), (1, 2))
     rows = batch.parked.orders.rows
     keys = [(row["owner"].tobytes(), int(row["nonce"])) for row in rows]
     assert keys == sorted(set(keys))
@@ -63,17 +63,17 @@ def test_orders_that_wait_stand_in_canonical_order_among_the_parked() -> None:
 
 def test_a_part_that_would_be_empty_is_everybody() -> None:
     batch = admit(sealed(Sketch(1, 1, sealed=EPOCH - 1, valid_until=9)), OPENING)
-    assert len(narrowed(batch, (1, 2)).orders) == 1
-    assert narrowed(batch, None) is batch
+    assert len(only_slice(batch, (1, 2)).orders) == 1
+    assert only_slice(batch, None) is batch
 
 
 @pytest.mark.parametrize("named", [[1], [1, 2, 3], "ab", 7, [None, 2]])
 def test_a_part_that_is_none_is_refused(named: object) -> None:
     with pytest.raises((TypeError, ValueError)):
-        part_of({"part": named})
+        slice_of({"part": named})
 
 
 def test_no_part_is_all_vaults() -> None:
-    assert part_of({}) is None
-    assert part_of({"part": [1, 4]}) == (1, 4)
+    assert slice_of({}) is None
+    assert slice_of({"part": [1, 4]}) == (1, 4)
     assert names(2) == [None, None]
