@@ -1,4 +1,9 @@
-"""``convexfx submit-domain-agreement`` and ``check-domain-agreement``."""
+"""``convexfx submit-domain-agreement`` and ``check-domain-agreement``.
+
+A domain agreement tells the settlement layer which law program, attestor and proof mode an exchange
+settles by. The operator registers it once before the first epoch, and again when one of them
+changes; ``convexfx run`` refuses to start without an active one.
+"""
 
 from typing import Annotated
 
@@ -35,7 +40,7 @@ def submit(
 
 
 def check(config: Config = None, as_json: Json = False) -> None:
-    """Whether the agreement is active for this configuration; exit 1 if it is not."""
+    """Check that the agreement is active for this configuration; exit 1 if it is not."""
     import json
     from dataclasses import asdict
 

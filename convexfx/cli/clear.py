@@ -1,6 +1,8 @@
 """``convexfx clear`` and ``convexfx verify``: a batch file in, a certified result out, and back.
 
-``verify`` loads no solver: the clearing is imported by ``clear`` alone, when it runs.
+These two need no exchange around them: a batch is cleared and its result checked from files alone.
+``verify`` loads no solver, so that trust in a result rests on the integer laws only; the clearing
+is imported by ``clear`` alone, when it runs.
 """
 
 import json
@@ -37,7 +39,7 @@ EXIT_MALFORMED: Final = 2
 
 
 class SolverName(StrEnum):
-    """Rungs of the ladder that may be asked for."""
+    """Solvers that may be asked for; ``auto`` tries them in turn."""
 
     AUTO = "auto"
     NDAS = "ndas"
@@ -93,7 +95,7 @@ def verify(
 
 
 def clear_document(batch: BatchFile, solver: str = "auto") -> Tree:
-    """Tree of the result, with ``timing_ms``; refused where nothing is certified."""
+    """Clear a batch; the tree of its result with ``timing_ms``, or of a refusal."""
     from convexfx_core.clearing import propose
 
     started = time.perf_counter()
@@ -111,7 +113,7 @@ def clear_document(batch: BatchFile, solver: str = "auto") -> Tree:
 
 
 def _threads() -> ThreadPoolExecutor:
-    """One a core, for the blocks of large batches; none is started for small ones."""
+    """A pool of one thread a core for the blocks of large batches; small ones start none."""
     return ThreadPoolExecutor(os.cpu_count())
 
 

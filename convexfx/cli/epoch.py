@@ -1,4 +1,8 @@
-"""``convexfx epoch``: list, show, replay, explain, export."""
+"""``convexfx epoch``: list, show, replay, explain, export.
+
+These commands read the chain of epochs in the object store and change nothing. ``replay`` computes
+every object again, so that nobody has to believe the exchange that wrote them.
+"""
 
 import json
 from pathlib import Path
@@ -19,7 +23,7 @@ def _store(config: Path | None) -> Any:
 
 @app.command("list")
 def list_epochs(config: Config = None, as_json: Json = False) -> None:
-    """One line for each epoch of the chain."""
+    """Print one line for each epoch of the chain."""
     from convexfx.epochs import epoch_rows
 
     rows = list(epoch_rows(_store(config)))
@@ -35,7 +39,7 @@ def list_epochs(config: Config = None, as_json: Json = False) -> None:
 
 @app.command()
 def show(number: Number, config: Config = None, as_json: Json = False) -> None:
-    """Outcome, verdict and objects of an epoch."""
+    """Print outcome, verdict and objects of an epoch."""
     from convexfx.epochs import epoch_document, epoch_lines
 
     document = epoch_document(_store(config), number)
@@ -67,7 +71,7 @@ def explain(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """What became of an order, epoch by epoch, and why; exit 1 if no epoch knows it."""
+    """Tell what became of an order, epoch by epoch, and why; exit 1 if no epoch knows it."""
     from convexfx.epochs import order_history, order_lines
 
     history = list(order_history(_store(config), order_id_of(order_id)))

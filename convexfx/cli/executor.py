@@ -1,4 +1,8 @@
-"""``convexfx run``: the executor against configured endpoints; ``convexfx test``: its self-test."""
+"""``convexfx run`` and ``convexfx test``: the executor against configured endpoints, its self-test.
+
+``up`` brings its own store, queue and network; ``run`` works with those that the settings name.
+``test`` tries each of them first, so that a wrong setting shows before an epoch depends on it.
+"""
 
 from typing import Annotated
 
@@ -30,7 +34,7 @@ def run(
 
 
 def self_test(config: Config = None, as_json: Json = False) -> None:
-    """Self-test: settings, store semantics, queue, gateway, law program, one dry epoch."""
+    """Test settings, store semantics, queue, gateway and law program; run one dry epoch."""
     import json
 
     from convexfx.selftest import run_checks

@@ -1,4 +1,9 @@
-"""``convexfx``: exit 0 done, 1 a checked "no", 2 usage or configuration, 3 peer unreachable."""
+"""``convexfx``: names the commands and turns an expected failure into one line and an exit code.
+
+Exit 0: the command is done. Exit 1: what was checked does not hold. Exit 2: the command was used or
+configured wrongly, or its input is malformed. Exit 3: another service does not answer, so that it
+may help to try again.
+"""
 
 import sys
 from importlib.metadata import version

@@ -1,4 +1,8 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how a command finds its settings.
+
+A command takes its ``--config`` file, else ``executor.yaml`` in this folder, else the values of the
+local stack that runs here. So the commands work beside ``convexfx up`` without any file.
+"""
 
 import re
 from pathlib import Path
@@ -40,7 +44,7 @@ def order_id_of(text: str) -> str:
 
 
 def find_stack(config: Path | None) -> None:
-    """Take the values of the local stack that runs in this folder, where no file says others."""
+    """Take the values of the local stack in this folder, unless a settings file is there."""
     from convexfx.local.running import use_running_stack
 
     if config is None and not CONFIG.is_file():

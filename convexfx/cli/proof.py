@@ -1,4 +1,9 @@
-"""``convexfx prove``, ``proof vkey``, ``proof verify`` and ``witness dump``."""
+"""``convexfx prove``, ``proof vkey``, ``proof verify`` and ``witness dump``.
+
+``prove`` is the operator's: it asks for a proof of a cleared epoch. The others are for anybody:
+they need the epoch's public objects, its proof and the verifying key, and can do without the
+exchange when ``epoch export`` has copied the objects into a folder.
+"""
 
 import json
 from pathlib import Path
@@ -64,7 +69,7 @@ def vkey(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """The program hash of agreements whose epochs are executed or proven."""
+    """Print the program hash of agreements whose epochs are executed or proven."""
     from tasks.adapters.law_program import program_hash, read_law_program
     from tasks.adapters.proof_modes import host_or_none
 
@@ -129,7 +134,7 @@ def dump(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """The witness of an epoch in words, section by section."""
+    """Print the witness of an epoch in words, section by section."""
     from convexfx.verifying_key import read_proof_file
     from convexfx.witness_text import read_witness, witness_json, witness_lines
 

@@ -1,4 +1,8 @@
-"""``convexfx up`` and ``convexfx down``: the local stack."""
+"""``convexfx up`` and ``convexfx down``: the local stack.
+
+``up`` reads the options, declares the exchange (``convexfx.local.exchange``) and runs it for people
+(``convexfx.local.session``); ``down`` ends it from another terminal by its state file.
+"""
 
 import sys
 from typing import Annotated

@@ -1,4 +1,8 @@
-"""``convexfx wallet``: keys, addresses, balances, orders, their state."""
+"""``convexfx wallet``: keys, addresses, balances, orders, their state.
+
+This is the user's side. Keys stay in files on this machine and sign here; the exchange is reached
+through its public HTTP API alone, as any other wallet would.
+"""
 
 import json
 from pathlib import Path

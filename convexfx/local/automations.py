@@ -1,12 +1,14 @@
-"""What the Prefect server does by itself: it ends runs that nobody works on any more.
+"""What the Prefect server does by itself: it ends runs whose process and worker are both gone.
 
-A run whose process dies is `Crashed` at once by its worker. A run whose worker dies with it would
-stay `Running` for ever and keep the only slot of its deployment; its silence gives it away.
+A worker turns a run `Crashed` as soon as the run's process dies. If the worker dies with it, nobody
+does: the run would stay `Running` for ever and keep the only slot of its deployment, so that no
+epoch would run any more. A living run sends heartbeats, so the server knows a dead one by its
+silence and turns it `Crashed`. The next run then finishes the epoch.
 
-The states of a run that a schedule made may reach the trigger a quarter of an hour late: the server
-holds them back for the event of its first state, which it never sends. So the trigger fires for
-runs that ended long ago too, and the state is not forced: the server's own rules let no run leave
-its end for `Crashed`.
+The trigger also fires for runs that ended long ago. The server holds back the states of a scheduled
+run until the event of its first state comes, which it never sends for such a run; so they may reach
+the trigger a quarter of an hour late. That is why the state is not forced: the server's own rules
+let no run that has ended become `Crashed`.
 """
 
 from datetime import timedelta
@@ -20,7 +22,7 @@ from prefect.events.schemas.events import ResourceSpecification
 
 SILENT_RUNS: Final = "convexfx: end runs without a heartbeat"
 SILENCE_S: Final = 90
-"""Three heartbeats of ``convexfx.local.prefect_server``."""
+"""Silence that counts as death: three heartbeats of ``convexfx.local.prefect_server``."""
 RUNNING: Final = "prefect.flow-run.Running"
 HEARTBEAT: Final = "prefect.flow-run.heartbeat"
 ENDED: Final = ("Completed", "Failed", "Crashed", "Cancelled", "Cancelling", "Paused", "Scheduled")

@@ -1,4 +1,9 @@
-"""A started service: its process, its log, whether it is ready, and how it ends."""
+"""A started service: its process, its log, whether it is ready, and how it ends.
+
+``Service`` declares what to run; a :class:`Child` is that service while it runs. The supervisor
+holds one for each service: it starts it, asks whether it is ready, starts it again after an
+unexpected end, and at last stops it.
+"""
 
 import signal
 import subprocess
@@ -14,7 +19,7 @@ from convexfx.local.service import Service
 from convexfx_core.errors import PeerUnreachable
 
 PUMP_WAIT_S: Final = 0.5
-"""A grandchild may hold the pipe open for longer than we want to wait for last words."""
+"""Wait for the end of the log; a grandchild may hold the pipe open for much longer."""
 
 
 class Child:
@@ -73,12 +78,12 @@ class Child:
         return self.process is not None and self.process.poll() is None
 
     def check_ready(self) -> bool:
-        """Whether it is ready now.
+        """Whether the service is ready now.
 
         Raises
         ------
         PeerUnreachable
-            It ended, or did not get ready in time; with the end of its log.
+            It ended, or did not get ready in time. The error shows the end of its log.
         """
         code = self.ended()
         if code is not None:
@@ -92,22 +97,22 @@ class Child:
         return False
 
     def failure(self, expected: str, observed: str) -> PeerUnreachable:
-        """The error that tells where its log is."""
+        """Make the error that says what was expected and where the log is."""
         return PeerUnreachable(self.service.name, f"{expected} (log: {self.log.path})", observed)
 
     def last_words(self) -> str:
-        """The end of its log."""
+        """The last error, or the last line, of its log."""
         if self.ended() is not None and self._pump is not None:
             self._pump.join(PUMP_WAIT_S)
         return self.log.last_words() or "it wrote nothing"
 
     def ask_to_stop(self) -> None:
-        """SIGTERM to the process itself; its own children are its own affair."""
+        """Send SIGTERM to the process alone; it is left to end its own children."""
         if self.running():
             send([self.pid], signal.SIGTERM)
 
     def wait_stopped(self, seconds: float) -> bool:
-        """Whether it ended within so many seconds; SIGKILL if not."""
+        """Wait so many seconds for its end, then send SIGKILL; whether it ended by itself."""
         if not self.process:
             return True
         try:

@@ -1,4 +1,8 @@
-"""Deployments and result storage of a local stack, as ``prefect.yaml`` has them for a real one."""
+"""Deployments and result storage of a local stack, as ``prefect.yaml`` has them for a real one.
+
+A deployment tells the Prefect server which flow to run, when, and on which work pool. The exchange
+starts this module as a process of its own, once the server answers and the workers are there.
+"""
 
 import sys
 from datetime import timedelta
@@ -66,7 +70,10 @@ def _prove() -> RunnerDeployment:
 
 
 def main(arguments: list[str]) -> None:
-    """``python -m convexfx.local.deployments BUCKET INTERVAL_S MODE``: to the server in use."""
+    """``python -m convexfx.local.deployments BUCKET INTERVAL_S MODE``: deploy to the server in use.
+
+    INTERVAL_S 0 means that there is no schedule.
+    """
     bucket, interval, mode = arguments
     deploy(bucket, int(interval) or None, mode)
 

@@ -1,4 +1,8 @@
-"""A stack without a terminal: starting it in the background, and ending it from elsewhere."""
+"""A stack without a terminal: starts it in the background, and ends it from another process.
+
+``convexfx up --detach`` and ``convexfx down`` call this. The background process is the ordinary
+``convexfx up``; the two sides know of each other only by the state file in the state folder.
+"""
 
 import os
 import signal

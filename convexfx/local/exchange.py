@@ -1,4 +1,10 @@
-"""The whole exchange on one machine, declared: services, first day, deployments, in their order."""
+"""Declares the whole exchange on one machine: its services and the steps between them, in order.
+
+``convexfx up`` hands the parts to the supervisor, which starts them. The order matters: the object
+store, the settlement layer and Prefect come first, then keys and the gateway that needs them, then
+the first day (currencies, vaults, agreement), then everything that works on that state. ``convexfx
+run`` uses the second half alone, against an exchange that stands elsewhere.
+"""
 
 import hashlib
 import os
@@ -42,11 +48,14 @@ from tasks.adapters.settings import Settings
 
 DELTA_EPOCH_S: Final = 2
 EPOCH_GAP: Final = 10**9
-"""Orders that rest use one epoch after the other without an SDL, for days if nobody meets them."""
+"""Clearing epochs that may pass without an SDL.
+
+An epoch in which no order is consumed sends none, and resting orders may wait for days.
+"""
 DEPLOY_S_MAX: Final = 300
 SERVE_RESTARTS_MAX: Final = 100
 SOCKET_PATH_BYTES_MAX: Final = 100
-"""Unix takes no longer address of a socket."""
+"""Longest path of a socket that we use; Unix systems accept little more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +132,11 @@ class Exchange:
         )
 
     def work(self) -> tuple[Part, ...]:
-        """What does an exchange's work, wherever its store, queue and network are.
+        """The parts that do an exchange's work, wherever its store, queue and network are.
 
-        Only a real proof needs a worker of the proving pool: the other modes are run by the epoch.
-        The served prover comes last: its start takes every core for a minute; nobody waits for it.
+        Only a real proof needs a worker of the proving pool; in the other modes the epoch's own
+        process does the work. The served prover comes last, because its start keeps every core busy
+        for a minute and nothing waits for it.
         """
         pools = (EPOCH_POOL,) if self._signed() else (EPOCH_POOL, PROVE_POOL)
         workers = tuple(self._worker(pool) for pool in pools)
@@ -147,7 +157,7 @@ class Exchange:
         return self.settings.proof_mode in SIGNED_MODES
 
     def _check_program(self) -> None:
-        """Host, ELF and, where it is proven, the verifying key are what they should be."""
+        """Check host and ELF and, where epochs are proven, that the verifying key is the ELF's."""
         host_of(self.settings).selfcheck(with_vkey=not self._signed())
 
     def _prover(self) -> tuple[Service, ...]:
@@ -173,7 +183,7 @@ class Exchange:
         return Step("keys", make)
 
     def _forget(self) -> None:
-        """Objects, queue and network are in memory, so the server's database starts anew too."""
+        """Remove Prefect's database; objects, queue and network were in memory and are gone too."""
         shutil.rmtree(self.folder / "prefect", ignore_errors=True)
 
     def _first_day(self) -> None:
@@ -208,7 +218,7 @@ class Exchange:
         return self._devnet("settlement", port, (*options, *self._verifier()))
 
     def _verifier(self) -> tuple[str, ...]:
-        """Proofs are verified over there by the same host, with the verifying key alone."""
+        """Options by which the settlement layer verifies proofs: the same host, the key alone."""
         if self._signed():
             return ()
         return ("--verifier-command", verifier_command(host_of(self.settings)))
@@ -325,8 +335,8 @@ def local_exchange(
 def with_own_program(folder: Path, settings: Settings) -> Settings:
     """Settings that name a copy of the law program in the state folder.
 
-    Who builds another guest meanwhile, or checks out another commit, does not change the program of
-    an exchange that runs; its agreement names the one that it began with.
+    The agreement of an exchange names the program that it began with. A copy keeps that program the
+    same when somebody builds another guest, or checks out another commit, while the exchange runs.
     """
     program = read_law_program(settings.law_program)
     own = folder.absolute() / "elf"

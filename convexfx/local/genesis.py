@@ -1,4 +1,9 @@
-"""The first day of a local exchange: keys, six currencies, funded vaults, an active agreement."""
+"""The first day of a local exchange: keys, six currencies, funded vaults, an active agreement.
+
+A real domain has all of this before its executor starts. Locally nothing exists yet, so a step of
+``exchange`` makes it, between the start of the devnet and the start of the workers. It uses the
+same calls as a real domain: signed mints through the gateway, a signed agreement.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -36,7 +41,7 @@ POOL_USD: Final = Decimal(2_200_000)
 USER_USD: Final = Decimal(100_000)
 USERS: Final = ("alice", "bob", "charlie")
 GUEST: Final = "dana"
-"""Funded like the others, but without demo traffic: her nonces are free for who tries a wallet."""
+"""She is funded like the others but sends no demo traffic, so that people can try her wallet."""
 WAIT_S_MAX: Final = 60.0
 POLL_S: Final = 0.1
 
@@ -95,7 +100,7 @@ def make_genesis(settings: Settings, folder: Path) -> Genesis:
 
 
 def credits_of(folder: Path, domain: Domain, name: str, price: Decimal) -> tuple[Credit, ...]:
-    """Who gets how much of a currency: the pool its sixth, every user the same value."""
+    """Who gets how much of a currency: the pool a sixth of its value, each user the same value."""
     index = domain.registry.index(name)
     grain = Decimal(1).scaleb(-2)
     holders = [(domain.pool, POOL_USD / len(CURRENCIES))]

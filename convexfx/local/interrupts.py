@@ -1,4 +1,8 @@
-"""Ctrl-C, SIGTERM and a closed terminal all mean the same: stop, in order, leaving nothing."""
+"""Turns Ctrl-C, SIGTERM and a closed terminal into one thing: an orderly stop of the stack.
+
+The supervisor installs this for as long as a stack runs. Without it, SIGTERM and SIGHUP would end
+the supervisor at once and leave its services running.
+"""
 
 import signal
 import threading

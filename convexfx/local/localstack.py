@@ -1,4 +1,9 @@
-"""S3 and SQS on this machine: LocalStack in its own environment, without Docker or account."""
+"""S3 and SQS on this machine: LocalStack in an environment of its own, without Docker or account.
+
+The exchange keeps its objects in S3 and its inbox in SQS. Locally LocalStack stands in for both,
+with the same boto3 calls. ``exchange`` installs and starts it first, unless ``AWS_ENDPOINT_URL``
+names an endpoint that answers; then that one is used.
+"""
 
 import fcntl
 import os
@@ -23,7 +28,10 @@ REQUIREMENTS: Final = (
     "pyopenssl<26",
     "localstack-twisted<26",
 )
-"""The last version that needs no token and runs on 3.11; it pins boto3, so it stands alone."""
+"""The last version that needs no token and runs on Python 3.11.
+
+It pins its own boto3, so it gets an environment of its own.
+"""
 VENV: Final = Path(".venv-localstack")
 PORT: Final = 4566
 REGION: Final = "us-east-1"
@@ -34,7 +42,10 @@ endpoints.TCP4ServerEndpoint = functools.partial(
     endpoints.TCP4ServerEndpoint, interface="127.0.0.1")
 runpy.run_module("localstack.runtime.main", run_name="__main__", alter_sys=True)
 """
-"""Its server ignores the host of GATEWAY_LISTEN and would listen on every interface."""
+"""Program that starts LocalStack on the loopback alone.
+
+Its server ignores the host in GATEWAY_LISTEN and would listen on every interface.
+"""
 
 
 def existing_endpoint(env: Mapping[str, str] | None = None) -> str | None:
@@ -119,7 +130,7 @@ def localstack_service(
 
 
 def install_localstack(venv: Path = VENV) -> bool:
-    """Build LocalStack's environment unless it is there; whether anything was done.
+    """Build LocalStack's environment unless it is there; returns whether it was built.
 
     Safe when several processes ask at once: one builds, the others wait.
 
@@ -143,7 +154,7 @@ def install_localstack(venv: Path = VENV) -> bool:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for one process; a folder can be locked as it is, without a file in it."""
+    """Hold a folder for one process; the lock is on the folder itself and needs no file in it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,7 +1,8 @@
-"""One file of JSON lines for each process, whatever the process itself writes.
+"""One file of JSON lines for each process, whatever format the process itself writes.
 
 A line holds ``time``, ``level`` (error, warn, info, debug, trace), ``service``, ``message`` and,
-where the process wrote JSON, the fields that it added.
+where the process wrote JSON, the fields that it added. Services are programs of many makers, and
+one format lets people search all their logs alike. The supervisor writes its own log with it too.
 """
 
 import json
@@ -76,7 +77,7 @@ class LineLog:
             self._file.close()
 
     def pump(self, stream: IO[bytes]) -> threading.Thread:
-        """Copy a process's output line by line until it ends; the started thread."""
+        """Start a thread that copies a process's output line by line until it ends; the thread."""
 
         def copy() -> None:
             with stream:

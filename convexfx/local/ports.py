@@ -1,4 +1,8 @@
-"""Ports on the loopback: finding free ones, and saying clearly which one is taken."""
+"""Ports on the loopback: finds free ones, and says which service asks for one that is taken.
+
+The supervisor checks every port before it starts anything, so that a taken one is one clear line
+and not the failure of some service a minute later.
+"""
 
 import socket
 from collections.abc import Iterable
@@ -19,7 +23,7 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 
 def free_port() -> int:
-    """One such port."""
+    """A port that nobody listens on right now."""
     return free_ports(1)[0]
 
 

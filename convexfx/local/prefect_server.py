@@ -1,4 +1,9 @@
-"""Prefect on this machine: the server with its UI, and a process worker for each pool."""
+"""Prefect on this machine: the server with its UI, and a worker for each work pool.
+
+Prefect runs the epochs: the server holds schedule and states, a worker starts each run as a process
+and watches it. This module declares both as services for ``exchange``, with the settings that
+server, workers, runs and clients must share to find each other.
+"""
 
 import sys
 from datetime import UTC, datetime
@@ -16,7 +21,7 @@ PORT: Final = 4200
 EPOCH_POOL: Final = "convexfx"
 PROVE_POOL: Final = "sp1-gpu"
 LEASE_S: Final = 60
-"""How long a dead run keeps a deployment's only slot."""
+"""Seconds for which a dead run keeps a deployment's only slot."""
 HEARTBEAT_S: Final = 30
 WORKER_QUERY_S: Final = 2
 
@@ -95,7 +100,9 @@ def prefect_worker_service(
     level: str = "info",
     cwd: Path | None = None,
 ) -> Service:
-    """A process worker, which makes its pool if it is not there; ready when the server knows both.
+    """A worker that starts runs as processes; it is ready when the server has heard from it.
+
+    The worker makes its pool where there is none.
 
     Parameters
     ----------
@@ -122,7 +129,7 @@ def prefect_worker_service(
 def worker_online(server_port: int, pool: str, since: datetime) -> bool:
     """Whether a worker of the pool has reported to the server since a moment.
 
-    Its own health page answers before it has made its pool, so it is not what is asked.
+    The server is asked, since the worker's own health page answers before its pool is made.
     """
     url = f"{api_url(server_port)}/work_pools/{pool}/workers/filter"
     try:

@@ -1,7 +1,8 @@
-"""Processes by id: starting them so that they can all be found again, and ending them.
+"""Starts processes so that all of them can be found again, and ends them by id.
 
-Every process of a stack inherits the variable :data:`MARKER`. Prefect starts each flow run in a
-session of its own, so neither a process group nor a session finds them all; the marker does.
+Every process of a stack inherits the environment variable :data:`MARKER`. Prefect starts each flow
+run in a session of its own, so neither a process group nor a session finds them all; the marker
+does. The supervisor uses this to leave nothing behind, and to end what a killed one left.
 """
 
 import os
@@ -63,7 +64,10 @@ def default_interrupt() -> Iterator[None]:
 
 
 def identity(pid: int) -> str:
-    """What tells a process from a later one with the same id; empty where none lives."""
+    """Text that tells a process from a later one with the same id; empty where none lives.
+
+    It is the moment of its start, which no two processes of one id share.
+    """
     if PROC.is_dir():
         try:
             fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
@@ -121,7 +125,7 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def wait_gone(pids: Iterable[int], seconds: float) -> set[int]:
-    """Wait until the processes are gone; those that are not after so many seconds."""
+    """Wait at most so many seconds until the processes are gone; returns those that are not."""
     left = set(pids)
     deadline = time.monotonic() + seconds
     while left := {pid for pid in left if identity(pid)}:
@@ -132,7 +136,7 @@ def wait_gone(pids: Iterable[int], seconds: float) -> set[int]:
 
 
 def sweep(marker: str, leaders: Iterable[int] = (), grace_s: float = 1.0) -> set[int]:
-    """End every process of a stack: SIGTERM, then SIGKILL; the ids that survived even that."""
+    """End every process of a stack by SIGTERM, then SIGKILL; returns ids that survived both."""
     roots = tuple(leaders)
     for number, seconds in ((signal.SIGTERM, grace_s), (signal.SIGKILL, KILL_WAIT_S)):
         left = members(marker, roots)

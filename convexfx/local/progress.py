@@ -1,4 +1,8 @@
-"""What people see while a stack starts and stops."""
+"""What people see while a stack starts and stops: a spinner and a line for each finished part.
+
+The supervisor reports each step to a :class:`Progress`, so that it need not know whether a person
+watches, a log file does, or nobody.
+"""
 
 from typing import Protocol
 
@@ -7,18 +11,18 @@ from rich.status import Status
 
 
 class Progress(Protocol):
-    """Told about every step of a stack."""
+    """Hears of every step of a stack."""
 
     def begin(self, doing: str) -> None:
-        """Something begins."""
+        """A step begins; ``doing`` names it."""
         ...
 
     def done(self, what: str, seconds: float, note: str = "") -> None:
-        """It took so many seconds."""
+        """A step is done and took so many seconds."""
         ...
 
     def end(self) -> None:
-        """Nothing more comes for now."""
+        """No step follows for now."""
         ...
 
 
@@ -26,20 +30,20 @@ class SilentProgress:
     """Shows nothing."""
 
     def begin(self, doing: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def done(self, what: str, seconds: float, note: str = "") -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def end(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class PatientConsole(Console):
-    """A console whose reader may go away; rich's own way is to end the process."""
+    """A console that falls silent when its reader goes away; rich would end the process."""
 
     def on_broken_pipe(self) -> None:
-        """Say nothing more."""
+        """Print nothing more."""
         self.quiet = True
 
 
@@ -48,7 +52,7 @@ class ConsoleProgress:
 
     Parameters
     ----------
-    console : where to; standard error keeps standard output for results.
+    console : where it is shown; by default standard error, so that standard output is for results.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -56,7 +60,7 @@ class ConsoleProgress:
         self._status: Status | None = None
 
     def begin(self, doing: str) -> None:
-        """Spin with a text."""
+        """Show a spinner with the text ``doing``."""
         if not self._console.is_terminal:
             return
         if self._status is None:
@@ -66,12 +70,12 @@ class ConsoleProgress:
             self._status.update(doing)
 
     def done(self, what: str, seconds: float, note: str = "") -> None:
-        """Print a line."""
+        """Print a line for the finished step."""
         line = f"[green]ok[/green] {what:<24} {seconds:5.1f} s  {note}"
         self._console.print(line.rstrip(), soft_wrap=True)
 
     def end(self) -> None:
-        """Stop spinning."""
+        """Remove the spinner."""
         if self._status is not None:
             self._status.stop()
             self._status = None

@@ -1,4 +1,8 @@
-"""What Terraform makes in the cloud, on a local stand-in: bucket, queue and dead letters."""
+"""Makes on a local stand-in what Terraform makes in the cloud: bucket, queue and dead letter queue.
+
+A step of ``exchange`` runs it before the first day. The figures are those of ``infra/terraform``,
+so that the local queue loses, repeats and keeps messages as the real one does.
+"""
 
 import json
 from typing import Final
@@ -11,8 +15,11 @@ from tasks.adapters.aws import code_of, open_client
 ATTEMPTS: Final = 5
 RECEIVES_MAX: Final = 5
 VISIBILITY_S: Final = 60
-"""As ``visibility_timeout_s`` of ``infra/terraform``: longer than a seal takes; orders that a dead
-receiver held come back after it, so their ``valid_until_epoch`` should lie further ahead."""
+"""Seconds for which a received message stays hidden, as ``visibility_timeout_s`` of Terraform.
+
+It is longer than a seal takes. Orders that a dead receiver held come back after it, so their
+``valid_until_epoch`` should lie further ahead.
+"""
 RETENTION_S: Final = 14 * 24 * 3600
 _OURS: Final = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 

@@ -1,4 +1,8 @@
-"""The stack that runs in a state folder, for commands that name no other exchange."""
+"""Finds the stack that runs in a state folder, for commands that name no other exchange.
+
+``convexfx up`` leaves its variables in the state folder. A command in another terminal, such as
+``convexfx epoch list``, takes them over, so that it speaks to the stack without a settings file.
+"""
 
 import json
 import os
@@ -14,7 +18,7 @@ _WANTED: Final = ("CONVEXFX_", "AWS_", "PREFECT_API_URL")
 
 
 def write_environment(folder: Path, variables: Mapping[str, str]) -> None:
-    """Leave the stack's variables for commands of other terminals; no secret is among them."""
+    """Leave the stack's variables for commands in other terminals; no secret is among them."""
     chosen = {name: text for name, text in variables.items() if name.startswith(_WANTED)}
     (folder / ENVIRONMENT).write_text(json.dumps(chosen, indent=1, sort_keys=True) + "\n")
 
@@ -32,9 +36,9 @@ def running_environment(folder: Path) -> dict[str, str]:
 
 
 def use_running_stack(folder: Path) -> None:
-    """Give this process the variables of the stack in ``folder`` that it has not itself.
+    """Give this process the variables of the stack in ``folder``; those that are set stay.
 
-    Who names an AWS endpoint keeps all of the AWS variables as they are.
+    Where an AWS endpoint is set, all AWS variables stay as they are: they belong together.
     """
     own_aws = "AWS_ENDPOINT_URL" in os.environ
     for name, text in running_environment(folder).items():

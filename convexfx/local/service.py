@@ -1,4 +1,8 @@
-"""What a local stack is made of, declared: services, steps between them, and when each is ready."""
+"""What a local stack is made of: services, steps between them, and when a service is ready.
+
+These are declarations only. ``exchange`` writes them down, and the supervisor acts on them: it
+starts the parts in order and goes on when each is ready.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +28,7 @@ class Service:
 
     Attributes
     ----------
-    name : lower case, unique in the stack; its log is ``<name>.jsonl`` unless ``log`` says else.
+    name : lower case, unique in the stack; its log is ``<name>.jsonl`` unless ``log`` is set.
     argv : command line.
     env : variables on top of the supervisor's own; an empty value removes one.
     ready : URL that answers below 400 when the service is ready, or a probe; ``None``: at once.
@@ -50,7 +54,7 @@ class Service:
     url: str = ""
 
     def is_ready(self) -> bool:
-        """Ask the service once."""
+        """Ask the service once whether it is ready."""
         if self.ready is None:
             return True
         if isinstance(self.ready, str):

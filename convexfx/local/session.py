@@ -1,4 +1,8 @@
-"""Runs a local exchange for people: start, traffic, a line an epoch, report."""
+"""Runs a local exchange for people: starts it, sends demo orders, prints each epoch and a report.
+
+This is what ``convexfx up`` does in the foreground. The supervisor keeps the services alive; the
+session looks at the chain once a second, as any other reader of the object store could.
+"""
 
 import time
 from collections.abc import Callable
@@ -31,8 +35,8 @@ class Session:
     Attributes
     ----------
     console : where lines go.
-    epochs : settled epochs after which it stops; None: goes on.
-    traffic : None without demo traffic.
+    epochs : settled epochs after which it stops; None: it goes on until it is ended.
+    traffic : makes the demo's orders; None: none are sent.
     printed : last epoch that was printed.
     """
 
@@ -120,7 +124,7 @@ def demo_traffic(exchange: Exchange, ctx: Context) -> Traffic:
 
 
 def print_addresses(console: Console, exchange: Exchange) -> None:
-    """Where to look."""
+    """Print the addresses of page, API and Prefect, and where keys and logs lie."""
     quoted = exchange.genesis[0].quoted.isoformat()
     console.print(f"page and API      {exchange.api_url}")
     console.print(f"Prefect UI        {exchange.prefect_url}")

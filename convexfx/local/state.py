@@ -1,4 +1,9 @@
-"""The stack's state file: who runs what, so that another process can watch it or end it."""
+"""The stack's state file: who runs what, so that another process can watch the stack or end it.
+
+The supervisor writes ``stack.json`` at every change and holds ``stack.lock`` while it lives.
+``convexfx down``, ``convexfx up --detach`` and the next start read the file: the next start also to
+end what a supervisor that was killed left running.
+"""
 
 import fcntl
 import json
@@ -75,7 +80,7 @@ class StateFile:
             return None
 
     def write(self, state: StackState) -> None:
-        """Replace the state at one stroke."""
+        """Replace the file as a whole, so that no reader sees half of it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         fresh.write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")

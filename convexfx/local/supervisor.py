@@ -1,4 +1,9 @@
-"""Starts the parts of a stack in order, watches them, and stops them so that nothing is left."""
+"""Starts the parts of a stack in order, watches them, and stops them so that nothing is left.
+
+``exchange`` says what the parts are; this module gives them their life. A service that ends is
+started again as often as its declaration allows; then the stack ends with an error. Whatever
+happens, the stop is the same: last started first, then every process that carries the marker.
+"""
 
 import atexit
 import os
@@ -25,7 +30,7 @@ HURRIED_GRACE_S: Final = 0.2
 
 
 class Stack:
-    """A local stack as a context: started on entry, stopped on exit, whatever happens between.
+    """A local stack as a context: it starts on entry and stops on exit, whatever happens between.
 
     Parameters
     ----------
@@ -33,7 +38,7 @@ class Stack:
     folder : state folder; holds ``stack.json`` and ``logs/``.
     level : least urgent level that logs keep (error, warn, info, debug, trace).
     env : environment of every service below its own; this process's own if absent.
-    progress : told what happens.
+    progress : hears of every step.
 
     Ctrl-C, SIGTERM and SIGHUP raise ``KeyboardInterrupt`` inside the context; a second one during
     the stop makes it quick.
@@ -103,7 +108,7 @@ class Stack:
         self.stop()
 
     def check(self) -> None:
-        """Look after the services once: start again what may be, report what may not.
+        """Look after the services once: start those again that may be, report the others.
 
         Raises
         ------

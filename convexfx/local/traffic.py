@@ -1,8 +1,9 @@
 """Demo traffic: alice, bob and charlie sign orders at real rates and drop them in the inbox.
 
-Every wave ends with a market order of each wallet, which fills, so that all earlier ones of the
-vault are consumed; one wallet in turn leaves a limit order far from the market at the end, which is
-carried into the next epoch.
+The session sends one wave for each epoch. Every wave ends with a market order of each wallet. It
+fills, and with it all earlier orders of that vault are consumed, filled or not. One wallet in turn
+adds a limit order far from the market behind it, which is carried into the next epoch, so that
+carrying over can be seen too.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,9 @@
-"""What `convexfx up` prints: a line an epoch, and at the end a report that must add up."""
+"""What `convexfx up` prints: some lines for each epoch, and at the end a report that must add up.
+
+Epochs are read from the object store, vaults from the settlement layer. The report compares the
+orders sent with their receipts and the minted supply with all vaults; if an order has no outcome or
+two, or a unit is missing, ``convexfx up`` exits with 1. So every demo run is a test of the whole.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -23,7 +28,8 @@ class Ledger:
 
     Attributes
     ----------
-    outcome : last status and reason of each order id.
+    outcome : last status of each order id.
+    then : what became of each order id after its last epoch (consumed, carried, ...).
     finals : how often an order got a final outcome.
     settled : number of settled epochs.
     """
@@ -43,7 +49,7 @@ class Ledger:
 
 
 def print_epoch(console: Console, ctx: Context, epoch: int, ledger: Ledger) -> bool:
-    """Print an epoch's line if its receipts are there; whether they were."""
+    """Print an epoch's lines if its receipts are there; returns whether they were."""
     outcome, sealed = outcome_of(ctx.store, epoch), manifest_of(ctx.store, epoch)
     body = ctx.store.get(epoch_key(epoch, "receipts.parquet"))
     if outcome is None or sealed is None or body is None:
@@ -91,7 +97,7 @@ class Report:
     ----------
     lost : orders sent without any outcome.
     doubled : orders with more than one final outcome.
-    waiting : orders that are carried or parked: open, their outcome is to wait.
+    waiting : orders that are still open, carried or parked; to wait is their one outcome.
     minted, held : base units by asset: supply, and the sum over all vaults.
     """
 
