@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from convexfx_core.admission.book import REJECT_CODES, LeftOut
+from convexfx_core.admission.book import LeftOut
 from convexfx_core.admission.carry import SeenSet, unseen
 from convexfx_core.errors import CodecError, RejectCode
+from convexfx_core.orders.codes import code_number
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.records.tables import read_orders, write_orders
 from tasks.carry import read_carry
@@ -38,7 +39,7 @@ from tasks.stage import milliseconds_since, stage
 MESSAGES_MAX: Final = 20_000
 """Far below the 120,000 that one queue lets be in flight."""
 LOST_TO_ANOTHER: Final = [
-    REJECT_CODES.index(code) for code in (RejectCode.NONCE_TAKEN, RejectCode.CANCELLED)
+    code_number(code) for code in (RejectCode.NONCE_TAKEN, RejectCode.CANCELLED)
 ]
 
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from convexfx_core.admission.book import LeftOut
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
+from convexfx_core.orders.codes import code_of
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.orders.signed import Domain, SignedOrder
-from convexfx_core.orders.signed_columns import OrderColumns, code_of
+from convexfx_core.orders.signed_columns import OrderColumns
 from convexfx_core.wire.bundle import check_bundle, parse_json_bundle, parse_parquet_bundle
 from convexfx_core.wire.inbox import BundleMessage, parse_message
 from convexfx_core.wire.orders import ItemResult, parse_items
@@ -141,19 +142,7 @@ def admission_rejects(refused: LeftOut[RejectCode]) -> bytes:
 
 def as_candidates(columns: Sequence[OrderColumns], epoch: int) -> SealedOrders:
     """New orders as candidates that ``epoch`` would seal first."""
-    return SealedOrders.joined(
-        [
-            SealedOrders(
-                part.rows,
-                part.order_ids,
-                np.full(len(part), epoch, dtype=np.uint64),
-                part.payloads,
-                part.pub_keys,
-                part.signatures,
-            )
-            for part in columns
-        ]
-    )
+    return SealedOrders.joined([SealedOrders.sealed(part, epoch) for part in columns])
 
 
 def ids_of(orders: SealedOrders | OrderColumns) -> NDArray[np.void]:

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from convexfx_core.admission.book import PARK_CODES, Batch, LeftOut
+from convexfx_core.admission.book import Batch, LeftOut
 from convexfx_core.encoding.key_columns import canonical_order
 from convexfx_core.errors import ParkCode
+from convexfx_core.orders.codes import code_number
 from convexfx_core.orders.sealed import SealedOrders
 
 SLICES_MAX: Final = 64
@@ -78,7 +79,7 @@ def only_slice(batch: Batch, let_in: Slice | None) -> Batch:
 
 def _joined(parked: LeftOut[ParkCode], more: SealedOrders) -> LeftOut[ParkCode]:
     orders = SealedOrders.joined([parked.orders, more])
-    code = np.full(len(more), PARK_CODES.index(ParkCode.BEHIND_PARKED), dtype=np.uint8)
+    code = np.full(len(more), code_number(ParkCode.BEHIND_PARKED), dtype=np.uint8)
     order = canonical_order(orders.rows["owner"], orders.rows["nonce"])
     codes = np.concatenate([parked.codes, code])[order]
     return LeftOut(orders.take(order), codes, parked.names)

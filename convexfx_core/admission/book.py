@@ -21,7 +21,7 @@ from typing import Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.admission.row_rules import ACCEPTED, row_rejects
+from convexfx_core.admission.row_rules import row_rejects
 from convexfx_core.encoding.key_columns import (
     WORDS_DTYPE,
     canonical_order,
@@ -32,13 +32,12 @@ from convexfx_core.encoding.key_columns import (
 )
 from convexfx_core.errors import ParkCode, RejectCode
 from convexfx_core.ledger.vaults import Opening, VaultTable
+from convexfx_core.orders.codes import ACCEPTED, PARK_CODES, REJECT_CODES, code_number
 from convexfx_core.orders.row import KIND_CANCEL
 from convexfx_core.orders.sealed import SealedOrders
 
 Code = TypeVar("Code", bound=StrEnum)
 
-REJECT_CODES: Final = tuple(RejectCode)
-PARK_CODES: Final = tuple(ParkCode)
 _LOW_BITS: Final = 31
 """Budgets are summed in two halves, so that 2^24 of them stay inside 64 bits."""
 
@@ -50,7 +49,7 @@ class LeftOut(Generic[Code]):
     Attributes
     ----------
     orders : K orders in canonical order.
-    codes : u8[K], places in ``names``.
+    codes : u8[K], numbers of :mod:`convexfx_core.orders.codes`, none of them 0.
     names : the closed list of reasons.
     """
 
@@ -64,7 +63,7 @@ class LeftOut(Generic[Code]):
 
     def code(self, position: int) -> Code:
         """Reason of one order."""
-        return self.names[int(self.codes[position])]
+        return self.names[int(self.codes[position]) - 1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,8 +161,8 @@ def _winners(
     wins[1:] = group[1:] != group[:-1]
     cancels = rows["kind"][places] == KIND_CANCEL
     cancelled = cancels[np.flatnonzero(wins)[group - 1]] & ~cancels
-    codes[places[~wins]] = REJECT_CODES.index(RejectCode.NONCE_TAKEN)
-    codes[places[~wins & cancelled]] = REJECT_CODES.index(RejectCode.CANCELLED)
+    codes[places[~wins]] = code_number(RejectCode.NONCE_TAKEN)
+    codes[places[~wins & cancelled]] = code_number(RejectCode.CANCELLED)
     return places[wins]
 
 
@@ -198,10 +197,10 @@ def _park(
     short = ~known | _overdrawn(rows, vault, vaults)
     stops = np.where(gap | short, place, count)
     stop = np.repeat(np.minimum.reduceat(stops, starts), sizes)
-    codes[place > stop] = PARK_CODES.index(ParkCode.BEHIND_PARKED)
+    codes[place > stop] = code_number(ParkCode.BEHIND_PARKED)
     first = place == stop
-    codes[first & short] = PARK_CODES.index(ParkCode.INSUFFICIENT_BALANCE)
-    codes[first & gap] = PARK_CODES.index(ParkCode.NONCE_GAP)
+    codes[first & short] = code_number(ParkCode.INSUFFICIENT_BALANCE)
+    codes[first & gap] = code_number(ParkCode.NONCE_GAP)
     return codes
 
 

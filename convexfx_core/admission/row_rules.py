@@ -4,7 +4,8 @@ These rules look at one order and the opening; ``book`` has those about several 
 They run again on what was checked at intake, because the opening is known only now.
 """
 
-from typing import Final
+from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,28 +13,13 @@ from numpy.typing import NDArray
 from convexfx_core.encoding.key_columns import key_words
 from convexfx_core.errors import RejectCode
 from convexfx_core.ledger.vaults import Opening
-from convexfx_core.limits import (
-    AMOUNT_MAX,
-    EXPIRY_EPOCHS_MAX,
-    LIMIT_EXPONENT_MAX,
-    LIMIT_EXPONENT_MIN,
-)
+from convexfx_core.limits import AMOUNT_MAX, EXPIRY_EPOCHS_MAX
 from convexfx_core.market.params import Params
 from convexfx_core.market.reference import Reference
-from convexfx_core.orders.row import (
-    KIND_CANCEL,
-    KIND_ORDER,
-    LIMIT_LIMIT,
-    LIMIT_MARKET,
-    MANTISSA_MAX,
-    MANTISSA_MIN,
-    NO_ASSET,
-)
+from convexfx_core.orders.codes import first_codes
+from convexfx_core.orders.row import KIND_ORDER
+from convexfx_core.orders.rules import ADMISSION_RULES, OrderFields, breaches
 from convexfx_core.units import gross_rate, rate_shift
-
-ACCEPTED: Final = 255
-"""Code of an order that nothing rules out; otherwise the place in ``tuple(RejectCode)``."""
-_PLACES: Final = {code: place for place, code in enumerate(RejectCode)}
 
 
 def row_rejects(
@@ -51,17 +37,8 @@ def row_rejects(
     vault : i64[K], place of its vault in ``opening.vaults``, -1 for none.
     opening : what the epoch starts from.
     """
-    codes = np.full(len(rows), ACCEPTED, dtype=np.uint8)
-    checks = (
-        *_malformed(rows, opening.params.n),
-        (RejectCode.OWNER_MISMATCH, _owned_by(rows, opening.pool.owner)),
-        (RejectCode.NONCE_STALE, _stale(rows, vault, opening)),
-        *_outlived(rows["valid_until"], sealed_epoch, opening.epoch),
-        (RejectCode.AMOUNT_RANGE, _too_large(rows, opening.params, opening.reference)),
-    )
-    for code, failed in reversed(checks):
-        codes[failed] = _PLACES[code]
-    return codes
+    malformed = breaches(ADMISSION_RULES, OrderFields.of_rows(rows, opening.params.n))
+    return first_codes(chain(malformed, _untimely(rows, sealed_epoch, vault, opening)), len(rows))
 
 
 def amount_limits(params: Params, reference: Reference) -> NDArray[np.uint64]:
@@ -89,28 +66,19 @@ def expired(
     return last < epoch
 
 
-def _malformed(rows: NDArray[np.void], n: int) -> tuple[tuple[RejectCode, NDArray[np.bool_]], ...]:
-    kind, budget = rows["kind"], rows["budget"]
-    order, cancel = kind == KIND_ORDER, kind == KIND_CANCEL
-    mantissa, exponent = rows["limit_m"], rows["limit_e"]
-    in_range = (
-        (mantissa >= MANTISSA_MIN)
-        & (mantissa <= MANTISSA_MAX)
-        & (exponent >= LIMIT_EXPONENT_MIN)
-        & (exponent <= LIMIT_EXPONENT_MAX)
-    )
-    limit, market = rows["limit_kind"] == LIMIT_LIMIT, rows["limit_kind"] == LIMIT_MARKET
-    receive = np.where(cancel, rows["receive"] != NO_ASSET, rows["receive"] >= n)
-    return (
-        (RejectCode.TERMS, ~(order | cancel) | ~(limit | market)),
-        (RejectCode.ASSET_UNKNOWN, (rows["pay"] >= n) | receive),
-        (RejectCode.CANCEL_AMOUNT, cancel & (budget != 0)),
-        (RejectCode.SELF_PAIR, order & (rows["pay"] == rows["receive"])),
-        (RejectCode.BUDGET_ZERO, order & (budget == 0)),
-        (RejectCode.AMOUNT_RANGE, budget > AMOUNT_MAX),
-        (RejectCode.LIMIT_RANGE, limit & ~in_range),
-        (RejectCode.MIN_FILL_RANGE, rows["min_fill"] > budget),
-    )
+def _untimely(
+    rows: NDArray[np.void],
+    sealed_epoch: NDArray[np.uint64],
+    vault: NDArray[np.int64],
+    opening: Opening,
+) -> Iterator[tuple[RejectCode, NDArray[np.bool_]]]:
+    """What no row can break by itself: it depends on the epoch that the order would be in."""
+    until = rows["valid_until"]
+    yield RejectCode.OWNER_MISMATCH, _owned_by(rows, opening.pool.owner)
+    yield RejectCode.NONCE_STALE, _stale(rows, vault, opening)
+    yield RejectCode.EXPIRED, expired(until, sealed_epoch, opening.epoch)
+    yield RejectCode.EXPIRY_TOO_FAR, until > sealed_epoch + np.uint64(EXPIRY_EPOCHS_MAX)
+    yield RejectCode.AMOUNT_RANGE, _too_large(rows, opening.params, opening.reference)
 
 
 def _owned_by(rows: NDArray[np.void], owner: bytes) -> NDArray[np.bool_]:
@@ -123,16 +91,6 @@ def _stale(rows: NDArray[np.void], vault: NDArray[np.int64], opening: Opening) -
         return np.asarray(rows["nonce"] == 0)
     settled = np.where(vault >= 0, opening.vaults.nonces[np.maximum(vault, 0)], 0)
     return np.asarray(rows["nonce"] <= settled)
-
-
-def _outlived(
-    valid_until: NDArray[np.uint64], sealed_epoch: NDArray[np.uint64], epoch: int
-) -> tuple[tuple[RejectCode, NDArray[np.bool_]], ...]:
-    too_far = valid_until > sealed_epoch + np.uint64(EXPIRY_EPOCHS_MAX)
-    return (
-        (RejectCode.EXPIRED, expired(valid_until, sealed_epoch, epoch)),
-        (RejectCode.EXPIRY_TOO_FAR, too_far),
-    )
 
 
 def _too_large(rows: NDArray[np.void], params: Params, reference: Reference) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convexfx_core.encoding.json_fields import Fields, decimal_of
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
-from convexfx_core.limits import AMOUNT_MAX
+from convexfx_core.orders.rules import BUDGET_RULES, SELF_PAIR, OrderFields, refuse
 from convexfx_core.orders.terms import limit_from_ratio, min_fill_atoms
 from convexfx_core.settlement.clearing_input import (
     KIND_ORDER,
@@ -83,10 +83,10 @@ def _admitted(
     for side, asset in zip(("pay", "receive"), pair, strict=True):
         if asset not in known:
             raise RejectedOrder(RejectCode.ASSET_UNKNOWN, side, "an asset of the batch", asset)
-    if pair[0] == pair[1]:
-        raise RejectedOrder(RejectCode.SELF_PAIR, "receive", "another asset than pay", pair[1])
     (pay, pay_decimals), (receive, receive_decimals) = (known[asset] for asset in pair)
+    refuse((SELF_PAIR,), OrderFields(pay=pay, receive=receive))
     atoms = _budget_atoms(budget, pay_decimals)
+    refuse(BUDGET_RULES, OrderFields(budget=atoms))
     kind, e, m = LIMIT_MARKET, 0, 0
     if limit is not None:
         kind, (e, m) = LIMIT_LIMIT, limit_from_ratio(limit, pay_decimals, receive_decimals)
@@ -94,18 +94,14 @@ def _admitted(
 
 
 def _budget_atoms(budget: Decimal, decimals: int) -> int:
-    """Base units of a budget; the codes of admission for one that has none."""
+    """Base units of a budget; the code for one that has none."""
     if budget < 0:
         raise RejectedOrder(RejectCode.BUDGET_NEGATIVE, "budget", "above zero", budget)
-    if budget == 0:
-        raise RejectedOrder(RejectCode.BUDGET_ZERO, "budget", "above zero", budget)
     numerator, denominator = budget.as_integer_ratio()
     atoms: int = numerator * 10**decimals // denominator
     if atoms * denominator != numerator * 10**decimals:
         expected = f"at most {decimals} digits after the point"
         raise RejectedOrder(RejectCode.AMOUNT_PRECISION, "budget", expected, budget)
-    if atoms > AMOUNT_MAX:
-        raise RejectedOrder(RejectCode.AMOUNT_RANGE, "budget", "below 2^62 base units", budget)
     return atoms
 
 

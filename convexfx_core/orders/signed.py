@@ -14,7 +14,6 @@ from convexfx_core.encoding.canonical import Reader
 from convexfx_core.encoding.hashing import TAG_DEBIT, tag_bytes
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
 from convexfx_core.identity import Address, OwnerId, owner_id, verify_signature
-from convexfx_core.limits import AMOUNT_MAX, NONCE_MAX
 from convexfx_core.market.assets import Registry
 from convexfx_core.orders.payload import (
     CODEC_NAME,
@@ -25,7 +24,7 @@ from convexfx_core.orders.payload import (
     MintOperation,
     MintPayload,
 )
-from convexfx_core.orders.row import KIND_CANCEL, KIND_ORDER, KIND_PAYOUT
+from convexfx_core.orders.rules import NONCE, ORDER_RULES, OrderFields, refuse
 from convexfx_core.orders.terms import (
     TERMS_BYTES,
     Terms,
@@ -177,13 +176,12 @@ def decode_order(payload: bytes, domain: Domain) -> UnsignedOrder:
     pool = (domain.pool.owner, domain.pool.shard)
     _equal(credited, pool, RejectCode.CREDITED_MISMATCH, "credited")
     nonce = reader.u64()
-    if not 1 <= nonce <= NONCE_MAX:
-        raise RejectedOrder(RejectCode.NONCE_RANGE, "new_nonce", "1 to 2^63 - 1", nonce)
+    refuse((NONCE,), OrderFields(nonce=nonce))
     pay = _pay_asset(reader.fixed(40), domain.registry)
     budget = reader.u64()
     reader.u64()
     terms = Terms.from_bytes(reader.fixed(TERMS_BYTES))
-    _check_order(terms, pay, budget, len(domain.registry))
+    refuse(ORDER_RULES, terms.fields(pay, budget, len(domain.registry)))
     return UnsignedOrder(owner, nonce, pay, budget, terms)
 
 
@@ -245,28 +243,6 @@ def _pay_asset(token: bytes, registry: Registry) -> int:
             RejectCode.ASSET_UNKNOWN, error.field, error.expected, error.observed
         ) from None
     return registry.by_token(address)
-
-
-def _check_order(terms: Terms, pay: int, budget: int, assets: int) -> None:
-    if terms.kind == KIND_PAYOUT:
-        raise RejectedOrder(RejectCode.TERMS, "kind", "1 order or 2 cancel", terms.kind)
-    if terms.kind == KIND_CANCEL and budget:
-        raise RejectedOrder(RejectCode.CANCEL_AMOUNT, "amount", "0 in a cancel", budget)
-    if terms.kind != KIND_ORDER:
-        return
-    if terms.receive >= assets:
-        expected = f"a registry index below {assets}"
-        raise RejectedOrder(RejectCode.ASSET_UNKNOWN, "receive", expected, terms.receive)
-    if terms.receive == pay:
-        raise RejectedOrder(RejectCode.SELF_PAIR, "receive", "another asset than pay", pay)
-    if budget == 0:
-        raise RejectedOrder(RejectCode.BUDGET_ZERO, "budget", "at least 1 base unit", budget)
-    if budget > AMOUNT_MAX:
-        raise RejectedOrder(RejectCode.AMOUNT_RANGE, "budget", "below 2^62 base units", budget)
-    if terms.min_fill > budget:
-        raise RejectedOrder(
-            RejectCode.MIN_FILL_RANGE, "min_fill", "at most the budget", terms.min_fill
-        )
 
 
 def _equal(found: object, expected: object, code: RejectCode, field: str) -> None:

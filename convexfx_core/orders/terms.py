@@ -7,11 +7,11 @@ mantissa and an exponent, the minimum fill, the last epoch. Source: ``docs/spec.
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from struct import Struct
 from typing import Final, Self
 
-from convexfx_core.encoding.canonical import Reader, Writer
-from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
-from convexfx_core.limits import LIMIT_EXPONENT_MAX, LIMIT_EXPONENT_MIN
+from convexfx_core.encoding.canonical import Writer
+from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.orders.row import (
     KIND_CANCEL,
     KIND_ORDER,
@@ -22,11 +22,12 @@ from convexfx_core.orders.row import (
     MANTISSA_MIN,
     NO_ASSET,
 )
+from convexfx_core.orders.rules import LIMIT_RULES, NO_ORDER, TERMS_RULES, OrderFields, refuse
 from convexfx_core.units import ceil_div
 
 TERMS_VERSION: Final = 1
 TERMS_BYTES: Final = 72
-NO_ORDER: Final = bytes(32)
+_LAYOUT: Final = Struct("<I3HhI3Q32s")
 _RATIO_DIGITS_MAX: Final = 128
 
 
@@ -65,40 +66,36 @@ class Terms:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Decode and check :meth:`check`; :class:`RejectedOrder` TERMS or LIMIT_RANGE otherwise."""
+        """Terms that keep the rules which need neither registry nor budget.
+
+        Raises :class:`RejectedOrder`: LIMIT_RANGE for a limit outside its range, else TERMS.
+        """
         if len(data) != TERMS_BYTES:
             raise _bad_terms("auxiliary", f"{TERMS_BYTES} bytes", len(data))
-        reader = Reader(data, "terms")
-        try:
-            if (version := reader.u32("version")) != TERMS_VERSION:
-                raise _bad_terms("terms version", str(TERMS_VERSION), version)
-            kind, receive, limit_kind = reader.u16(), reader.u16(), reader.u16()
-            limit_e = reader.i16()
-            reader.zeros(4)
-            limit_m, min_fill, valid_until = reader.u64(), reader.u64(), reader.u64()
-            terms = cls(
-                kind, receive, limit_kind, limit_e, limit_m, min_fill, valid_until, reader.fixed(32)
-            )
-        except CodecError as error:
-            raise _bad_terms(error.field, error.expected, error.observed) from None
-        terms.check()
+        version, *head, reserved, limit_m, min_fill, valid_until, pays = _LAYOUT.unpack(data)
+        kind, receive, limit_kind, limit_e = head
+        if version != TERMS_VERSION:
+            raise _bad_terms("terms version", str(TERMS_VERSION), version)
+        if reserved:
+            raise _bad_terms("terms.reserved", "zero bytes", reserved.to_bytes(4, "little").hex())
+        terms = cls(kind, receive, limit_kind, limit_e, limit_m, min_fill, valid_until, pays)
+        refuse(TERMS_RULES, terms.fields())
         return terms
 
-    def check(self) -> None:
-        """Rules that need neither registry nor budget; TERMS or LIMIT_RANGE otherwise."""
-        if self.kind not in (KIND_ORDER, KIND_CANCEL, KIND_PAYOUT):
-            raise _bad_terms("kind", "1 order, 2 cancel or 3 payout", self.kind)
-        if (self.kind == KIND_PAYOUT) != any(self.pays):
-            raise _bad_terms("pays", "an order id exactly in a payout", self.pays.hex())
-        if self.kind != KIND_ORDER:
-            if self.receive != NO_ASSET or self.limit_kind or self.min_fill:
-                raise _bad_terms("terms", "no receive asset, limit or min_fill", self.kind)
-        elif self.limit_kind not in (LIMIT_MARKET, LIMIT_LIMIT):
-            raise _bad_terms("limit kind", "0 market or 1 limit", self.limit_kind)
-        if self.limit_kind == LIMIT_LIMIT:
-            check_limit(self.limit_e, self.limit_m)
-        elif self.limit_e or self.limit_m:
-            raise _bad_terms("limit", "zero without a limit", (self.limit_e, self.limit_m))
+    def fields(self, pay: int = NO_ASSET, budget: int = 0, assets: int = 0) -> OrderFields:
+        """What the rules of an order with these terms look at."""
+        return OrderFields(
+            kind=self.kind,
+            receive=self.receive,
+            limit_kind=self.limit_kind,
+            limit_e=self.limit_e,
+            limit_m=self.limit_m,
+            min_fill=self.min_fill,
+            pays=self.pays,
+            pay=pay,
+            budget=budget,
+            assets=assets,
+        )
 
 
 def order_terms(
@@ -122,15 +119,6 @@ def payout_terms(order_id: bytes) -> Terms:
     return Terms(KIND_PAYOUT, NO_ASSET, pays=order_id)
 
 
-def check_limit(limit_e: int, limit_m: int) -> None:
-    """Refuse (LIMIT_RANGE) a mantissa outside [2^62, 2^63) or an exponent outside [-192, 255]."""
-    if not MANTISSA_MIN <= limit_m <= MANTISSA_MAX:
-        raise _bad_limit("a mantissa in [2^62, 2^63)", limit_m)
-    if not LIMIT_EXPONENT_MIN <= limit_e <= LIMIT_EXPONENT_MAX:
-        expected = f"an exponent in [{LIMIT_EXPONENT_MIN}, {LIMIT_EXPONENT_MAX}]"
-        raise _bad_limit(expected, limit_e)
-
-
 def limit_from_ratio(
     ratio: Decimal | Fraction, decimals_pay: int, decimals_receive: int
 ) -> tuple[int, int]:
@@ -151,7 +139,7 @@ def limit_from_ratio(
     limit_m = _scaled_ceiling(least, limit_e)
     if limit_m > MANTISSA_MAX:
         limit_e, limit_m = limit_e - 1, MANTISSA_MIN
-    check_limit(limit_e, limit_m)
+    refuse(LIMIT_RULES, OrderFields(limit_kind=LIMIT_LIMIT, limit_e=limit_e, limit_m=limit_m))
     return limit_e, limit_m
 
 
@@ -173,10 +161,10 @@ def _exact(ratio: Decimal | Fraction) -> Fraction:
     if isinstance(ratio, Decimal) and (
         not ratio.is_finite() or abs(ratio.adjusted()) > _RATIO_DIGITS_MAX
     ):
-        raise _bad_limit("a positive ratio", str(ratio))
+        raise _bad_ratio(ratio)
     exact = Fraction(ratio)
     if exact <= 0:
-        raise _bad_limit("a positive ratio", str(ratio))
+        raise _bad_ratio(ratio)
     return exact
 
 
@@ -196,5 +184,5 @@ def _bad_terms(field: str, expected: str, observed: object) -> RejectedOrder:
     return RejectedOrder(RejectCode.TERMS, field, expected, observed)
 
 
-def _bad_limit(expected: str, observed: object) -> RejectedOrder:
-    return RejectedOrder(RejectCode.LIMIT_RANGE, "limit", expected, observed)
+def _bad_ratio(ratio: object) -> RejectedOrder:
+    return RejectedOrder(RejectCode.LIMIT_RANGE, "limit", "a positive ratio", str(ratio))

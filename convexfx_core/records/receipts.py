@@ -13,7 +13,7 @@ from typing import Any, Final, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from convexfx_core.admission.book import PARK_CODES, REJECT_CODES, Batch
+from convexfx_core.admission.book import Batch
 from convexfx_core.admission.row_rules import expired
 from convexfx_core.encoding.key_columns import canonical_order, key_bytes, take_rows
 from convexfx_core.encoding.parquet_table import (
@@ -25,6 +25,7 @@ from convexfx_core.encoding.parquet_table import (
 )
 from convexfx_core.limits import ORDERS_MAX
 from convexfx_core.market.decimal_text import plain
+from convexfx_core.orders.codes import PARK_CODES, REJECT_CODES
 from convexfx_core.orders.row import KIND_CANCEL, KIND_ORDER, ORDER_DTYPE
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.settlement.clearing_input import ClearingCase
@@ -70,8 +71,9 @@ REASONS: Final = (
     *(f"parked:{code}" for code in PARK_CODES),
     ABORTED,
 )
-_FIRST_REJECT: Final = len(FillReason)
-_FIRST_PARK: Final = _FIRST_REJECT + len(REJECT_CODES)
+_BEFORE_REJECTS: Final = len(FillReason) - 1
+_BEFORE_PARKS: Final = _BEFORE_REJECTS + len(REJECT_CODES)
+"""Numbers of codes count from 1."""
 _ABORTED: Final = len(REASONS) - 1
 
 
@@ -234,12 +236,12 @@ def _of_aborted(batch: Batch) -> Receipts:
 
 
 def _of_parked(batch: Batch) -> Receipts:
-    orders, reason = batch.parked.orders, batch.parked.codes + np.uint8(_FIRST_PARK)
+    orders, reason = batch.parked.orders, batch.parked.codes + np.uint8(_BEFORE_PARKS)
     return _unpaid(batch, orders, Status.PARKED, reason, _afterwards(orders, batch.epoch))
 
 
 def _of_rejected(batch: Batch) -> Receipts:
-    orders, reason = batch.rejected.orders, batch.rejected.codes + np.uint8(_FIRST_REJECT)
+    orders, reason = batch.rejected.orders, batch.rejected.codes + np.uint8(_BEFORE_REJECTS)
     then = np.full(len(orders), THENS.index(Then.REFUSED), dtype=np.uint8)
     return _unpaid(batch, orders, Status.REJECTED, reason, then)
 

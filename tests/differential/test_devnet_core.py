@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from convexfx_core.admission.book import PARK_CODES, REJECT_CODES, Batch, LeftOut
+from convexfx_core.admission.book import Batch, LeftOut
 from convexfx_core.clearing import propose
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.identity import Address, OwnerId
@@ -20,6 +20,7 @@ from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
 from convexfx_core.market.assets import Asset, Registry
 from convexfx_core.market.params import params_hash, params_to_bytes
 from convexfx_core.market.reference import reference_to_bytes
+from convexfx_core.orders.codes import PARK_CODES, REJECT_CODES
 from convexfx_core.orders.payload import (
     Allowance,
     Credit,

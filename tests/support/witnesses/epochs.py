@@ -6,12 +6,13 @@ from hashlib import sha256
 
 import numpy as np
 
-from convexfx_core.admission.book import PARK_CODES, REJECT_CODES, Batch, LeftOut
+from convexfx_core.admission.book import Batch, LeftOut
 from convexfx_core.clearing import propose
 from convexfx_core.encoding.key_columns import canonical_order
 from convexfx_core.identity import Address, OwnerId
 from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
 from convexfx_core.market.assets import Asset, Registry
+from convexfx_core.orders.codes import PARK_CODES, REJECT_CODES
 from convexfx_core.orders.row import KIND_CANCEL, NO_ASSET, ORDER_DTYPE
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.settlement.proposal import Proposal

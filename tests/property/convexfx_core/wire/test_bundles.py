@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import RejectCode, RejectedOrder
-from convexfx_core.orders.signed_columns import byte_rows, code_of
+from convexfx_core.orders.codes import code_of
+from convexfx_core.orders.signed_columns import byte_rows
 from convexfx_core.wire.bundle import (
     BUNDLE_SCHEMA,
     parquet_bundle,

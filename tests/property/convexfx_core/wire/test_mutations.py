@@ -14,8 +14,9 @@ import pytest
 
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import RejectCode, RejectedOrder
+from convexfx_core.orders.codes import code_of
 from convexfx_core.orders.signed import decode_order, order_payload
-from convexfx_core.orders.signed_columns import byte_rows, code_of, decode_payloads, read_columns
+from convexfx_core.orders.signed_columns import byte_rows, decode_payloads, read_columns
 from convexfx_core.wire.inbox import inline_message, parse_message
 from convexfx_core.wire.orders import parse_items, parse_verifiable
 from tests.support.signed_cases import (

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from convexfx_core.admission.book import Batch, LeftOut, admit
-from convexfx_core.admission.row_rules import ACCEPTED, amount_limits, expired, row_rejects
+from convexfx_core.admission.row_rules import amount_limits, expired, row_rejects
 from convexfx_core.errors import ParkCode, RejectCode
 from convexfx_core.ledger.vaults import Opening
 from convexfx_core.limits import AMOUNT_MAX
 from convexfx_core.market.reference import reference_from_prices
+from convexfx_core.orders.codes import code_of
 from convexfx_core.orders.row import MANTISSA_MAX, MANTISSA_MIN
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.units import gross_rate, rate_shift
@@ -320,8 +321,7 @@ def rejected_row(**changes: object) -> str | None:
         rows[name] = value
     at = opening()
     vault = at.vaults.find(rows["owner"])
-    code = int(row_rejects(rows, candidates.sealed_epoch, vault, at)[0])
-    return None if code == ACCEPTED else str(tuple(RejectCode)[code])
+    return code_of(int(row_rejects(rows, candidates.sealed_epoch, vault, at)[0]))
 
 
 @pytest.mark.parametrize(

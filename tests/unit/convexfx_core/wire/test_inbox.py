@@ -14,8 +14,9 @@ import pytest
 from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import RejectedOrder
 from convexfx_core.limits import BUNDLE_ITEMS_MAX, MESSAGE_BYTES_MAX, MESSAGE_ITEMS_MAX
+from convexfx_core.orders.codes import code_of
 from convexfx_core.orders.signed import SignedOrder
-from convexfx_core.orders.signed_columns import byte_rows, code_of
+from convexfx_core.orders.signed_columns import byte_rows
 from convexfx_core.wire.bundle import (
     BUNDLE_SCHEMA,
     bundle_lines,
