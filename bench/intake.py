@@ -29,14 +29,9 @@ from convexfx_core.identity import (
 )
 from convexfx_core.market.assets import Asset, Registry
 from convexfx_core.orders.payload import DebitAllowance
-from convexfx_core.orders.signed import (
-    ORDER_PAYLOAD_BYTES,
-    Domain,
-    UnsignedOrder,
-    order_payload,
-    order_terms,
-)
+from convexfx_core.orders.signed import ORDER_PAYLOAD_BYTES, Domain, UnsignedOrder, order_payload
 from convexfx_core.orders.signed_columns import byte_rows, decode_payloads
+from convexfx_core.orders.terms import order_terms
 from convexfx_core.wire.bundle import (
     json_bundle,
     parquet_bundle,

@@ -34,7 +34,7 @@ from tasks.objects import MALFORMED, Ref, as_object, get_object, proof_prefix
 from tasks.ports import Json, Store
 from tasks.proof_check import check_attestation, claimed_values, require_values
 from tasks.report import proof_mode_text
-from tasks.signed_orders import fault_of
+from tasks.signed_orders import signature_problem
 
 _HEAD: Final = Writer().u64(PUBLIC_VALUES_VERSION).raw(DOMAIN_TAG).getvalue()
 """How the public values of a proof begin: version, domain tag."""
@@ -100,7 +100,7 @@ class Verified:
 class Epoch:
     """A settled epoch with its proof's mode, description and recomputed public values.
 
-    ``network``: the name that the manifest shows; ``fault``: what is wrong with the orders of the
+    ``network``: the name that the manifest shows; ``problem``: what is wrong with the orders of the
     batch, those outside the SDL too, whose signatures nobody else checks; empty if nothing is.
     """
 
@@ -111,7 +111,7 @@ class Epoch:
     description: Json
     proof: bytes
     values: PublicValues
-    fault: str
+    problem: str
 
 
 def verify_epoch(
@@ -149,8 +149,8 @@ def verify_epoch(
     require_values(shown_values(epoch), values)
     if epoch.values.network_id != (network := network_id(str(epoch.network))):
         raise PublicValueMismatch("network_id", network.hex(), epoch.values.network_id.hex())
-    if fault := epoch.fault:
-        raise PublicValueMismatch("batch_root", "orders that their owners signed", fault)
+    if problem := epoch.problem:
+        raise PublicValueMismatch("batch_root", "orders that their owners signed", problem)
     signer = ""
     if epoch.mode in SIGNED_MODES:
         signer = str(epoch.description.get("attestor", ""))
@@ -199,7 +199,7 @@ def _recomputed(store: Store, number: int, mode: str, proof: bytes | None) -> Ep
         description=description,
         proof=stored,
         values=result.public_values,
-        fault=fault_of(opening, batch.orders),
+        problem=signature_problem(opening, batch.orders),
     )
 
 

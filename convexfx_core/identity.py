@@ -5,7 +5,6 @@ non-canonical point encodings and S >= L.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NewType, Self
@@ -110,11 +109,6 @@ def verify_signature(pub_key: bytes, message: bytes, signature: bytes) -> bool:
     except BadSignatureError:
         return False
     return True
-
-
-def verify_many(items: Iterable[tuple[bytes, bytes, bytes]]) -> NDArray[np.bool_]:
-    """:func:`verify_signature` of each (pub_key, message, signature), bool[K]."""
-    return np.fromiter((verify_signature(*item) for item in items), dtype=np.bool_)
 
 
 def verify_rows(

@@ -38,7 +38,7 @@ from tasks.quarantine import slice_of
 from tasks.receipts import epoch_receipts
 from tasks.report import lineage_of
 from tasks.settle import with_digest
-from tasks.signed_orders import fault_of
+from tasks.signed_orders import signature_problem
 from tasks.state_diffs import sdl_json
 
 
@@ -180,8 +180,8 @@ def check_orders(epoch: Replayed) -> str:
     opening, batch = epoch.opened()
     parts = (batch.orders, batch.parked.orders, batch.rejected.orders)
     for orders in parts:
-        fault = fault_of(opening, orders)
-        must(not fault, fault)
+        problem = signature_problem(opening, orders)
+        must(not problem, problem)
     must(len(batch.orders) == epoch.sealed["admitted"], "the manifest counts other admitted orders")
     return f"{sum(map(len, parts))} signatures hold, {len(batch.orders)} admitted"
 

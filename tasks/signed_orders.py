@@ -13,7 +13,7 @@ from convexfx_core.orders.signed import Domain
 from convexfx_core.orders.signed_columns import read_columns
 
 
-def fault_of(opening: Opening, orders: SealedOrders) -> str:
+def signature_problem(opening: Opening, orders: SealedOrders) -> str:
     """What is wrong with payloads, signatures or rows of orders, in words; empty if nothing is.
 
     Parameters

@@ -21,7 +21,8 @@ from convexfx_core.errors import AgreementError, CommitUnknown, PeerUnreachable
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.market.assets import Registry, registry_of
 from convexfx_core.market.parameter_file import demo_parameters
-from convexfx_core.orders.signed import Credit, Domain, MintOperation, MintPayload
+from convexfx_core.orders.payload import Credit, MintOperation, MintPayload
+from convexfx_core.orders.signed import Domain
 from convexfx_core.wire.orders import verifiable_json
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway

@@ -17,12 +17,11 @@ from convexfx_core.orders.payload import DebitAllowance
 from convexfx_core.orders.signed import (
     Domain,
     UnsignedOrder,
-    cancel_terms,
     decode_order,
     order_in_units,
     order_payload,
 )
-from convexfx_core.orders.terms import Terms
+from convexfx_core.orders.terms import Terms, cancel_terms
 from convexfx_core.wire.orders import verifiable_json
 from convexfx_core.wire.types import DecimalNumber, validate
 from tasks.adapters.keys import read_key

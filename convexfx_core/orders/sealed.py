@@ -25,7 +25,7 @@ class SealedOrders:
 
     Attributes
     ----------
-    rows : order rows of :data:`convexfx_core.settlement.clearing_input.ORDER_DTYPE`.
+    rows : order rows of :data:`convexfx_core.orders.row.ORDER_DTYPE`.
     order_ids : u8[K, 32], SHA-256 of the payloads.
     sealed_epoch : u64[K], the epoch that first sealed the order.
     payloads : u8[K, 272], what was signed.

@@ -16,47 +16,18 @@ from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
 from convexfx_core.identity import Address, OwnerId, owner_id, verify_signature
 from convexfx_core.market.assets import Registry
 from convexfx_core.orders.payload import (
-    CODEC_NAME,
     CODEC_VERSION,
     Allowance,
-    Credit,
     DebitAllowance,
-    MintOperation,
-    MintPayload,
 )
 from convexfx_core.orders.rules import NONCE, ORDER_RULES, OrderFields, refuse
 from convexfx_core.orders.terms import (
     TERMS_BYTES,
     Terms,
-    cancel_terms,
     limit_from_ratio,
     min_fill_atoms,
     order_terms,
-    payout_terms,
 )
-
-__all__ = [
-    "CODEC_NAME",
-    "ORDER_PAYLOAD_BYTES",
-    "Allowance",
-    "Credit",
-    "DebitAllowance",
-    "Domain",
-    "MintOperation",
-    "MintPayload",
-    "SignedOrder",
-    "Terms",
-    "UnsignedOrder",
-    "cancel_terms",
-    "decode_order",
-    "limit_from_ratio",
-    "min_fill_atoms",
-    "order_in_units",
-    "order_payload",
-    "order_terms",
-    "payout_terms",
-    "read_signed_order",
-]
 
 ORDER_PAYLOAD_BYTES: Final = 272
 """Payload with one allowance and 72 bytes of terms."""

@@ -20,14 +20,9 @@ from convexfx.wallet import SignedVerifiable, inline_messages, json_bundle, parq
 from convexfx_core.errors import PeerUnreachable, RejectCode
 from convexfx_core.identity import Address, OwnerId, owner_id
 from convexfx_core.orders.payload import DebitAllowance
-from convexfx_core.orders.signed import (
-    Domain,
-    UnsignedOrder,
-    cancel_terms,
-    order_payload,
-    order_terms,
-)
+from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload
 from convexfx_core.orders.signed_columns import byte_rows
+from convexfx_core.orders.terms import cancel_terms, order_terms
 from convexfx_core.records.tables import read_orders
 from convexfx_core.wire.bundle import json_bundle as gzipped
 from convexfx_core.wire.inbox import bundle_message, inline_message

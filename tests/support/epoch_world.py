@@ -20,7 +20,8 @@ from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.market.assets import registry_of
 from convexfx_core.market.params import Params, flat_fee, params_from_matrices
-from convexfx_core.orders.signed import Credit, Domain
+from convexfx_core.orders.payload import Credit
+from convexfx_core.orders.signed import Domain
 from tasks import chain, epoch_result
 from tasks.adapters.clock import ManualClock, SystemClock
 from tasks.adapters.ecb import EcbReplay

@@ -12,15 +12,9 @@ from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import CodecError, RejectedOrder
 from convexfx_core.identity import Address, owner_id
 from convexfx_core.market.assets import Asset, Registry
-from convexfx_core.orders.signed import (
-    DebitAllowance,
-    Domain,
-    Terms,
-    UnsignedOrder,
-    cancel_terms,
-    order_payload,
-    order_terms,
-)
+from convexfx_core.orders.payload import DebitAllowance
+from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload
+from convexfx_core.orders.terms import Terms, cancel_terms, order_terms
 from convexfx_core.wire.orders import verifiable_json
 
 SHARD = 7

@@ -24,23 +24,23 @@ from convexfx_core.encoding.hashing import (
 )
 from convexfx_core.encoding.merkle import chunk_hashes, prove_chunk, root, table_root
 from convexfx_core.identity import Address, base58_encode, verify_signature
-from convexfx_core.orders.signed import (
+from convexfx_core.orders.payload import (
     Allowance,
     Credit,
     DebitAllowance,
     MintOperation,
     MintPayload,
+)
+from convexfx_core.orders.signed import UnsignedOrder, order_payload, read_signed_order
+from convexfx_core.orders.signed_columns import OrderColumns
+from convexfx_core.orders.terms import (
     Terms,
-    UnsignedOrder,
     cancel_terms,
     limit_from_ratio,
     min_fill_atoms,
-    order_payload,
     order_terms,
     payout_terms,
-    read_signed_order,
 )
-from convexfx_core.orders.signed_columns import OrderColumns
 from convexfx_core.wire.orders import verifiable_json
 from convexfx_core.wire.swap import Swap, parse_swap, swap_order
 from tests.support import ed25519_math as ed

@@ -15,7 +15,8 @@ from convexfx.cli.main import app
 from convexfx.local.genesis import GUEST, USERS
 from convexfx.local.localstack import aws_environment
 from convexfx.wallet import client as wallet_client
-from convexfx_core.orders.signed import UnsignedOrder, order_payload, order_terms
+from convexfx_core.orders.signed import UnsignedOrder, order_payload
+from convexfx_core.orders.terms import order_terms
 from tasks.adapters.keys import write_key
 from tests.support.api_world import DOMAIN, ApiWorld, api_world
 

@@ -12,12 +12,14 @@ from convexfx_core.encoding.canonical_json import json_bytes, strict_json
 from convexfx_core.encoding.merkle import chunk_hashes, prove_chunk, table_root, verify_chunk
 from convexfx_core.identity import Address, OwnerId, base58_decode, base58_encode
 from convexfx_core.market.assets import Asset
-from convexfx_core.orders.signed import (
+from convexfx_core.orders.payload import (
     Allowance,
     Credit,
     DebitAllowance,
     MintOperation,
     MintPayload,
+)
+from convexfx_core.orders.terms import (
     Terms,
     cancel_terms,
     limit_from_ratio,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.identity import base58_encode
 from convexfx_core.limits import AMOUNT_MAX
-from convexfx_core.orders.signed import UnsignedOrder, limit_from_ratio, order_payload, order_terms
+from convexfx_core.orders.signed import UnsignedOrder, order_payload
+from convexfx_core.orders.terms import limit_from_ratio, order_terms
 from convexfx_core.wire.swap import parse_swap, swap_order
 from tests.support.signed_cases import code_of_call, domain, key
 

@@ -11,16 +11,14 @@ from convexfx.wallet import Wallet
 from convexfx_core.errors import RejectCode
 from convexfx_core.identity import Address, OwnerId, base58_encode, owner_id
 from convexfx_core.market.assets import Registry
-from convexfx_core.orders.signed import (
+from convexfx_core.orders.payload import (
     Allowance,
     Credit,
     DebitAllowance,
     MintOperation,
     MintPayload,
-    cancel_terms,
-    order_terms,
-    payout_terms,
 )
+from convexfx_core.orders.terms import cancel_terms, order_terms, payout_terms
 from convexfx_core.wire.orders import verifiable_json
 from tests.support.api_world import DOMAIN, SHARD, ApiWorld, api_world, signer
 

@@ -9,7 +9,8 @@ import pytest
 
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
 from convexfx_core.identity import base58_encode
-from convexfx_core.orders.signed import decode_order, limit_from_ratio, read_signed_order
+from convexfx_core.orders.signed import decode_order, read_signed_order
+from convexfx_core.orders.terms import limit_from_ratio
 from convexfx_core.wire.bundle import bundle_lines, check_bundle
 from convexfx_core.wire.inbox import BundleMessage, parse_message
 from convexfx_core.wire.orders import parse_verifiable

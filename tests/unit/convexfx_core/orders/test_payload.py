@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from convexfx_core.errors import CodecError
-from convexfx_core.orders.signed import (
+from convexfx_core.orders.payload import (
     Allowance,
     Credit,
     DebitAllowance,

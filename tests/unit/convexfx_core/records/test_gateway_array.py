@@ -12,8 +12,8 @@ from convexfx_core.errors import ExecutionError
 from convexfx_core.identity import Address, OwnerId
 from convexfx_core.ledger.diff_checks import check_diffs
 from convexfx_core.orders.payload import Allowance, DebitAllowance
-from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload, payout_terms
-from convexfx_core.orders.terms import Terms
+from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload
+from convexfx_core.orders.terms import Terms, payout_terms
 from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs
 from convexfx_core.transition import EpochResult
 from convexfx_core.wire.orders import verifiable_json

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from convexfx_core.orders.signed import Credit, MintOperation, MintPayload
+from convexfx_core.orders.payload import Credit, MintOperation, MintPayload
 from convexfx_core.wire.delta import VERIFIABLE
 from convexfx_core.wire.orders import parse_verifiable, verifiable_json
 from tests.support.signed_cases import address, code_of_call, domain, key

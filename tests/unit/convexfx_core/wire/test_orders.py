@@ -11,7 +11,7 @@ import pytest
 from convexfx_core.encoding.canonical_json import json_bytes, strict_json
 from convexfx_core.errors import RejectedOrder
 from convexfx_core.identity import base58_encode
-from convexfx_core.orders.signed import (
+from convexfx_core.orders.payload import (
     Allowance,
     Credit,
     DebitAllowance,

@@ -10,7 +10,8 @@ import pytest
 from convexfx_core.encoding.canonical_json import strict_json
 from convexfx_core.errors import RejectedOrder
 from convexfx_core.identity import base58_encode
-from convexfx_core.orders.signed import limit_from_ratio, order_payload
+from convexfx_core.orders.signed import order_payload
+from convexfx_core.orders.terms import limit_from_ratio
 from convexfx_core.wire.swap import is_swap, parse_swap, swap_order
 from tests.support.signed_cases import (
     UnsignedOrder,
