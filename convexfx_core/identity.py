@@ -1,7 +1,12 @@
 """Who somebody is: OwnerId, Address, and strict Ed25519 verification.
 
-The verdict of libsodium (PyNaCl) is the rule: it refuses small-order keys and commitments,
-non-canonical point encodings and S >= L.
+There are no accounts. Whoever holds a key owns the vaults whose owner is the hash of that key, on
+every shard; a token is named by the vault that mints it. Everything above, from orders to the
+gateway's array, says who in these terms.
+
+A signature must be valid for everybody or for nobody, or two machines would seal different batches.
+So the rule is one library's verdict, not a text with two readings: libsodium (PyNaCl) refuses
+small-order keys and commitments, non-canonical point encodings and S >= L.
 """
 
 import re

@@ -1,4 +1,9 @@
-"""What an epoch hands to the next one: live orders, and the ids that it must not admit again."""
+"""What an epoch hands to the next one: live orders, and the ids that it must not admit again.
+
+An order that an epoch did not consume waits for the next one, until its own last epoch. The inbox
+may deliver an order twice, hours apart. Ids that were sealed are kept, so that a second copy is
+acknowledged and not sealed again. This runs when the epoch has its outcome.
+"""
 
 from dataclasses import dataclass
 from typing import Self

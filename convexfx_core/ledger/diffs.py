@@ -1,6 +1,9 @@
 """From fills to what the domain submits: which orders are consumed, their diffs, the state after.
 
-Sources: ``docs/spec.md`` sections 3 and 6. Everything is columnar; rows are in canonical order.
+Every consumed order moves its vault's nonce, also one that is not filled; a filled one moves money
+twice, from its vault to the pool and back in another token. The laws compute the same again
+(L16 to L18). Everything is columnar; rows are in canonical order. Sources: ``docs/spec.md``
+sections 3 and 6.
 """
 
 from dataclasses import dataclass

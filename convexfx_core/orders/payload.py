@@ -1,4 +1,10 @@
-"""What a wallet signs: payloads of DebitAllowance and FungibleTokenMint (``docs/spec.md`` 2)."""
+"""What a wallet signs: payloads of DebitAllowance and FungibleTokenMint.
+
+A signature covers bytes, so the bytes need one spelling only: every field stands at its place, and
+what has a second spelling is refused. An order is a DebitAllowance from its owner's vault to the
+pool whose auxiliary bytes are the order's terms. Mints make the tokens that are traded; a mint is
+never an order. Source: ``docs/spec.md`` section 2.
+"""
 
 from dataclasses import dataclass
 from enum import IntEnum

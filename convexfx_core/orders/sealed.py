@@ -1,4 +1,4 @@
-"""Signed orders as columns, with the epoch that first sealed each of them.
+"""Sealed orders: signed orders as columns, with the epoch that first sealed each of them.
 
 This is what the seal fixes and what admission starts from. The epoch matters twice: of two orders
 with one nonce the first sealed wins, and an order without an expiry lives in that epoch alone.

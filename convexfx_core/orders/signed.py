@@ -1,8 +1,11 @@
-"""Signed orders: from payload bytes to checked orders, one at a time (``docs/spec.md`` section 2).
+"""Signed orders: from payload bytes to checked orders, one at a time.
 
-The columnar twin for a million payloads is :mod:`convexfx_core.orders.signed_columns`; both
-refuse the same bytes with the same code. Checks run in the order in which they stand here; the
-first one names it.
+This is the first thing that happens to an order that arrives as JSON, and the last thing that a
+wallet does before it signs. A payload is checked from its first byte on: the frame, the domain that
+it names, then the rules of its row (:mod:`convexfx_core.orders.rules`). The first check that fails
+names the code. A million payloads take the columnar twin,
+:mod:`convexfx_core.orders.signed_columns`, which refuses the same bytes with the same code. Source:
+``docs/spec.md`` section 2.
 """
 
 from dataclasses import dataclass

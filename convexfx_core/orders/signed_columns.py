@@ -1,6 +1,9 @@
 """Signed orders as columns: decode and check a million payloads without a Python step for each.
 
-Twin of :mod:`convexfx_core.orders.signed`: the same checks in the same sequence, the same codes.
+Bundles in Parquet come this way, and whoever judges an epoch anew. It is the twin of
+:mod:`convexfx_core.orders.signed`: the same checks in the same sequence, the same codes. A row that
+fails keeps its place and gets a code, so that the sender can be told which of his items was bad.
+Signatures are verified last, and only where nothing else is wrong, because they cost the most.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

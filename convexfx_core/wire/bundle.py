@@ -1,6 +1,8 @@
 """Bundles: many signed orders in one object, as gzipped lines of JSON or as Parquet columns.
 
-Parquet columns: ``payload`` (272 bytes), ``pub_key`` (32), ``signature`` (64), fixed width.
+JSON is for producers that have verifiables already. Parquet holds the signed payloads themselves,
+which are decoded as columns, several times faster. Parquet columns: ``payload`` (272 bytes),
+``pub_key`` (32), ``signature`` (64), fixed width.
 """
 
 import gzip

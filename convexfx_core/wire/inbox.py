@@ -1,4 +1,10 @@
-"""Inbox messages, version 1: verifiables inline, or the name of a bundle in the bucket."""
+"""Inbox messages, version 1: verifiables inline, or the name of a bundle in the bucket.
+
+The inbox is a queue, and a message of a queue is small: a thousand orders at most fit in one. More
+of them go into the bucket as a bundle; the message names it and holds its hash, so that nobody can
+exchange the bundle later. A message that cannot be read is refused as a whole; an item that cannot
+be read is refused alone.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias

@@ -1,4 +1,8 @@
-"""JSON Schemas of what wallets and other producers send."""
+"""JSON Schemas of what wallets and other producers send.
+
+They are generated from the models that parse, and the committed files are compared with them by a
+test: what is published is what is accepted.
+"""
 
 import json
 from typing import Any, Final

@@ -1,4 +1,8 @@
-"""delta's state diffs as JSON: what one vault undergoes for one message."""
+"""delta's state diffs as JSON: what one vault undergoes for one message.
+
+A settled epoch leaves the core in this form (:mod:`convexfx_core.records.gateway_array`). The
+shapes are delta's, not ours.
+"""
 
 from typing import Annotated, Any, Final, Literal
 
