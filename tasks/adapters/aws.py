@@ -1,7 +1,8 @@
 """Clients of S3 and SQS, and what their failures mean.
 
-Endpoint, region and credentials are boto3's own environment variables (``AWS_ENDPOINT_URL`` for a
-local stand-in); no endpoint stands in code.
+``s3`` and ``sqs`` share this. What counts is whether a failed call may have taken effect: a refused
+connection took none, a 5xx or a lost answer may have. Endpoint, region and credentials are boto3's
+own environment variables (``AWS_ENDPOINT_URL`` for a local stand-in); no endpoint stands in code.
 """
 
 from typing import Any, Final, Literal
@@ -65,6 +66,6 @@ def transient(error: ClientError) -> bool:
 
 
 def misconfigured(field: str, expected: str, error: Exception) -> ConvexFxError:
-    """A refusal that no repetition mends: missing bucket or queue, credentials, permission."""
+    """The error for what no repetition mends: missing bucket or queue, credentials, permission."""
     seen = code_of(error) if isinstance(error, ClientError) else str(error)
     return ConfigurationError(ConfigurationCode.SETTING, field, expected, seen)

@@ -1,4 +1,8 @@
-"""Cutting work into a queue's batches, and sharing a budget between threads."""
+"""Cuts work into batches that a queue accepts, and shares a budget of messages between threads.
+
+SQS takes ten entries and 256 KiB in one call, and a seal takes many thousand orders. So ``sqs``
+sends and deletes in batches, and several threads receive at once without exceeding what was asked.
+"""
 
 import threading
 from collections.abc import Callable
@@ -36,12 +40,12 @@ class Budget:
         self._lock = threading.Lock()
 
     def left(self) -> int:
-        """What nobody has claimed."""
+        """How many messages nobody has claimed."""
         with self._lock:
             return self._left
 
     def claim(self, wanted: int) -> int:
-        """Take up to ``wanted``; what was taken."""
+        """Take up to ``wanted`` messages; how many were taken."""
         with self._lock:
             taken = min(wanted, self._left)
             self._left -= taken

@@ -1,4 +1,8 @@
-"""What a queue message may hold, checked before it is sent."""
+"""What a queue message may hold, checked before it is sent.
+
+The inbox on SQS and the one in memory that tests use share this check, so that no test can send
+what the real queue would refuse.
+"""
 
 from convexfx_core.errors import RejectCode, RejectedOrder
 from convexfx_core.limits import MESSAGE_BYTES_MAX

@@ -1,4 +1,8 @@
-"""Clocks: the system's, and one that a test turns by hand."""
+"""Clocks: the machine's own, and one that a test turns by hand.
+
+Stages take their clock as a port. With a manual one, waits, timeouts and stale prices are tested in
+no time and always come out the same.
+"""
 
 import threading
 import time

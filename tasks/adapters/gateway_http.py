@@ -1,7 +1,9 @@
 """delta's gateway and settlement layer over HTTP.
 
-Only reads are tried again. A call that changes something is sent once, on a connection of its own:
-a refused connection is ``PeerUnreachable`` (nothing took effect), every later loss is
+The exchange speaks to delta through this alone: it reads vaults and agreements, hands in settled
+messages and their proof, and asks how far they are. Reads are tried again. A call that changes
+something is sent once, on a connection of its own, since a second one might take effect twice: a
+refused connection is ``PeerUnreachable`` (nothing took effect), every later loss is
 ``CommitUnknown``, an answer of 500 is ``GatewayError`` with the body as it came.
 """
 
@@ -29,7 +31,7 @@ T = TypeVar("T")
 CONNECT_S: Final = 5.0
 READ_S: Final = 30.0
 CHANGE_S: Final = 300.0
-"""A hundred thousand signatures are checked before ``/intents/submit`` answers."""
+"""Seconds for a change; the gateway checks every signature before ``/intents/submit`` answers."""
 READ_PAUSES_S: Final = (0.1, 0.4, 1.0)
 """Waits before a read that was not answered is tried again."""
 PARALLEL_READS: Final = 32
@@ -40,7 +42,7 @@ BODY_SHOWN: Final = 500
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """Certificates that count; read once, it takes 20 ms."""
+    """The certificates that are trusted; they are read once, which takes 20 ms."""
     return httpx.create_ssl_context()
 
 

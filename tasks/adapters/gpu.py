@@ -1,4 +1,8 @@
-"""What mode ``gpu`` needs of a machine: SP1's GPU server and an NVIDIA device."""
+"""What mode ``gpu`` needs of a machine: SP1's GPU server and an NVIDIA device.
+
+Both are looked for before a proof begins, since SP1's SDK would otherwise download a missing server
+by itself. A machine that lacks one refuses; it never makes a proof of another mode instead.
+"""
 
 import os
 from pathlib import Path
@@ -7,7 +11,7 @@ from typing import Final
 from convexfx_core.errors import ConfigurationCode, ConfigurationError
 
 SP1_VERSION: Final = "6.10.0"
-"""Of the GPU server too: the SDK speaks to none of another version."""
+"""Version of the SDK and of the GPU server: the SDK speaks to no server of another version."""
 DEVICE: Final = Path("/dev/nvidiactl")
 
 
@@ -17,7 +21,7 @@ def gpu_server() -> Path:
 
 
 def require_gpu() -> None:
-    """This machine can prove on a GPU; the SDK would download a server that is missing.
+    """Check that this machine can prove on a GPU.
 
     Raises
     ------

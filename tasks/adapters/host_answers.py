@@ -1,4 +1,9 @@
-"""What an answer of ``laws-host`` means: a result, a broken law, or a typed failure."""
+"""What an answer of ``laws-host`` means: a result, a broken law, or a typed failure.
+
+``laws_host`` and ``laws_serve`` run the program in two ways and read its answers here. The
+difference decides what follows: a broken law ends the epoch, a lost prover or missing memory is
+worth another try. The exit codes are those of ``sp1_worker/README.md``.
+"""
 
 import re
 import signal
@@ -35,7 +40,8 @@ class Executed:
     Attributes
     ----------
     public_values : 392 bytes that the guest committed.
-    cycles : instructions. milliseconds : of the executor.
+    cycles : instructions that the guest ran.
+    milliseconds : time that the executor took.
     """
 
     public_values: bytes
@@ -89,7 +95,10 @@ def _signalled(number: int, detail: str) -> ProofError:
 
 
 def violation_of(answer: Json, detail: str) -> LawViolated:
-    """The broken law; the guest names the index and, where that is cheap, both sides."""
+    """The broken law of an answer.
+
+    The guest writes the index into its text and, where that is cheap, both sides.
+    """
     place, sides = _INDEX.search(detail), _SIDES.search(detail)
     index = answer.get("index", int(place.group(1)) if place else 0)
     observed = answer.get("observed", sides.group(1) if sides else detail)

@@ -1,7 +1,8 @@
-"""One run of an external program: its answer, its progress, and what became of it.
+"""Runs an external program once: its answer, its progress, and how it ended.
 
-Two provers on one machine run out of memory, so whoever proves holds a lock; the program inherits
-it and keeps it if whoever started it is killed.
+``laws_host`` uses this for ``laws-host``. Two provers on one machine would run out of memory, so
+whoever proves holds a lock. The program inherits the lock, and so keeps it when the process that
+started it is killed.
 """
 
 import fcntl
@@ -86,7 +87,10 @@ def run_program(
 
 
 def _output_within(process: subprocess.Popen[bytes], out: IO[bytes], timeout_s: float) -> bytes:
-    """Standard output; read aside, so that the time limit holds for a program that hangs."""
+    """Standard output of the program.
+
+    A thread reads it, so that the time limit holds for a program that hangs with its output open.
+    """
     chunks: list[bytes] = []
     reader = threading.Thread(target=lambda: chunks.append(out.read()), daemon=True)
     reader.start()
@@ -96,7 +100,7 @@ def _output_within(process: subprocess.Popen[bytes], out: IO[bytes], timeout_s: 
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Nothing of it is left: it has a session, so a group, of its own."""
+    """Kill the program and its children if it still runs: it leads a process group of its own."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -137,7 +141,7 @@ def lock_path() -> Path:
 
 @contextmanager
 def only_prover(path: Path, wait_s: float) -> Iterator[int]:
-    """Hold the machine's only place for a prover; a file descriptor that keeps it.
+    """Hold the machine's only place for a prover; yields a file descriptor that keeps it.
 
     Raises
     ------
@@ -158,12 +162,12 @@ def only_prover(path: Path, wait_s: float) -> Iterator[int]:
 
 
 def emptied(lock: Path) -> Path:
-    """The lock holder's working folder, without what a killed one left there.
+    """The working folder of the lock's holder, emptied of what a killed holder left.
 
     Raises
     ------
     ProofError
-        ``PROVER_ENVIRONMENT``: it is somebody else's.
+        ``PROVER_ENVIRONMENT``: the folder belongs to another user.
     """
     folder = lock.with_name(lock.name + ".work")
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,8 @@
-"""Planned failures for the in-memory adapters: what tests inject, deterministically."""
+"""Planned failures for the adapters in memory, so that tests meet each failure at an exact call.
+
+What a real store or queue does once in a million calls, a test orders here: the third put loses its
+answer, or the process dies right after it. The adapters in memory ask :class:`Faults` at each call.
+"""
 
 import threading
 from dataclasses import dataclass
@@ -6,15 +10,16 @@ from enum import StrEnum
 
 
 class Crash(BaseException):
-    """The process dies here, as far as the code under test can tell: no ``except`` may catch it."""
+    """Stands for the death of the process, so no ``except Exception`` of the code catches it."""
 
 
 class Fault(StrEnum):
     """What goes wrong with one call.
 
-    ``crash-before`` / ``crash-after``: the caller dies before or after the call took effect.
-    ``lose-answer``: it took effect, the answer never came. ``lose-request``: neither.
-    ``busy``: the store answers 409. ``unsent``: no connection.
+    ``crash-before`` and ``crash-after``: the caller dies before or after the call took effect.
+    ``lose-answer``: the call took effect, but its answer never came.
+    ``lose-request``: the call took no effect, and no answer came.
+    ``busy``: the store answers 409. ``unsent``: there was no connection.
     """
 
     CRASH_BEFORE = "crash-before"

@@ -1,4 +1,9 @@
-"""Ed25519 keys in files: a JSON string, base58 of the 32-byte seed, as delta's tools write."""
+"""Ed25519 keys in files: a JSON string, base58 of the 32-byte seed, as delta's tools write them.
+
+The operator signs payouts and transactions, the attestor signs public values, a wallet signs
+orders; each of them is a :class:`Ed25519Signer`. A seed never leaves its process: no text, pickle
+or error shows it, and no key file is ever overwritten.
+"""
 
 import json
 import os
@@ -37,7 +42,7 @@ class Ed25519Signer:
         return bytes(self._key.sign(payload).signature)
 
     def __repr__(self) -> str:
-        """The public half only."""
+        """Show the public half only."""
         return f"Ed25519Signer(public_key={base58.b58encode(self.public_key).decode()})"
 
     def __reduce__(self) -> str:

@@ -1,7 +1,9 @@
-"""The pinned law program: guest ELF, its SHA-256, its verifying key; the latter names it.
+"""The pinned law program: the guest's ELF, its SHA-256, and the verifying key that names it.
 
-``vkey.txt`` is the program hash of an agreement whose epochs are executed or proven. The files
-stand in ``sp1_worker/elf`` of a checkout; a wheel has none.
+The guest is the laws compiled for SP1. An agreement whose epochs are executed or proven names it by
+the key in ``vkey.txt``, and each worker checks that its own copy is that one before it proves. The
+files stand in ``sp1_worker/elf`` of a checkout. A wheel has none: there the setting ``law_program``
+names their folder, or only mode ``attested`` works.
 """
 
 import hashlib
@@ -44,7 +46,7 @@ class LawProgram:
         return self.folder / "vkey.bin"
 
     def require_unchanged(self) -> None:
-        """The ELF is the one that was pinned.
+        """Check that the ELF is the pinned one.
 
         Raises
         ------
@@ -60,12 +62,12 @@ class LawProgram:
             raise ProofError(ProofCode.PROVER_ENVIRONMENT, self.elf.name, expected, found)
 
     def require_agreed(self, program_hash: bytes) -> None:
-        """The program is the one that was agreed on.
+        """Check that ``program_hash`` names this program.
 
         Raises
         ------
         ProofError
-            ``WRONG_VKEY``.
+            ``WRONG_VKEY``: it names another one.
         """
         if program_hash != self.vkey:
             raise ProofError(

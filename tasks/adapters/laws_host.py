@@ -1,6 +1,8 @@
-"""Typed client of ``laws-host``, the one program that knows SP1: execute, prove, verify.
+"""Typed client of ``laws-host``, the one program that knows SP1: it executes, proves and verifies.
 
-Source of its commands, answers and exit codes: ``sp1_worker/README.md``.
+A stage gives a witness and gets public values, a proof or a typed error; SP1, its keys and its
+memory stay in the other program. A proof is made by a run of its own, or by a process that serves
+(``laws_serve``) and keeps its keys. ``sp1_worker/README.md`` lists commands, answers, exit codes.
 """
 
 import hashlib
@@ -20,12 +22,12 @@ from tasks.ports import Json, Progress, no_progress
 
 SP1_MODES: Final = ("core", "compressed")
 PROOF_KINDS: Final = {"core": "core", "compressed": "compressed", "gpu": "compressed"}
-"""What is made and verified in each mode: a GPU makes the same compressed proof."""
+"""Kind of proof that is made and verified in each mode: a GPU makes a compressed one too."""
 STAGE_FRACTIONS: Final = {
     "begin": 0.0, "execute": 0.02, "start": 0.05, "setup": 0.35, "shard": 0.4,
     "recursion": 0.6, "reduce": 0.8, "verify": 0.95,
 }  # fmt: skip
-"""Where a proof stands when a stage of the host begins."""
+"""Fraction of a proof that is done when a stage of the host begins; a guess for people."""
 VERIFY_S_MAX: Final = 300.0
 
 
@@ -155,7 +157,7 @@ class LawsHost:
         return made
 
     def verify(self, mode: str, proof: bytes, public_values: bytes) -> None:
-        """The proof shows these public values for this program; needs no ELF.
+        """Check that a proof shows these public values for this program; needs no ELF.
 
         Raises
         ------
@@ -245,10 +247,9 @@ def run_for_answer(
 
 
 def _events(progress: Progress) -> OnEvent:
-    """Progress from the host's events; other lines of its standard error are none.
+    """Report progress from the host's events.
 
-    The host tells stages and seconds. What fraction is done is a guess by the stage, which never
-    goes back.
+    The host tells stages and seconds. The fraction is guessed from the stage and never falls.
     """
     furthest = 0.0
 

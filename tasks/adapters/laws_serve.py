@@ -1,7 +1,8 @@
-"""Client of ``laws-host serve``: one proof at a time over a Unix socket, recursion keys warm.
+"""Client of ``laws-host serve``: one proof at a time over a Unix socket, by a prover that is warm.
 
-Requests and events are JSON, one a line. An end of the connection before the last event is a lost
-prover: whoever wants the proof asks again.
+A prover first makes the keys of SP1's recursion programs; a served one keeps them, so that only its
+first proof waits for them. Requests and events are JSON, one a line. If the connection ends before
+the last event, the prover is lost, and whoever wants the proof asks again.
 """
 
 import json
@@ -24,7 +25,7 @@ EXIT_CODES: Final = {
 }  # fmt: skip
 """Exit codes of a run by the code that a ``failed`` event carries."""
 BUSY: Final = "busy"
-"""Code of a failure that says only that it is another client's turn."""
+"""Code of a failure that only says that another client's proof is being made."""
 
 
 def is_listening(path: Path) -> bool:
@@ -37,12 +38,12 @@ def is_listening(path: Path) -> bool:
 
 
 def wait_for_socket(path: Path, seconds: float) -> None:
-    """Wait until somebody listens: a process that was lost is started again by its supervisor.
+    """Wait until a prover listens: the supervisor starts a lost one again.
 
     Raises
     ------
     ProofError
-        ``PROVER_LOST``: nobody does.
+        ``PROVER_LOST``: none listens in time.
     """
     end = time.monotonic() + seconds
     while not is_listening(path):
@@ -92,7 +93,7 @@ def ping(path: Path) -> Json:
 
 
 def _conversation(path: Path, request: Json, on_event: OnEvent, silence_s: float) -> Json:
-    """Send one request; the first event that is no progress."""
+    """Send one request and report its progress; returns the first event of another kind."""
     try:
         connection = _connect(path)
         with connection, connection.makefile("rb") as answers:

@@ -1,4 +1,9 @@
-"""Which proof modes this installation can run, and the host that runs them."""
+"""Which proof modes this installation can run, and the host program that runs them.
+
+Mode ``attested`` needs Python alone. Every other mode needs the law program and the built
+``laws-host``, and ``gpu`` a GPU besides. A stack asks here before it starts, so that what is
+missing is named at once; no mode is ever replaced by another in silence.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -46,7 +51,7 @@ def host_binary(settings: Settings) -> Path | None:
 
 
 def require_mode(settings: Settings) -> None:
-    """This machine can run the configured mode; nothing is looked at in mode ``attested``.
+    """Check that this machine can run the configured mode; mode ``attested`` needs no check.
 
     Raises
     ------
@@ -61,7 +66,7 @@ def require_mode(settings: Settings) -> None:
 
 
 def default_mode(settings: Settings) -> tuple[str, str]:
-    """The mode of a local stack for which nobody named one, and a line about it."""
+    """The mode of a local stack for which nobody named one, and a line that explains it."""
     if host_or_none(settings) is None:
         without = NOT_BUILT if read_law_program(settings.law_program) else NO_PROGRAM
         return "attested", (

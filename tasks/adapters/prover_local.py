@@ -1,8 +1,9 @@
-"""Proofs made on this machine, each in the mode that was asked for and in no other.
+"""Makes proofs on this machine, each in the mode that was asked for and in no other.
 
 ``attested`` and ``executed`` are not proofs: the integer laws ran on the witness, in Python or as
 the guest in SP1's executor, and the attestor signed the public values that they returned. ``core``
-and ``compressed`` are SP1's proofs, ``gpu`` the latter made on a GPU.
+and ``compressed`` are SP1's proofs; ``gpu`` is a compressed proof made on a GPU. The flow ``prove``
+calls this. What it makes goes into the object store, where the epoch finds it.
 """
 
 import time
@@ -133,7 +134,7 @@ class LocalProver:
         return self._host
 
     def _check_program(self, job: ProofJob) -> None:
-        """Program of the job, of this worker and of the agreement are one."""
+        """Check that job, worker and agreement name the same program."""
         if job.mode == "attested":
             own = self._program_hash
         else:
@@ -167,7 +168,10 @@ class LocalProver:
             return
 
     def _adopted(self, job: ProofJob, made: ProofMade) -> ProofMade:
-        """Another worker's proof of the same job, once it holds: two runs prove in other bytes."""
+        """Take another worker's proof of the same job once it is verified.
+
+        Two proofs of one witness differ in their bytes, and the store keeps the first.
+        """
         stored = self._store.get(proof_prefix(job.job_id, job.mode) + "proof.bin") or b""
         self._the_host(job.mode).verify(job.mode, stored, made.public_values)
         return replace(made, proof=stored)

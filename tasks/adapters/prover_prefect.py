@@ -1,4 +1,4 @@
-"""Proofs made by the flow ``prove``, so that they show, queue and retry in one UI.
+"""Has proofs made by the flow ``prove``, so that Prefect shows, queues and retries them.
 
 Where it runs depends on the mode. A proof takes minutes and many gigabytes: a run on the work pool
 ``sp1-gpu`` makes it, wherever its workers are. The modes without a proof take milliseconds, while
@@ -40,7 +40,7 @@ def proving_here(flow: Callable[[Json], Any]) -> Iterator[None]:
 
 
 class PrefectProver:
-    """Asks for proofs by running the flow ``prove``: its deployment, or the one at hand.
+    """Asks for proofs by running the flow ``prove``: its deployment, or that of this process.
 
     Parameters
     ----------

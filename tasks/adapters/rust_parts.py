@@ -1,6 +1,6 @@
 """The Rust parts as built on this machine: which binaries there are, and where.
 
-``make rust`` builds them into a folder outside the checkout that is named by the key of their
+``make rust`` builds them into a folder outside the checkout. The folder is named by a key of their
 sources (``scripts/rust-bin.sh``), so a stale binary is never taken for the current one. Without
 them everything still works in mode ``attested``.
 """
@@ -31,7 +31,7 @@ class RustParts:
 
     @property
     def laws_check(self) -> Path:
-        """The laws, natively: witnesses in, verdicts out."""
+        """Runs the laws natively: witnesses in, verdicts out."""
         return self.folder / "laws-check"
 
     @property

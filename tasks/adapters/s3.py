@@ -1,4 +1,9 @@
-"""The store on S3, by conditional puts."""
+"""The store on S3, by conditional puts.
+
+This module makes single attempts and says how each was answered; ``conditional`` decides what
+follows. boto3 repeats reads by itself, but never a put: a repeated put could answer 412 to the very
+client whose first put took effect.
+"""
 
 import time
 from collections.abc import Callable
@@ -39,7 +44,7 @@ class S3Objects:
     ----------
     bucket : its name.
 
-    Reads are repeated by boto3; a put is one request: its repetition is the caller's decision.
+    boto3 repeats reads. A put is one request; whether to repeat it is the caller's decision.
     """
 
     def __init__(self, bucket: str) -> None:
@@ -94,7 +99,7 @@ class S3Objects:
             return
 
     def _fetch(self, key: str) -> Versioned:
-        """One object; a body that breaks off is fetched again, which boto3 leaves to its caller."""
+        """Fetch one object; a body that breaks off is fetched again, as boto3 does not do so."""
         for attempt in range(1, READ_ATTEMPTS + 1):
             answer = self._reader.get_object(Bucket=self.bucket, Key=key)
             try:

@@ -1,7 +1,8 @@
 """The executor's settings: ``executor.yaml``, overridden by ``CONVEXFX_`` environment variables.
 
-``docs/extending.md`` names the files to touch for a new key. AWS endpoint, region and credentials
-are boto3's own environment variables and never stand here.
+Every process reads them at its start, and ``wiring`` turns them into ports. ``docs/extending.md``
+names the files to touch for a new key. AWS endpoint, region and credentials are boto3's own
+environment variables and never stand here.
 """
 
 from datetime import date
@@ -35,7 +36,7 @@ ACCEPTED: Final = {
     "reference.deviation_bps": "basis points, an integer of at least 1",
     "reference.start": "a date like 2024-01-02",
 }
-"""What each key takes, in the words of errors; every other key takes a path."""
+"""What each key takes, as errors say it; a key that is not listed takes a path."""
 
 
 def _iso_date(value: object) -> str:
@@ -97,7 +98,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file."""
+        """Let the environment win over the file."""
         return env_settings, init_settings
 
     @classmethod

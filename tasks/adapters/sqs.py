@@ -1,4 +1,9 @@
-"""The inbox on SQS: parallel batches, partial failures tried again, dead letters with a reason."""
+"""The inbox on SQS: parallel batches, partial failures tried again, dead letters with a reason.
+
+Wallets and the API send orders here; the seal of an epoch receives all that wait and deletes them
+once they stand in the object store. SQS delivers at least once and in any order, so the seal must
+expect doubles. A batch may fail in part: only its failed entries are tried again.
+"""
 
 import json
 import time
@@ -27,7 +32,7 @@ CALL_ATTEMPTS: Final = 4
 BATCH_PAUSES_S: Final = (0.1, 0.4, 1.0)
 """Waits before the entries of a batch that failed are tried again."""
 FIRST_WAIT_S: Final = 1
-"""The first poll is a long one: a short one may miss what lies on other servers of the queue."""
+"""Seconds of the first poll; a short poll may miss messages on other servers of the queue."""
 EMPTY_POLLS: Final = 2
 REASON_CHARACTERS_MAX: Final = 256
 QUEUE_EXPECTED: Final = "an existing queue that we may use"
@@ -98,7 +103,7 @@ class SqsInbox:
         RejectedOrder
             A body is not ASCII or too large; nothing was sent.
         CommitUnknown
-            So many may not have been sent.
+            Some may not have been sent; the error says how many.
         """
         for body in bodies:
             check_body(body)
@@ -183,7 +188,7 @@ class SqsInbox:
         return [_message(item) for item in answer.get("Messages", [])]
 
     def _batch(self, operation: str, entries: list[dict[str, Any]]) -> list[int]:
-        """Indices of the entries that failed for good."""
+        """Send entries and try failed ones again; the indices of those that failed for good."""
         url = self._url(self.queue)
         waiting, failed = list(range(len(entries))), list[int]()
         for pause in (*BATCH_PAUSES_S, None):
@@ -198,7 +203,7 @@ class SqsInbox:
     def _attempt(
         self, operation: str, url: str, named: list[dict[str, Any]]
     ) -> tuple[list[int], list[int]]:
-        """Entries refused for good, and entries to try again."""
+        """Send entries once; those refused for good, and those to try again."""
         try:
             answer = getattr(self._client, operation)(QueueUrl=url, Entries=named)
         except (ClientError, BotoCoreError) as error:

@@ -1,4 +1,9 @@
-"""From settings to the ports that stages work with."""
+"""Turns settings into the ports that stages work with.
+
+This is the one place that chooses adapters: S3 for the store, SQS for the inbox, HTTP for the
+gateway, Prefect for proofs. A process asks for its context here once; unit tests put a context of
+adapters in memory in its place (``tasks.process.using``).
+"""
 
 import json
 from datetime import date
@@ -140,7 +145,7 @@ def context_from_settings(settings: Settings | None = None) -> Context:
 
 
 def prover_from_settings(settings: Settings | None = None) -> Prover:
-    """The prover of a worker on the proving pool."""
+    """The prover that the flow ``prove`` uses, with what this machine has: attestor, host."""
     chosen = settings or Settings.load()
     settlement = settlement_from_settings(chosen)
     return LocalProver(
