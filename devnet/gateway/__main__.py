@@ -1,4 +1,7 @@
-"""``python -m devnet.gateway``."""
+"""``python -m devnet.gateway``: reads the options, builds the gateway's state and serves it.
+
+``convexfx up`` starts it behind the settlement layer that ``--settlement`` names.
+"""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""HTTP routes of the gateway: the nine operations of delta's API, and ours under ``/admin``."""
+"""HTTP routes of the gateway: the nine operations of delta's API, and ours under ``/admin``.
+
+The nine have delta's paths, names and errors, so that a client of delta's gateway works here. Ours
+serve the demo and the tests. Routes translate only; the rules stand in ``state`` and ``execution``.
+"""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,8 @@
-"""Encoding side of ``docs/spec.md`` sections 1-3 and 6, codec ``devnet-v1``."""
+"""Encoding side of ``docs/spec.md`` sections 1 to 3 and 6, codec ``devnet-v1``.
+
+Messages arrive as JSON, but signatures and hashes cover bytes. The gateway builds those bytes here.
+It shares no code with the settlement layer, which reads them by a decoder of its own.
+"""
 
 import hashlib
 import struct
@@ -151,7 +155,7 @@ def mint_payload(
 
 
 def parse_terms(auxiliary: bytes) -> Terms | None:
-    """Terms in ``auxiliary``, or None when these bytes are none."""
+    """Terms in ``auxiliary``, or None when these bytes are no terms."""
     if len(auxiliary) != _TERMS.size:
         return None
     version, kind, receive, limit_kind, exponent, zero, *rest = _TERMS.unpack(auxiliary)

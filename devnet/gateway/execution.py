@@ -1,4 +1,9 @@
-"""Rules of delta on a list of verifiables: signatures, nonces, allowances, balances, supply."""
+"""Rules of delta on a list of messages: signatures, nonces, allowances, balances, supply.
+
+The gateway refuses at once what the settlement layer would refuse later, so that an accepted
+message can settle; with ``--nonce-rule larger`` its nonce rule alone is weaker. The rules work on a
+staging of the local view, which ``state`` keeps or drops.
+"""
 
 import os
 from collections.abc import Sequence, Set

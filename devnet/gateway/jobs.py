@@ -1,4 +1,9 @@
-"""Work in the background: the prover, the way of a proof upstream, the watch on outside events."""
+"""Work in the background: the prover, the way of a proof upstream, the watch on outside events.
+
+``/prove`` and ``/submit_proof`` answer before their work is done, as delta's gateway does. A thread
+then carries the SDL to its next state. The devnet's prover makes no proof: it waits, looks at the
+envelope that the exchange sent, and passes it on, since the settlement layer is the one to judge.
+"""
 
 import json
 import threading
@@ -97,7 +102,10 @@ class Jobs:
                 return
 
     def _verdict(self, sdl: Sdl) -> str:
-        """Reason of the failure, empty when applied; asks before it sends."""
+        """Reason of the failure, empty when applied.
+
+        An answer may have been lost, so it asks for the SDL's state before it sends the proof.
+        """
         settlement = self._gateway.settlement
         known = settlement.sdl(sdl.name)
         if known is not None and known["status"] == "submitted":

@@ -1,4 +1,8 @@
-"""The domain's key: names the pool vault and signs transactions for the settlement layer."""
+"""The domain's key: it names the pool vault and signs transactions for the settlement layer.
+
+Once a shard has an agreement, the settlement layer takes its SDLs and proofs from that operator
+alone.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,8 @@
-"""The one way in which the gateway says no."""
+"""The one way in which the gateway refuses a request.
+
+Every rule raises it, and ``app`` turns it into HTTP 500 with its text, since delta's API declares
+no other error for a refusal. The text begins with the rule's name, listed in ``docs/devnet.md``.
+"""
 
 
 class Refused(Exception):

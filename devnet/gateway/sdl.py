@@ -1,4 +1,8 @@
-"""State diff lists: which kind they are, their hash, and the transaction that carries them."""
+"""State diff lists: which kind one is, its hash, and the transaction that carries it.
+
+An SDL bundles the pending messages for settlement. If it holds orders and payouts in the prescribed
+order, its hash is the one that the epoch's proof names; else it is a hash of the messages.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

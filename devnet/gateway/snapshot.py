@@ -1,4 +1,8 @@
-"""JSON snapshot of a gateway: pending intents and SDLs. The view is read from settlement."""
+"""JSON snapshot of a gateway: what is pending, and its SDLs.
+
+With ``--state-file`` the gateway goes on after a restart. The local view is not in the file: it is
+read from the settlement layer, which has the last word on vaults.
+"""
 
 import base64
 import json

@@ -1,4 +1,8 @@
-"""State diffs of the HTTP body: strict reading, and what they say was executed."""
+"""State diffs of the HTTP body: read strictly, they say what was executed of each message.
+
+A message allows a debit of at most so much; the exchange decides how much of it is executed and
+says so by diffs. This module accepts only diffs that the signed message permits.
+"""
 
 from devnet.gateway.codec import I64_MAX, VaultKey
 from devnet.gateway.execution import Executed

@@ -1,4 +1,8 @@
-"""HTTP client of the settlement layer, as the gateway needs it."""
+"""HTTP client of the settlement layer, as the gateway needs it.
+
+It tells a refusal (:class:`Declined`: nothing changed) from a lost answer (:class:`Unreachable`: it
+may have), because only after the latter the gateway must ask what became of its request.
+"""
 
 import http.client
 import json

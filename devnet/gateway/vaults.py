@@ -1,4 +1,8 @@
-"""The domain's local view of vaults, and a staging layer that is kept or dropped as a whole."""
+"""The domain's local view of vaults, and a staging layer that is kept or dropped as a whole.
+
+A POST of messages is applied as a whole or not at all: it changes a :class:`Staging`, which becomes
+the view only after the last message was accepted.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,8 @@
-"""Verifiables of the HTTP body: strict reading into plain values."""
+"""Signed messages of the HTTP body, read strictly into plain values.
+
+delta calls a signed message a verifiable. Its JSON names the fields; the signature covers bytes
+that are built from them again (``codec``), so JSON that says anything else fails the signature.
+"""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,8 @@
-"""Reading of what the settlement layer answers."""
+"""Reads what the settlement layer answers: final vaults, and the registry of the domain agreement.
+
+``state`` builds its local view from this when it starts, and whenever settlement may have changed
+vaults by itself.
+"""
 
 import base64
 import binascii

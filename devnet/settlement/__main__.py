@@ -1,4 +1,7 @@
-"""``python -m devnet.settlement``."""
+"""``python -m devnet.settlement``: reads the options, builds the chain and serves it.
+
+``convexfx up`` starts it as a service of the local stack, and tests start it by themselves.
+"""
 
 import sys
 from collections.abc import Sequence

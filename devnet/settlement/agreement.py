@@ -1,4 +1,8 @@
-"""Domain agreements: reading, canonical bytes, signature."""
+"""Domain agreements: their JSON, their canonical bytes, the operator's signature.
+
+An agreement says by which law program, parameters, currencies and attestor a domain settles. The
+settlement layer checks it once, when it is registered, and judges every later proof by it.
+"""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -131,7 +135,7 @@ def canonical_bytes(agreement: Agreement, network_id: bytes) -> bytes:
 def signed_by(pub_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether ``signature`` (64 bytes) is an Ed25519 signature of ``message``."""
     if len(signature) != SIGNATURE_BYTES:
-        # Joined with the message, bytes of one would count as the other's.
+        # libsodium takes both joined, and would split them elsewhere.
         return False
     try:
         nacl.bindings.crypto_sign_open(signature + message, pub_key)
@@ -164,7 +168,7 @@ def _token(row: bytes) -> Address:
 
 
 def _bands(params: bytes, n: int) -> tuple[int, ...]:
-    """First words of the asset rows; zero where there is none: ``_check_params`` refuses."""
+    """First words of the asset rows; 0 where a row is missing, which ``_check_params`` refuses."""
     places = (16 + 72 * asset for asset in range(n))
     return tuple(int.from_bytes(params[at : at + 8], "little") for at in places)
 

@@ -1,4 +1,8 @@
-"""HTTP routes of the settlement layer (``docs/devnet.md``)."""
+"""HTTP routes of the settlement layer (``docs/devnet.md``).
+
+Routes translate only: the rules stand in ``chain``. The state is a Python object behind a lock, so
+work on it leaves the event loop for a thread.
+"""
 
 import json
 import threading

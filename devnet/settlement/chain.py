@@ -1,4 +1,11 @@
-"""State of the settlement layer and every transaction on it."""
+"""State of the settlement layer and every transaction on it.
+
+An SDL goes through here in two steps. First the operator submits it, and it waits. Then comes its
+proof, and the SDL is applied or fails at once. The checks in their order: program and mode, hash,
+signatures, what the proof says of the state before, delta's laws, what it says of the state after,
+and last the proof itself, which costs most. Everything happens on a draft, so a check that fails
+leaves nothing changed. An SDL of mints alone needs no proof.
+"""
 
 import threading
 from collections.abc import Callable
@@ -180,9 +187,10 @@ class Chain:
             return record
 
     def _check_name(self, sdl: SdlTransaction, known: SdlRecord | None) -> None:
-        """A waiting SDL gives way to its own operator, and to another whose hash it really is.
+        """Refuse an SDL under a name that belongs to another operator's waiting SDL.
 
-        Otherwise anybody with a shard could end the SDL of another one under its name.
+        The name is a hash that the operator claims. Who replaces another operator's SDL must really
+        have that hash; otherwise anybody with a shard could end the SDLs of others.
         """
         waiting = known.transaction if known is not None else None
         if waiting is None or waiting.operator == sdl.operator:
@@ -191,7 +199,7 @@ class Chain:
             raise Invalid("OPERATOR", f"SDL {sdl.name} of another operator waits for its proof")
 
     def _derived_hash(self, sdl: SdlTransaction) -> bytes | None:
-        """Hash of what ``sdl`` holds; None where that is nothing that could be applied."""
+        """Hash derived from what ``sdl`` holds; None where nothing of it could be applied."""
         network, agreement = self.rules.network_id, self.active_agreement(sdl.shard)
         if sdl.mints_only:
             return general_hash(network, sdl)
@@ -279,7 +287,7 @@ class Chain:
             self.on_change()
 
     def _move(self, migration: Migration) -> None:
-        """Move what the vault holds; its old place keeps its nonce, so nothing can be replayed."""
+        """Move what the vault holds. Its old place keeps its nonce, so that nothing is replayed."""
         draft = self.ledger.draft()
         old = draft.write(migration.vault)
         target = Address(migration.vault.owner, migration.to_shard)

@@ -1,4 +1,9 @@
-"""An SDL of orders and payouts: its shape, its rows and its hash, derived from signed bytes."""
+"""An SDL of orders and payouts: its shape, its rows and its hash, derived from signed bytes.
+
+The operator claims a hash and a proof names one. Here the settlement layer computes it from the
+messages that users and the pool signed, so that a proof can only settle the very orders and payouts
+that stand in the SDL.
+"""
 
 import struct
 from collections.abc import Sequence
@@ -55,7 +60,7 @@ def general_hash(network: bytes, sdl: SdlTransaction) -> bytes:
 
 
 def read_clearing(items: Sequence[Item], agreement: Agreement) -> Clearing:
-    """Shape of an SDL of orders and payouts.
+    """Read an SDL of orders and payouts, and check its shape.
 
     Orders and cancels come first, strictly increasing by (owner, nonce); then one payout for
     each filled order in the same order.

@@ -1,4 +1,8 @@
-"""Decoding side of ``docs/spec.md``: hashes, text forms and a strict reader of bytes."""
+"""Decoding side of ``docs/spec.md``: hashes, text forms and a strict reader of bytes.
+
+It is written from that page alone. The gateway has an encoder of its own, so an error in either
+shows as bytes that do not fit.
+"""
 
 import base64
 import binascii
@@ -158,6 +162,6 @@ class Bytes:
         return raw
 
     def end(self) -> None:
-        """Nothing may be left."""
+        """Refuse bytes that are left over."""
         if self._at != len(self._data):
             raise Invalid("CODEC", f"{self._what}: bytes left over")

@@ -1,4 +1,8 @@
-"""delta's own laws on an SDL: owners, shard, nonces, allowances, balances, supply, aggregation."""
+"""delta's own laws on an SDL: owners, shard, nonces, allowances, balances, supply, aggregation.
+
+They hold for every domain, whatever its local laws are; no proof is asked about them. ``chain``
+executes an SDL here on a draft between the two halves of the local laws.
+"""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """Final vaults, and drafts in which an SDL is tried before it is kept.
 
-A draft is a layer over the vaults: a check that fails in the middle drops it, and nothing was
-changed.
+A draft is a layer over the vaults. A check that fails in the middle drops the draft, and nothing
+has changed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -81,7 +81,7 @@ class Draft:
         self._changed: dict[Address, Account] = {}
 
     def read(self, key: Address) -> Account:
-        """Account as the draft has it; an empty one when there is none. Not to be changed."""
+        """Account as the draft has it, empty when there is none; the caller must not change it."""
         return self._changed.get(key) or self._ledger.accounts.get(key) or Account()
 
     def write(self, key: Address) -> Account:

@@ -1,4 +1,9 @@
-"""What a proof has to say about an SDL of orders and payouts, derived from our own state."""
+"""What a proof has to say about an SDL of orders and payouts, derived from our own state.
+
+A proof shows that the domain's laws hold for some epoch with certain public values. This module
+derives each value that the settlement layer can know for itself, before and after the SDL is
+executed, and compares: only then is it a proof of this epoch on these vaults.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +59,8 @@ class Statement:
     def agreed_reference(self) -> bytes:
         """Reference section of the envelope's prices with bands as wide as was agreed.
 
-        Inside a narrower one an overflow would excuse any price up to the fair one.
+        The operator must not choose a narrower band: at its edge the laws accept an overflow, which
+        would excuse any price up to the fair one.
         """
         return with_own_bands(self.envelope.reference, self.agreement.bands)
 

@@ -1,4 +1,8 @@
-"""Signed payloads as the settlement layer decodes them: debits, mints and order terms."""
+"""Signed payloads as the settlement layer decodes them: debits, mints and order terms.
+
+Signatures cover bytes, so bytes are the truth here: a payload has one form, and any other is
+refused. ``transactions`` reads the messages of an SDL with it.
+"""
 
 import struct
 from dataclasses import dataclass
@@ -96,7 +100,7 @@ def decode_mint(payload: bytes, network: bytes) -> MintMessage:
 
 
 def decode_terms(auxiliary: bytes) -> OrderTerms:
-    """Terms of 72 bytes; ``Invalid`` ``SDL_SHAPE`` when these are none."""
+    """Terms of 72 bytes; ``Invalid`` ``SDL_SHAPE`` for any other bytes."""
     if len(auxiliary) == _TERMS.size:
         version, kind, receive, limit_kind, exponent, zero, *rest = _TERMS.unpack(auxiliary)
         if version == 1 and kind in (ORDER, CANCEL, PAYOUT) and zero == 0:

@@ -1,4 +1,9 @@
-"""Proof envelopes and what each mode of proof has to show."""
+"""Proof envelopes, and what each mode of proof has to show.
+
+An envelope carries mode, public values and proof. ``attested`` and ``executed`` show the attestor's
+signature of the public values; every other mode shows a proof, which a verifier program checks with
+the agreed program hash. ``chain`` asks for the terms first and for the proof last.
+"""
 
 import json
 import shlex
@@ -18,9 +23,9 @@ _KEYS: Final = frozenset(
      "fees_accrued_after")
 )  # fmt: skip
 VERIFIER_SECONDS: Final = 240
-"""Less than the gateway waits for an answer."""
+"""Seconds for the verifier; the gateway waits longer than this for its answer."""
 PROOF_KINDS: Final = {"gpu": "compressed"}
-"""What a mode's proof is, where that is not the mode's own name."""
+"""Kind of a mode's proof, for modes that are not named after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class Verifier:
         self._command = shlex.split(command)
 
     def check_terms(self, envelope: Envelope, agreement: Agreement) -> None:
-        """Program and mode are the agreement's (``PROGRAM_HASH``, ``MODE``)."""
+        """Check that program and mode are the agreement's (``PROGRAM_HASH``, ``MODE``)."""
         if envelope.program_hash != agreement.program_hash:
             raise Invalid("PROGRAM_HASH", "expected the program hash of the agreement")
         if envelope.mode not in agreement.allowed_modes:
@@ -105,7 +110,7 @@ class Verifier:
             raise Invalid("MODE", f"expected one of {allowed}, found {envelope.mode[:40]!a}")
 
     def check_proof(self, envelope: Envelope, agreement: Agreement) -> None:
-        """The proof shows its public values.
+        """Check that the proof shows its public values.
 
         Raises
         ------

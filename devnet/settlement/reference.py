@@ -1,4 +1,8 @@
-"""The reference section of an envelope: its bands follow from its prices and the agreed widths."""
+"""The reference section of an envelope: its bands follow from its prices and the agreed widths.
+
+The settlement layer knows no market prices and believes those of the envelope. The bands around
+them it computes itself (section 7 of ``docs/spec.md``), since the operator could gain by others.
+"""
 
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal

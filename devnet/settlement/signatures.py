@@ -1,4 +1,8 @@
-"""Signatures of the verifiables of an SDL, checked on all cores."""
+"""Signatures of the messages of an SDL, checked on all cores.
+
+No vault may be debited without its owner's signature, whatever a proof says. An SDL can hold
+millions of messages, and libsodium works outside the interpreter's lock, so threads share the work.
+"""
 
 import os
 from collections.abc import Sequence
@@ -12,7 +16,7 @@ from devnet.settlement.transactions import Item
 
 
 def check_signers(items: Sequence[Item]) -> None:
-    """Each verifiable is signed by the owner of the vault that it debits or mints from.
+    """Check that each message is signed by the owner of the vault that it debits or mints from.
 
     Raises
     ------

@@ -1,4 +1,8 @@
-"""JSON snapshot of the settlement layer, written at each change, read at the start."""
+"""JSON snapshot of the settlement layer: written at each change, read at the start.
+
+With ``--state-file`` the settlement layer goes on after a restart; without it all is forgotten. The
+file is replaced as a whole, so that a crash while writing leaves the former one.
+"""
 
 import json
 import os

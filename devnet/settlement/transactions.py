@@ -1,4 +1,8 @@
-"""Transactions that a domain's operator sends: an SDL, and later its proof."""
+"""Transactions that a domain's operator sends: an SDL, and later its proof.
+
+They are read strictly and their operator's signature is checked before ``chain`` sees them, so that
+nobody can submit in the name of another domain.
+"""
 
 from dataclasses import dataclass
 from hashlib import sha256
