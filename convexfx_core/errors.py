@@ -2,7 +2,9 @@
 
 Every failure that is expected is one of these: a type that says what it stops, a code from a closed
 list for programs, and field, expected and observed for people. Whoever catches one can act on it.
-What must be impossible is no error of this tree: it ends the epoch.
+Three of them abort an epoch, which then has an outcome: ClearingRefused, LawViolated and
+ExecutionError. What must be impossible is no error of this tree. It fails the run, and the epoch
+stays without an outcome until a later run ends it.
 
     ConvexFxError            code, field, expected, observed: one line for a human
     ├── RejectedOrder        an order or message that is refused; nothing else is affected
@@ -16,7 +18,7 @@ What must be impossible is no error of this tree: it ends the epoch.
     ├── CommitConflict       another writer committed other bytes
     ├── CommitUnknown        it could not be found out whether a write or call took effect
     ├── PeerUnreachable      a service does not answer
-    │   └── BaseLayerUnreachable  the settlement layer does not
+    │   └── BaseLayerUnreachable  the settlement layer does not answer
     ├── AgreementError       no active domain agreement
     └── GatewayError         the gateway answered with an error
 

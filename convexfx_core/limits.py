@@ -25,7 +25,8 @@ BAND_BPS_MAX: Final = 300
 FEE_PPM_MAX: Final = 100_000
 """A fee above ten percent is a typing error."""
 EXPIRY_EPOCHS_MAX: Final = 1_440
-"""The seen-set is bounded: an order lives at most a day of one-minute epochs."""
+"""The seen-set is bounded by it. An order lives at most eight hours in epochs of 20 seconds, the
+interval of ``prefect.yaml``, and a day in epochs of a minute."""
 DECIMALS_MAX: Final = 9
 """Amounts of everyday size stay inside 62 bits."""
 MESSAGE_BYTES_MAX: Final = 200 * 1024

@@ -1,9 +1,9 @@
 """The one state transition: an opening, a batch and a proposal become an epoch's result.
 
-This is the page that an epoch is. Before it stand admission, which makes the batch, and the
-clearing, which makes the proposal; after it the stages submit and settle what it returns. Nothing
-in it is a choice: amounts follow from the proposal, diffs and witness from the amounts, and the
-laws are asked about the witness that a verifier will see, not about the values it was made from.
+This file computes a whole epoch. Admission makes its batch and the clearing its proposal; later
+stages prove, submit and record the result. Nothing in it is a choice: amounts follow from the
+proposal, diffs and witness from the amounts. The laws are asked about the witness that a verifier
+will see, not about the values it was made from.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class EpochResult:
     certificate : what the laws computed.
     consumed : bool[K] over ``batch.orders``; the others are left and may be carried over.
     fills : the consumed orders with their amounts.
-    diffs : diff rows in submission order (:data:`convexfx_core.witness.layout.DIFF_DTYPE`).
+    diffs : diff rows in submission order (:data:`convexfx_core.ledger.rows.DIFF_DTYPE`).
     witness : witness v1 with its public values.
     public_values : what the witness proves.
     sdl_hash : 32 bytes, or None if no order is consumed: then there is nothing to submit or prove.
@@ -77,6 +77,9 @@ def apply_epoch(opening: Opening, batch: Batch, proposal: Proposal) -> EpochResu
         The last solver step was not small, or an amount leaves its range.
     LawViolated
         The smallest (law, index) that the proposal breaks.
+    ExecutionError
+        VAULT_MISSING where the owner of a consumed order has no vault, BALANCE where an amount
+        would leave its range.
     """
     refuse_unsteady(proposal)
     rows = batch.orders.rows

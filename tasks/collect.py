@@ -116,12 +116,15 @@ def distinct(orders: SealedOrders) -> SealedOrders:
 
 
 def parked(ctx: Context, head: ChainHead) -> list[SealedOrders]:
-    """Orders that were parked while the last or the next epoch was the next one to seal.
+    """Orders that ``park`` kept and that no manifest holds yet.
 
-    None of them was sealed if the seen-set does not hold it, so the next epoch is its first one:
-    that is the copy which its message, delivered again, would bring, too.
+    Example: the last epoch is 7, so 8 is the next. A run that can seal nothing keeps its orders
+    under 8. Those under 7 are looked at, too: one worker may have kept them while another, which
+    had gathered before, sealed 7 without them. The seen-set drops those that were sealed. The
+    others never were, so 8 is their first epoch, as if their messages had been delivered again.
 
-    An object that does not decode stays where it is, named in a reject record: it stops no other.
+    An object that does not decode stays where it is and is named in a reject record; the others go
+    on.
     """
     orders = []
     for epoch in (head.epoch, head.epoch + 1):
@@ -141,10 +144,15 @@ def first_sealed(orders: SealedOrders, epoch: int) -> SealedOrders:
 
 
 def park(ctx: Context, gathered: Gathered, draft: EpochDraft) -> None:
-    """Keep parked candidates of an epoch that cannot be sealed, and record the refused ones.
+    """Keep the waiting candidates of an epoch that cannot be sealed, and record the refused ones.
 
-    Those that only lost their nonce to another order are kept too, and refused by the epoch that
-    seals them: a record here would not hold if the winner expires and they are sent again.
+    An epoch without an admissible order is not sealed. Example: a vault's next nonce is 5 and its
+    only order has nonce 6. The order is written under ``parked/`` and its message is deleted. Later
+    runs take it up (:func:`parked`) until it is sealed.
+
+    A candidate that only lost its nonce to another order waits too; the epoch that seals both
+    refuses it. A reject record here could turn out wrong: the winner may expire, and the loser may
+    then be sent again and win.
 
     If somebody sealed the epoch meanwhile, no message is deleted: all of them reappear. Nothing is
     recorded either: the vaults read here may already be those behind that epoch, in which its own

@@ -101,11 +101,14 @@ def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> Sd
 def _bundle(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> None:
     """Make the SDL, unless one of that hash is under way or has ended in this epoch.
 
-    The hash does not name the epoch: after a failure, the next epoch may clear the same orders at
-    the same prices and meet its own failed predecessor, whose diffs the gateway has taken back.
-    Only who found it there before the intent was written may replace it: a failure that comes
-    later is the end of this epoch, which another worker may be writing down. The nonce is read
-    first, so that no SDL came and went behind a nonce that looks untouched.
+    The hash does not name the epoch. After a failure the next epoch may clear the same orders at
+    the same prices. Then it finds a failed SDL of its own hash, whose diffs the gateway has taken
+    back. It may replace that one (``delivery.replaces``), because it stood there before the intent
+    of this epoch was written. A failure that comes after the intent is the end of this epoch, which
+    another worker may be writing down: nothing is sent.
+
+    The nonce is read before the state. Otherwise an SDL could be made and fail between the two
+    reads: none was seen, the nonce is back where it was, and the array would be sent once more.
     """
     nonce = ctx.gateway.next_nonce(delivery.witness_owner) - 1
     state = ctx.gateway.sdl(delivery.sdl_hash)

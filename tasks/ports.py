@@ -272,7 +272,8 @@ class ProofJob:
 
     Attributes
     ----------
-    job_id : hexadecimal SHA-256 of program hash and SDL hash; the idempotency key.
+    job_id : the idempotency key: hexadecimal SHA-256 of program hash and SDL hash, and of the epoch
+        where an earlier epoch took that name for another witness (:mod:`tasks.proof_job`).
     mode : name of the proof mode.
     epoch : epoch that is proven.
     witness_key, witness_sha256 : where the witness stands and what it hashes to.

@@ -1,7 +1,7 @@
 """The context of this process: what its stages work with.
 
 A process builds its context once, from its settings; tests put their own in place with
-:func:`using`. This stands above the adapters, so that a context itself knows none of them.
+:func:`using`. Only this module imports adapters; ``Context`` does not.
 """
 
 from collections.abc import Iterator

@@ -28,8 +28,10 @@ WAIT_S_PROOF_MAX: Final = 4 * 3_600.0
 def prove(sealed: dict[str, Any], diffs: dict[str, Any]) -> dict[str, Any] | None:
     """A proof object of the epoch's witness in the configured mode; None when nothing settles.
 
-    The job id is derived from program and SDL hash, so asking twice makes one proof. The mode never
-    changes silently: the proof names it. What an intent named stays, whatever the settings say now.
+    The job id is derived from program and SDL hash, so asking twice makes one proof. Where an
+    earlier epoch took that id for another witness, the epoch enters the id (``tasks.proof_job``).
+    The mode never changes silently: the proof names it. What an intent named stays, whatever the
+    settings say now.
 
     Raises
     ------

@@ -56,8 +56,9 @@ def only_slice(batch: Batch, let_in: Slice | None) -> Batch:
     """The batch without the vaults of other slices; their orders wait (``BEHIND_PARKED``).
 
     Only vaults with an order that an earlier epoch sealed are divided: the i-th of m, by owner, is
-    in slice ``i * count // m``. A vault without such an order cannot have ended that epoch and is
-    always let in. A slice that leaves no order at all would seal nothing; then all vaults are in.
+    in slice ``i * count // m``. Vaults whose orders are all new are always let in, because they
+    cannot have ended that epoch. A slice that leaves no order at all would seal nothing; then all
+    vaults are in.
     """
     if let_in is None:
         return batch

@@ -43,7 +43,8 @@ def settle(
     ``stages`` has the result of each stage by its name; ``refusal`` is what :func:`refused` makes
     of the error that ended one of them, then the epoch is aborted.
 
-    Everything behind the outcome can be rebuilt from the chain, and is where a crash left it out.
+    A crash behind the outcome leaves some of the others unwritten. The next run writes them,
+    because all of them follow from the chain.
     """
     fault_point("settle")
     start, ctx, epoch = monotonic_ns(), current(), sealed["epoch"]

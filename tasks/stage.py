@@ -6,8 +6,9 @@ objects, writes objects that never change, and returns references. Three questio
 and which earlier result is the same one. ``@stage("clear")`` reads that table, so that no stage
 has a rule of its own.
 
-A failure is tried again where waiting may help (:func:`worth_retrying`): a peer that does not
-answer, an answer that was lost, a limit that was reached. What is wrong for good fails at once, and
+A failure is tried again unless it is known to be for good (:func:`worth_retrying`). Waiting helps
+where a peer does not answer, an answer was lost or a limit was reached. An exception that is not
+ours says nothing about that, so it is tried again, too. What is wrong for good fails at once, and
 the next scheduled run finds the epoch where this one left it.
 """
 
@@ -71,7 +72,7 @@ class Rules:
     Attributes
     ----------
     limit_s : seconds of one attempt, after which it counts as hanging and is ended.
-    retries : further attempts after a failure that may pass.
+    retries : further attempts after a failure that may pass (:func:`worth_retrying`).
     cache_key : which results are the same; None: the result is not kept.
     """
 
@@ -101,7 +102,9 @@ STAGES: Final[dict[str, Rules]] = {
     # One object commits; receipts and artifacts of 100,000 orders are seconds.
     "settle": Rules(600, 5, inputs_cache_key),
 }
-"""Every stage, in the order of an epoch. The table of ``docs/runbook.md`` says the same."""
+"""The stages of an epoch in their order. ``make-proof`` is none of them: it is the one stage of the
+flow ``prove``, and stands behind the stage that waits for it. The table of ``docs/runbook.md`` says
+the same."""
 RETRY_DELAYS_S: Final = exponential_backoff(backoff_factor=1)
 """Pauses of 1, 2, 4, 8, 16 s: a peer that restarts is back within half a minute."""
 RETRY_JITTER: Final = 0.5
@@ -147,9 +150,12 @@ def _naming_its_limit(function: Callable[P, R], name: str, limit_s: int) -> Call
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed stage is tried again: peers that do not answer, answers or provers lost.
+    """Whether a failed stage is tried again.
 
-    What is wrong for good (a conflict, a refused agreement, a setting) fails at once.
+    Of our own errors only those that may pass are: a peer that does not answer, an answer or a
+    prover that was lost, memory that ran out. The others (a conflict, a refused agreement, a
+    setting) fail at once. Every exception that is not ours is tried again, since nothing says that
+    it is for good. An injected fault is not, because it stands for a process that died.
     """
     error = state.data if isinstance(state.data, BaseException) else state.result(False)
     if isinstance(error, PeerUnreachable | CommitUnknown):

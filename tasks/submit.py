@@ -41,7 +41,8 @@ def submit(
 
     Returns
     -------
-    The SDL's last phase and, when it failed, the network's own words.
+    The SDL's last phase as ``phase``. ``message`` is the gateway's text of a ``ProvingFailed`` and
+    empty in every other phase.
 
     Raises
     ------

@@ -11,7 +11,8 @@ The rules for a vault's orders over time:
    whose budget no longer fits the balance before the epoch (``INSUFFICIENT_BALANCE``); that one
    and everything behind it (``BEHIND_PARKED``) is parked.
 
-Everything is columnar; ``tests/unit`` holds the same rules one order at a time.
+Everything is columnar; ``tests/support/admission_reference.py`` has the same rules, one order at a
+time, and tests compare the two.
 """
 
 from dataclasses import dataclass

@@ -82,8 +82,8 @@ def carry_over(batch: Batch, left: NDArray[np.bool_]) -> Carried:
     Parameters
     ----------
     batch : the epoch's batch; its parked orders live on too.
-    left : bool[K] over ``batch.orders``, those that were not consumed. After an aborted epoch: all
-        but the ones that its reason names.
+    left : bool[K] over ``batch.orders``, those that were not consumed. An aborted epoch consumed
+        none, so all of them are left.
     """
     unsettled = SealedOrders.joined([batch.orders.take(left), batch.parked.orders])
     order = canonical_order(unsettled.rows["owner"], unsettled.rows["nonce"])

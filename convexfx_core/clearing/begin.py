@@ -21,7 +21,8 @@ NEWTON_STEPS, NEWTON_STEPS_FEW, FEW_LEVELS = 5, 3, 500
 to come near: the exact search does the rest in cheaper steps, the more so where levels are few."""
 
 NULL_PART_MAX: Final = 1e6
-"""How many times larger than the prices impact times shadow may be; see :func:`plain_shadow`."""
+"""How many times larger than the prices the terms of impact times shadow may be; see
+:func:`plain_shadow`."""
 NULL_VALUE: Final = 1e-9
 """Eigenvalues below this part of the largest count as zero."""
 
@@ -67,9 +68,10 @@ def state_at(pool: Pool, levels: Levels, u: F64, cap: float) -> ActiveState:
 def plain_shadow(pool: Pool, u: F64, shadow: F64) -> F64:
     """Shadow inventory (q,) of the prices u (n,), without a large part that moves no price.
 
-    A singular impact leaves a part of the shadow free. Where that part is a million times the rest,
-    the rounding of impact times shadow would drown the prices; then the shadow is computed
-    again from the eigenvectors that move prices.
+    The prices are minus impact times shadow. A singular impact maps some shadows to zero, so such a
+    part may stand in the shadow at any size. Where it is so large that the terms of the product may
+    be :data:`NULL_PART_MAX` times their sum, rounding would drown the prices. Then the shadow is
+    computed again, from the eigenvectors of the impact that move prices.
     """
     heavy = largest(shadow) * largest(pool.impact)
     if heavy <= NULL_PART_MAX * (1.0 + largest(u)):

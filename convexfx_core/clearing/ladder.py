@@ -64,12 +64,15 @@ def propose(
     case : integers; orders in any sequence, which does not change the answer.
     solver : ``ndas`` (exact), ``qp`` (generic, slow), ``auto``: the first, then the second.
     kernels : implementation of the heavy parts; ``auto`` is numpy below a million orders, above
-        it numba where it is installed. The answers are the same.
+        it numba where it is installed. Both give the same integers, with the one exception that
+        :mod:`convexfx_core.clearing.kernels` names.
 
     Raises
     ------
     ClearingRefused
-        When no rung of the ladder finds an answer; the reasons of all rungs stand in it.
+        NOT_CONVERGED with the reasons of all rungs that were asked, when none of them finds the
+        equilibrium. What another solver would meet again is refused at once, and no further rung is
+        asked: minimum fills that do not settle, a cut that meets no bound, a value out of range.
     """
     problem, chosen, reasons = *_posed(case, kernels), []
     for name, rung in _LADDER.items():

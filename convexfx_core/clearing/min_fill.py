@@ -25,7 +25,7 @@ from convexfx_core.settlement.proposal import RejectKind
 
 U8: TypeAlias = NDArray[np.uint8]
 ROUNDS_MIN: Final = 400
-"""Rounds that every batch may take; one of many orders gets two for each of its orders."""
+"""Rounds that every batch may take; a large batch gets two per order."""
 ROUNDS_WORK_MAX: Final = 100_000_000
 """Orders looked at in all rounds beyond these: a minute."""
 STARTS: Final = 24

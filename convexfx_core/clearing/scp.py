@@ -35,7 +35,7 @@ RESIDUAL_BPS: Final = 1e-9
 """Less than a hundredth of what the laws allow at least (2^-36, or 1.5e-7 bps)."""
 STEP_Y_MAX: Final = 1e-5
 STEP_ALPHA_MAX: Final = 1e-6
-"""Bounds of the last step that the seed asks for; ``laws.predicates`` refuses a longer one."""
+"""Bounds of the last step in the original assignment; ``laws.predicates`` refuses a longer one."""
 DIRECT_ORDERS: Final = 30_000
 """Up to here every order becomes a level; above, a histogram finds the window first."""
 WINDOW_BPS: Final = 0.25

@@ -1,4 +1,4 @@
-"""The local laws, in integers: who claims a cleared batch is held to every one of them.
+"""Integer laws; whoever claims a clearing must meet all of them.
 
 The proposal of a clearing comes from floats that nobody trusts. The laws make it trustworthy: each
 is an integer comparison that anybody can repeat, and an epoch settles only if all of them hold.

@@ -15,8 +15,8 @@ from convexfx_core.units import LIMIT_SLACK_SHIFT, LOG_SHIFT, PRICE_SHIFT, RISK_
 RIDGE: Final = 1_000_000
 """H inverts the risk matrix with a ridge of its mean diagonal over this."""
 SHIFT_MAX: Final = 1 << 67
-"""8 times 2^64: no ridge moves a vector of at most 64 residuals below 2^64 by more than its
-length."""
+"""Cap on delta, what the ridge hides of one residual: 8 times 2^64. No ridge moves a vector of at
+most 64 residuals below 2^64 by more than its length, which is at most that."""
 
 
 def gap(clearing: ClaimedClearing, totals: Totals, rule: PriceRule) -> int:

@@ -1,4 +1,4 @@
-"""L4: an order that is in the money is filled, unless it is dust, rejected or rationed.
+"""L4: an order in the money must demand its whole budget, unless it is dust or rejected.
 
 Without it a prover could leave out whom he likes. "In the money" means by more than 2^-38 of the
 limit; nearer than that an order is "at the price" and may be filled in part. Source:

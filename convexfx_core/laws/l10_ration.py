@@ -30,9 +30,10 @@ def breach_of_asset(clearing: ClaimedClearing, slack: tuple[int, ...], asset: in
 
 
 def breach(order: OrderFacts) -> Breach | None:
-    """Return the breach of ``paid = (want (2^40 - h)) >> 40``, or 0 where that receives nothing.
+    """Return the breach of the cut, if the order breaches it.
 
-    Nothing can be wanted that would receive nothing.
+    Two rules: an order wants nothing, or an amount that receives something; and it pays
+    ``kept = (want (2^40 - h)) >> 40``, or 0 where ``kept`` would receive nothing.
     """
     if order.want > 0 and order.net(order.want) == 0:
         return Breach(order.want, 0)

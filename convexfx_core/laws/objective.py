@@ -1,4 +1,4 @@
-"""The three terms of the objective, in numeraire base units, under the names of the seed.
+"""The three terms of the objective, in numeraire base units, as the original assignment named them.
 
 They tell what an outcome is worth and stand in the public values; no law bounds them but for their
 width. Smaller is better. Source: ``docs/spec.md`` section 7, last rows. Letters:

@@ -1,8 +1,10 @@
 """The five validity predicates, each with the laws that stand behind it and their two sides.
 
-The seed of this project asked for five predicates; the laws are finer. The verdict that is stored
-with an epoch (``verdict.json``) answers under the five names, and shows for each the tightest
-comparison that was made. Source: ``docs/invariants.md``, first table.
+The original assignment of this project asked for five predicates; the laws are finer. The verdict
+that is stored with an epoch (``verdict.json``) answers under the five names and shows two numbers
+for each. For the price rule and the bands these are the sides of the tightest comparison; for the
+other three, whose laws are many or are equations, they sum up the outcome. Source:
+``docs/invariants.md``, first table.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from convexfx_core.units import LOG_SHIFT
 
 STEP_NORM_Y_MAX: Final = 1e-5
 STEP_NORM_ALPHA_MAX: Final = 1e-6
-"""The seed's bounds of the last solver step: log price, and part of the volume."""
+"""The original assignment's bounds of the last solver step: log price, and part of the volume."""
 
 PREDICATE_LAWS: Final = {
     "convergence": (9,),
@@ -105,7 +107,7 @@ def refuse_unsteady(proposal: Proposal) -> None:
 
 
 def verdict_of(case: ClearingCase, proposal: Proposal, certificate: Certificate) -> Verdict:
-    """Verdict of an epoch whose laws all hold, with the tightest comparison of each predicate."""
+    """Verdict of an epoch whose laws all hold, with what each predicate shows (see the module)."""
     sides = {
         "convergence": _price_rule(certificate),
         "price_consistency": _bands(case, proposal),

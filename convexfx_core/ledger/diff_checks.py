@@ -20,7 +20,7 @@ def check_diffs(diffs: Rows, verifiables: int, pool: PoolState, vaults: VaultTab
 
     Parameters
     ----------
-    diffs : :data:`convexfx_core.witness.layout.DIFF_DTYPE` rows in submission order.
+    diffs : :data:`convexfx_core.ledger.rows.DIFF_DTYPE` rows in submission order.
     verifiables : how many are submitted.
     pool, vaults : before the epoch; vault 1 + i of a row is row i of ``vaults``.
 

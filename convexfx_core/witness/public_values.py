@@ -1,8 +1,9 @@
 """Public values: what a proof binds, 392 bytes.
 
-The settlement side sees these bytes and the proof, and nothing else of the epoch: hashes of what
-went in, roots of what came out, the gap and the objective. L19 demands that each of them follows
-from the witness. Source: ``docs/spec.md`` section 5.
+These bytes hold hashes of what went in, roots of what came out, the gap and the objective. The
+witness itself never leaves the domain: the network sees the proof, these bytes, the SDL, and beside
+them the reference section and the pool's accrued fees, which it holds to the hashes in here. L19
+demands that each value follows from the witness. Source: ``docs/spec.md`` section 5.
 """
 
 from dataclasses import dataclass, fields
