@@ -98,133 +98,82 @@ class Rule(NamedTuple):
     broken: Callable[[OrderFields], Truth]
 
 
+# fmt: off
+# This is a table: of each rule first the words, then the condition.
 NONCE: Final = Rule(
-    RejectCode.NONCE_RANGE,
-    "new_nonce",
-    "1 to 2^63 - 1",
-    attrgetter("nonce"),
+    RejectCode.NONCE_RANGE, "new_nonce", "1 to 2^63 - 1", attrgetter("nonce"),
     lambda order: (order.nonce < 1) | (order.nonce > NONCE_MAX),
 )
 PAY: Final = Rule(
-    RejectCode.ASSET_UNKNOWN,
-    "pay",
-    "a registry index below {assets}",
-    attrgetter("pay"),
+    RejectCode.ASSET_UNKNOWN, "pay", "a registry index below {assets}", attrgetter("pay"),
     lambda order: order.pay >= order.assets,
 )
 KIND_KNOWN: Final = Rule(
-    RejectCode.TERMS,
-    "kind",
-    "1 order, 2 cancel or 3 payout",
-    attrgetter("kind"),
+    RejectCode.TERMS, "kind", "1 order, 2 cancel or 3 payout", attrgetter("kind"),
     lambda order: (order.kind < KIND_ORDER) | (order.kind > KIND_PAYOUT),
 )
 PAYS: Final = Rule(
-    RejectCode.TERMS,
-    "pays",
-    "an order id exactly in a payout",
+    RejectCode.TERMS, "pays", "an order id exactly in a payout",
     lambda order: order.pays.hex() if isinstance(order.pays, bytes) else None,
     lambda order: (order.kind == KIND_PAYOUT) != order.names_order,
 )
 BARE: Final = Rule(
-    RejectCode.TERMS,
-    "terms",
-    "no receive asset, limit or min_fill",
-    attrgetter("kind"),
-    lambda order: (
-        (order.kind != KIND_ORDER)
-        & ((order.receive != NO_ASSET) | (order.limit_kind != 0) | (order.min_fill != 0))
-    ),
+    RejectCode.TERMS, "terms", "no receive asset, limit or min_fill", attrgetter("kind"),
+    lambda order: (order.kind != KIND_ORDER)
+    & ((order.receive != NO_ASSET) | (order.limit_kind != 0) | (order.min_fill != 0)),
 )
 """Only an order wants something: a cancel uses up a nonce, a payout follows from its order."""
 LIMIT_KIND: Final = Rule(
-    RejectCode.TERMS,
-    "limit kind",
-    "0 market or 1 limit",
-    attrgetter("limit_kind"),
+    RejectCode.TERMS, "limit kind", "0 market or 1 limit", attrgetter("limit_kind"),
     lambda order: order.limit_kind > LIMIT_LIMIT,
 )
 MANTISSA: Final = Rule(
-    RejectCode.LIMIT_RANGE,
-    "limit",
-    "a mantissa in [2^62, 2^63)",
-    attrgetter("limit_m"),
-    lambda order: (
-        (order.limit_kind == LIMIT_LIMIT)
-        & ((order.limit_m < MANTISSA_MIN) | (order.limit_m > MANTISSA_MAX))
-    ),
+    RejectCode.LIMIT_RANGE, "limit", "a mantissa in [2^62, 2^63)", attrgetter("limit_m"),
+    lambda order: (order.limit_kind == LIMIT_LIMIT)
+    & ((order.limit_m < MANTISSA_MIN) | (order.limit_m > MANTISSA_MAX)),
 )
 """A mantissa with its top bit set, so that every limit has one spelling only."""
 EXPONENT: Final = Rule(
-    RejectCode.LIMIT_RANGE,
-    "limit",
-    f"an exponent in [{LIMIT_EXPONENT_MIN}, {LIMIT_EXPONENT_MAX}]",
+    RejectCode.LIMIT_RANGE, "limit", f"an exponent in [{LIMIT_EXPONENT_MIN}, {LIMIT_EXPONENT_MAX}]",
     attrgetter("limit_e"),
-    lambda order: (
-        (order.limit_kind == LIMIT_LIMIT)
-        & ((order.limit_e < LIMIT_EXPONENT_MIN) | (order.limit_e > LIMIT_EXPONENT_MAX))
-    ),
+    lambda order: (order.limit_kind == LIMIT_LIMIT)
+    & ((order.limit_e < LIMIT_EXPONENT_MIN) | (order.limit_e > LIMIT_EXPONENT_MAX)),
 )
 NO_LIMIT: Final = Rule(
-    RejectCode.TERMS,
-    "limit",
-    "zero without a limit",
-    attrgetter("limit_e", "limit_m"),
+    RejectCode.TERMS, "limit", "zero without a limit", attrgetter("limit_e", "limit_m"),
     lambda order: (order.limit_kind != LIMIT_LIMIT) & ((order.limit_e != 0) | (order.limit_m != 0)),
 )
 KIND: Final = Rule(
-    RejectCode.TERMS,
-    "kind",
-    "1 order or 2 cancel",
-    attrgetter("kind"),
+    RejectCode.TERMS, "kind", "1 order or 2 cancel", attrgetter("kind"),
     lambda order: (order.kind != KIND_ORDER) & (order.kind != KIND_CANCEL),
 )
 """Only the pool signs payouts; from anybody else one is no order."""
 CANCEL_AMOUNT: Final = Rule(
-    RejectCode.CANCEL_AMOUNT,
-    "amount",
-    "0 in a cancel",
-    attrgetter("budget"),
+    RejectCode.CANCEL_AMOUNT, "amount", "0 in a cancel", attrgetter("budget"),
     lambda order: (order.kind == KIND_CANCEL) & (order.budget != 0),
 )
 RECEIVE: Final = Rule(
-    RejectCode.ASSET_UNKNOWN,
-    "receive",
-    "a registry index below {assets}",
-    attrgetter("receive"),
-    lambda order: (
-        ((order.kind == KIND_ORDER) & (order.receive >= order.assets))
-        | ((order.kind == KIND_CANCEL) & (order.receive != NO_ASSET))
-    ),
+    RejectCode.ASSET_UNKNOWN, "receive", "a registry index below {assets}", attrgetter("receive"),
+    lambda order: ((order.kind == KIND_ORDER) & (order.receive >= order.assets))
+    | ((order.kind == KIND_CANCEL) & (order.receive != NO_ASSET)),
 )
 SELF_PAIR: Final = Rule(
-    RejectCode.SELF_PAIR,
-    "receive",
-    "another asset than pay",
-    attrgetter("receive"),
+    RejectCode.SELF_PAIR, "receive", "another asset than pay", attrgetter("receive"),
     lambda order: (order.kind == KIND_ORDER) & (order.receive == order.pay),
 )
 BUDGET_ZERO: Final = Rule(
-    RejectCode.BUDGET_ZERO,
-    "budget",
-    "at least 1 base unit",
-    attrgetter("budget"),
+    RejectCode.BUDGET_ZERO, "budget", "at least 1 base unit", attrgetter("budget"),
     lambda order: (order.kind == KIND_ORDER) & (order.budget == 0),
 )
 BUDGET_RANGE: Final = Rule(
-    RejectCode.AMOUNT_RANGE,
-    "budget",
-    "below 2^62 base units",
-    attrgetter("budget"),
+    RejectCode.AMOUNT_RANGE, "budget", "below 2^62 base units", attrgetter("budget"),
     lambda order: order.budget > AMOUNT_MAX,
 )
 MIN_FILL: Final = Rule(
-    RejectCode.MIN_FILL_RANGE,
-    "min_fill",
-    "at most the budget",
-    attrgetter("min_fill"),
+    RejectCode.MIN_FILL_RANGE, "min_fill", "at most the budget", attrgetter("min_fill"),
     lambda order: order.min_fill > order.budget,
 )
+# fmt: on
 
 LIMIT_RULES: Final = (MANTISSA, EXPONENT)
 TERMS_RULES: Final = (KIND_KNOWN, PAYS, BARE, LIMIT_KIND, *LIMIT_RULES, NO_LIMIT)
