@@ -417,7 +417,7 @@ def rotten_bundles(ground: Ground, count: int, rng: np.random.Generator) -> Iter
 @pytest.fixture
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sender that does not check what it sends: anybody may write to the queue."""
-    monkeypatch.setattr("tasks.adapters.memory.check_body", lambda body: None)
+    monkeypatch.setattr("tests.support.memory_inbox.check_body", lambda body: None)
 
 
 def json_items(ground: Ground, limit: int, rng: np.random.Generator) -> list[Any]:
