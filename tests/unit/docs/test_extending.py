@@ -19,7 +19,7 @@ from tests.write_generated import SCHEMAS, generated
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 SPEC = (ROOT / "docs" / "spec.md").read_text()
-NAMED = re.findall(r"`((?:convexfx|convexfx_core|tasks|devnet|docs|tests)/[^`\s]+)`", PAGE)
+NAMED = re.findall(r"`((?:convexfx|convexfx_core|tasks|devnet|docs|sp1_worker|tests)/[^`\s]+)`", PAGE)
 """Paths on the page, tests with `::name` behind them."""
 
 
@@ -72,6 +72,13 @@ def test_every_file_and_test_on_the_page_exists(name: str) -> None:
 
 def test_the_page_names_its_tests() -> None:
     assert len({name for name in NAMED if name.startswith("tests/")}) > 20
+
+
+def test_every_file_that_names_a_reject_code_is_on_the_page() -> None:
+    paths = [p for f in ("convexfx", "convexfx_core", "tasks") for p in (ROOT / f).rglob("*.py")]
+    naming = {str(p.relative_to(ROOT)) for p in paths if "RejectCode." in p.read_text()}
+    assert len(naming) > 20
+    assert naming - set(NAMED) == set()
 
 
 def test_every_tag_of_the_code_stands_in_the_specification() -> None:
