@@ -19,7 +19,8 @@ from tests.write_generated import SCHEMAS, generated
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 SPEC = (ROOT / "docs" / "spec.md").read_text()
-NAMED = re.findall(r"`((?:convexfx|convexfx_core|tasks|devnet|docs|sp1_worker|tests)/[^`\s]+)`", PAGE)
+FOLDERS = "convexfx|convexfx_core|tasks|devnet|docs|sp1_worker|tests"
+NAMED = re.findall(rf"`((?:{FOLDERS})/[^`\s]+)`", PAGE)
 """Paths on the page, tests with `::name` behind them."""
 
 
