@@ -11,7 +11,8 @@ orders. Of each it prints:
 ``cpu_s``        user and system time of the run's process, its start included
 ``stages_s``     what each stage says of its own work
 
-The machine's load is printed beside them: on a busy machine the CPU times say more.
+The machine's load is printed beside them: on a busy machine the CPU times say more. Each epoch's
+row goes to standard error as soon as it is there.
 """
 
 import json
@@ -75,7 +76,7 @@ class Bench:
         if outcome["status"] != "settled":
             raise SystemExit(f"epoch {number}: {outcome}")
         running, settled = states["Running"], datetime.fromisoformat(outcome["settled_at"])
-        return {
+        row: dict[str, Any] = {
             "epoch": number,
             "orders": orders,
             "start_s": seconds(running - states["Scheduled"]),
@@ -84,6 +85,8 @@ class Bench:
             "cpu_s": round(children_cpu_s(self.worker) - cpu_s, 2),
             "stages_s": {name: spent / 1000 for name, spent in outcome["stages"].items()},
         }
+        print(json.dumps(row), file=sys.stderr, flush=True)
+        return row
 
     def _run(self) -> str:
         """The id of a run of the deployment that came to its end, its process included."""
@@ -157,7 +160,9 @@ def measure(exchange: Exchange, epochs: int) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> None:
-    """Mode and number of epochs from the command line."""
+    """Mode and number of epochs from the command line; the environment is that of ``make run``."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     settings = Settings()
     mode = arguments[0] if arguments else default_mode(settings)[0]
     epochs = int(arguments[1]) if len(arguments) > 1 else EPOCHS
