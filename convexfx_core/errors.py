@@ -163,6 +163,8 @@ class ConvexFxError(Exception):
     def facts(self) -> dict[str, str | int | None]:
         """The line as data, for programs: ``code``, ``law``, ``index``, ``expected``, ``observed``.
 
+        The name of the field stands in the line alone; a law says where by its index.
+
         ``law`` and ``index`` are integers of a :class:`LawViolated`, None of any other error.
         """
         return {

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
-from time import monotonic_ns
+from time import monotonic, monotonic_ns
 from typing import Any, Final, ParamSpec, TypeVar
 
 from prefect import Task, task
@@ -84,18 +84,21 @@ class Rules:
 STAGES: Final[dict[str, Rules]] = {
     # Twenty messages a round trip, a signature an order, a vault an owner: half a minute for
     # 100,000 orders. A message is hidden for 60 s and comes back by itself if this takes longer.
-    "collect": Rules(600, 5, run_cache_key),
-    # A second for a million orders; the minutes are for compiling the kernels on a cold machine.
-    "clear": Rules(300, 5, inputs_cache_key),
+    # Far above that, because an attempt that is cut off has received its messages in vain.
+    "collect": Rules(1_800, 5, run_cache_key),
+    # A second for a million orders, and minutes for compiling the kernels on a cold machine. The
+    # next run finds the same seal, so a limit that honest work can reach would hold it for ever.
+    "clear": Rules(1_800, 5, inputs_cache_key),
     # Pure and without a network, as are the diffs: seconds for 100,000 orders.
-    "validate": Rules(300, 5, inputs_cache_key),
-    "state-diffs": Rules(300, 5, inputs_cache_key),
+    "validate": Rules(1_800, 5, inputs_cache_key),
+    "state-diffs": Rules(1_800, 5, inputs_cache_key),
     # Longer than ``tasks.prove`` waits for a proof (four hours), so that its own words come first.
     "prove": Rules(15_000, 5, proof_cache_key),
-    # A turn on the machine (1,800 s), the proof itself (at most 3,600 s, some 240 s on two cores),
-    # the start of the prover and a verification (300 s each): ``Limits`` of the host. Not kept:
-    # the stored proof object is the result, and asking again finds it.
-    "make-proof": Rules(7_200, 5, None),
+    # Beyond what anybody waits for: a prover that serves has no limit of its own while it reports
+    # progress, and a client that goes away does not end its work. Before it come two turns on the
+    # machine (1,800 s each), start and verification (300 s each): ``Limits`` of the host. Not
+    # kept: the stored proof object is the result, and asking again finds it.
+    "make-proof": Rules(21_600, 5, None),
     # Ten minutes of waiting for the network's end (``tasks.delivery``), five for the array and
     # five for the verification of the proof before it is sent; half again for a slow network.
     "submit": Rules(1_800, 5, inputs_cache_key),
@@ -107,6 +110,8 @@ flow ``prove``, and stands behind the stage that waits for it. The table of ``do
 the same."""
 RETRY_DELAYS_S: Final = exponential_backoff(backoff_factor=1)
 """Pauses of 1, 2, 4, 8, 16 s: a peer that restarts is back within half a minute."""
+CLOCKS_DIFFER_S: Final = 0.5
+"""The orchestrator's clock for a limit starts a little before the stage's own."""
 RETRY_JITTER: Final = 0.5
 """Two workers that failed together do not come back together."""
 
@@ -135,14 +140,19 @@ def _naming_its_limit(function: Callable[P, R], name: str, limit_s: int) -> Call
     """The function; when its limit ends it, the error is ours and names stage and limit.
 
     The orchestrator ends a stage by an exception in the middle of its work. Whether its last write
-    took effect is then unknown, as after a lost answer, and asking again is as safe.
+    took effect is then unknown, as after a lost answer, and asking again is as safe. An end before
+    the limit is that of the stage around this one (``make-proof`` inside ``prove``), or of the
+    run: it goes on up, for only the one whose limit it was may say so.
     """
 
     @wraps(function)
     def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        end_s = monotonic() + limit_s - CLOCKS_DIFFER_S
         try:
             return function(*args, **kwargs)
         except CancelledError:
+            if monotonic() < end_s:
+                raise
             seen = "still under way"
             raise CommitUnknown(f"stage {name}", f"an end within {limit_s} s", seen) from None
 

@@ -25,7 +25,8 @@ ALLOWED = {
 INFRASTRUCTURE = {"boto3", "botocore", "s3fs", "httpx", "prefect_aws"}
 IMPURE = {
     "boto3", "botocore", "s3fs", "httpx", "prefect", "logging", "random", "secrets", "socket",
-    "subprocess", "os", "time", "datetime", "requests", "asyncio", "threading",
+    "subprocess", "os", "time", "datetime", "requests", "asyncio", "threading", "pathlib", "urllib",
+    "tempfile", "shutil", "multiprocessing", "uuid", "select",
 }  # fmt: skip
 CORE_ROOMS_MAX = 22
 
@@ -97,6 +98,32 @@ def imports(source: str) -> set[str]:
     return names
 
 
+def named(source: str) -> set[str]:
+    """Modules of the core that stand as texts: what ``import_module`` loads later."""
+    return {
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"convexfx_core(?:\.\w+)+", node.value)
+    }
+
+
+def unreadable(source: str) -> list[str]:
+    """Imports whose target this page cannot read: relative, of everything, of a bare package."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.level or node.names[0].name == "*"):
+            found.append(ast.unparse(node))
+        if isinstance(node, ast.Import) and any(
+            alias.name == "convexfx_core" for alias in node.names
+        ):
+            found.append(ast.unparse(node))
+        if isinstance(node, ast.Name) and node.id == "__import__":
+            found.append(node.id)
+    return found
+
+
 def sources(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
@@ -119,7 +146,7 @@ def faults(package: str, floors: Plan, files: Mapping[str, str]) -> list[str]:
     prefix = package.replace("/", ".") + "."
     for path, source in files.items():
         own = room_of(path)
-        for name in sorted(imports(source)):
+        for name in sorted(imports(source) | named(source)):
             other = name.removeprefix(prefix).split(".")[0] if name.startswith(prefix) else own
             if other in floor and other != own and floor.get(own, -1) <= floor[other]:
                 found.append(f"{path} -> {name}")
@@ -208,6 +235,32 @@ def test_rooms_import_downwards(package: str) -> None:
 )
 def test_canary_what_is_against_the_plan_is_seen(path: str, source: str, fault: str) -> None:
     files = texts("convexfx_core") | {path: source}
+    assert fault in faults("convexfx_core", FLOORS["convexfx_core"], files)
+
+
+def test_every_import_can_be_read() -> None:
+    found = {
+        str(path.relative_to(ROOT)): bad
+        for package in OURS
+        for path in sources(package)
+        if (bad := unreadable(path.read_text())) and path.parts[-2:] != ("tasks", "stage.py")
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from ..laws import gap", "from .. import laws", "from convexfx_core import *",
+     "import convexfx_core", "__import__('tasks.ports')"],
+)  # fmt: skip
+def test_canary_an_import_that_cannot_be_read_is_seen(source: str) -> None:
+    assert unreadable(source)
+
+
+def test_canary_an_import_by_its_name_as_text_is_seen() -> None:
+    source = "import_module('convexfx_core.laws.gap')"
+    files = texts("convexfx_core") | {"market/x.py": source}
+    fault = "market/x.py -> convexfx_core.laws.gap"
     assert fault in faults("convexfx_core", FLOORS["convexfx_core"], files)
 
 

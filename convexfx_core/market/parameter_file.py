@@ -244,14 +244,14 @@ def _decimal(value: object, name: str) -> Decimal:
     """A number that the 60-digit arithmetic keeps whole: a longer one would be rounded unseen."""
     number = decimal_of(value, name)
     if len(number.as_tuple().digits) > DECIMAL.prec:
-        raise CodecError(name, f"at most {DECIMAL.prec} digits", number)
+        raise CodecError(name, f"at most {DECIMAL.prec} digits", str(number))
     return number
 
 
 def _positive(fields: Fields, key: str) -> Decimal:
     number = _decimal(fields.take(key), fields.name(key))
     if number <= 0:
-        raise CodecError(fields.name(key), "a number above 0", number)
+        raise CodecError(fields.name(key), "a number above 0", str(number))
     return number
 
 

@@ -86,9 +86,10 @@ def test_limits_are_beyond_what_the_stages_wait_for_themselves() -> None:
     """A stage's own words say more than its limit, so they come first."""
     host = Limits()
     assert STAGES["prove"].limit_s > max(WAIT_S_PROOF_MAX, *WAIT_S_MAX.values())
-    one_proof = host.turn_s + host.prove_s + host.serve_s + host.execute_s + host.verify_s
+    turns = 2 * host.turn_s
+    one_proof = turns + host.prove_s + host.serve_s + host.execute_s + host.verify_s
     assert STAGES["make-proof"].limit_s > one_proof
-    assert STAGES["prove"].limit_s > 2 * STAGES["make-proof"].limit_s
+    assert STAGES["make-proof"].limit_s > WAIT_S_PROOF_MAX + turns
     assert STAGES["submit"].limit_s > POLL_S * POLLS_MAX + 2 * host.verify_s
 
 
@@ -116,7 +117,7 @@ def test_a_stage_beyond_its_limit_names_itself_and_may_be_tried_again(quick: Non
         time.sleep(30)
 
     start = time.monotonic()
-    with pytest.raises(CommitUnknown) as caught, timeout(seconds=0.05):
+    with pytest.raises(CommitUnknown) as caught, timeout(seconds=1):
         nap.fn()
     assert time.monotonic() - start < 20
     line = "COMMIT_UNKNOWN: stage nap: expected an end within 1 s, found still under way"
@@ -124,6 +125,33 @@ def test_a_stage_beyond_its_limit_names_itself_and_may_be_tried_again(quick: Non
     nobody: Any = None
     state: Any = SimpleNamespace(data=caught.value)
     assert worth_retrying(nobody, nobody, state)
+
+
+@pytest.mark.timeout(60, method="thread")
+def test_the_end_of_the_stage_around_is_not_this_ones(
+    quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``make-proof`` inside ``prove``: whoever's limit it was says so, and nobody swallows it."""
+    monkeypatch.setitem(STAGES, "inner", Rules(600, 5, None))
+    ended: list[str] = []
+
+    @stage("inner")
+    def inner() -> None:
+        try:
+            time.sleep(30)
+        finally:
+            ended.append("inner")
+
+    @stage("nap")
+    def nap() -> None:
+        inner.fn()
+
+    own = "stage nap: expected an end within 1 s"
+    with pytest.raises(CommitUnknown, match=own), timeout(seconds=1):
+        nap.fn()
+    assert ended == ["inner"]
+    with pytest.raises(TimeoutError), timeout(seconds=0.05):
+        inner.fn()
 
 
 def test_a_stage_within_its_limit_returns_and_fails_as_it_is(quick: None) -> None:
@@ -149,7 +177,7 @@ def test_nothing_in_a_stage_can_swallow_its_end(quick: None) -> None:
         except Exception:
             return
 
-    with pytest.raises(CommitUnknown):
+    with pytest.raises(CancelledError):
         nap.fn()
 
 
