@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from convexfx_core.clearing import propose
 from convexfx_core.market.params import Params, flat_fee, params_from_matrices
 from convexfx_core.market.reference import Reference, reference_from_prices
+from convexfx_core.orders.row import LIMIT_LIMIT, ORDER_DTYPE
 from convexfx_core.orders.terms import limit_from_ratio
-from convexfx_core.settlement.clearing_input import LIMIT_LIMIT, ORDER_DTYPE, ClearingCase
+from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.proposal import Proposal
 from convexfx_core.settlement.settle import settle
 from convexfx_core.units import log_ratio

@@ -12,7 +12,7 @@ import numpy as np
 from convexfx_core.clearing import propose
 from convexfx_core.encoding.key_columns import canonical_order
 from convexfx_core.ledger.vaults import Opening, PoolState
-from convexfx_core.transition import clearing_case
+from convexfx_core.witness.build import clearing_case
 from tests.support.clearing_cases import Shape, case_of
 from tests.support.witnesses.epochs import (
     EPOCH,

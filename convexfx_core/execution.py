@@ -20,9 +20,10 @@ from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.orders.signed import Domain, SignedOrder
 from convexfx_core.orders.signed_columns import OrderColumns
 from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs
-from convexfx_core.transition import apply_epoch, clearing_case
+from convexfx_core.transition import apply_epoch
 from convexfx_core.wire.orders import parse_items
 from convexfx_core.wire.vaults import VERIFIABLES_WITH_DIFFS, VerifiableWithDiffs
+from convexfx_core.witness.build import clearing_case
 
 _CODES = {  # reasons of admission as an execution names them; any other is MESSAGE_FORMAT
     RejectCode.ASSET_UNKNOWN: ExecutionCode.ASSET_UNKNOWN,

@@ -23,8 +23,6 @@ from convexfx_core.witness.build import build_witness, clearing_case, split_batc
 from convexfx_core.witness.layout import encode_witness, with_public_values
 from convexfx_core.witness.public_values import PublicValues
 
-__all__ = ["EpochResult", "apply_epoch", "clearing_case"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EpochResult:

@@ -18,7 +18,8 @@ from convexfx_core.ledger.vaults import Opening
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.orders.signed import Domain, read_signed_order
 from convexfx_core.orders.signed_columns import OrderColumns
-from convexfx_core.transition import EpochResult, apply_epoch, clearing_case
+from convexfx_core.transition import EpochResult, apply_epoch
+from convexfx_core.witness.build import clearing_case
 from convexfx_core.witness.public_values import PublicValues
 
 STRIDE = 8

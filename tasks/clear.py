@@ -11,7 +11,7 @@ from typing import Any
 
 from convexfx_core.clearing import propose
 from convexfx_core.errors import CommitConflict
-from convexfx_core.transition import clearing_case
+from convexfx_core.witness.build import clearing_case
 from tasks.chain import sealed_epoch
 from tasks.injected_faults import fault_point
 from tasks.objects import epoch_key, put_json, sha256_hex

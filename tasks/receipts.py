@@ -6,7 +6,7 @@ Written behind the outcome (``tasks.finish``); the API reads them, ``replay`` de
 from typing import Any
 
 from convexfx_core.records.receipts import Clearing, Receipts, receipts_of, write_receipts
-from convexfx_core.transition import clearing_case
+from convexfx_core.witness.build import clearing_case
 from tasks.chain import sealed_epoch
 from tasks.epoch_result import epoch_result
 from tasks.objects import Ref, epoch_key, get_json, put_object

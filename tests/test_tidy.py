@@ -15,6 +15,13 @@ FUNCTION_LINES_MAX, FUNCTION_LINES_P95, FUNCTION_LINES_MEDIAN = 70, 45, 15
 DOCSTRINGS_MIN, TESTS_TO_SOURCE_MIN = 0.95, 1.2
 VAGUE_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 EQUAL_LINES_MAX = 9
+HUBS = {
+    "convexfx_core/__init__.py": "the protocol in one call, loaded when it is asked for",
+    "convexfx/wallet/__init__.py": "what a wallet's author imports; docs/wallets.md shows it",
+    "convexfx_core/clearing/__init__.py": "the one function behind which the solvers stand",
+    "convexfx_core/laws/__init__.py": "the two questions behind which twenty laws stand",
+}
+"""Packages whose ``__init__`` hands on names of its files, each with its reason."""
 IMPORT = re.compile(r"^ *(?:from \S+ )?import (?:\([^)]*\)|.*)$", re.MULTILINE)
 MARKS = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
 
@@ -84,6 +91,45 @@ def test_modules_say_what_they_hold() -> None:
 
 def test_names_are_not_vague() -> None:
     assert not [str(p.relative_to(ROOT)) for p in tracked() if p.name in VAGUE_NAMES]
+
+
+def handed_on(tree: ast.Module) -> set[str]:
+    """Names that a module imports for others: in ``__all__``, or as ``import a as a``."""
+    nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    imported = [alias for node in nodes for alias in node.names]
+    listed = {
+        name.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
+        and "__all__" in ast.unparse(node).split("=")[0]
+        for name in ast.walk(node)
+        if isinstance(name, ast.Constant) and isinstance(name.value, str)
+    }
+    return {a.asname for a in imported if a.asname and a.asname == a.name} | (
+        listed & {a.asname or a.name for a in imported}
+    )
+
+
+def test_a_name_has_one_home() -> None:
+    """No module hands on what it imported, but for the packages of ``HUBS``."""
+    hubs = {str(p.relative_to(ROOT)) for p, tree in TREES.items() if handed_on(tree)}
+    assert hubs == set(HUBS)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('from m import a, b\n\n__all__ = ["a", "c"]\n', {"a"}),
+        ('from m import a as b\n\n__all__: Final = ("b",)\n', {"b"}),
+        ('from m import a\n\n__all__ = ["c"]\n__all__ += ["a"]\n', {"a"}),
+        ("from m import a as a\n", {"a"}),
+        ("from m import a as b\n", set()),
+        ('from m import a\n\n__all__ = ["c"]\n', set()),
+        ('from m import a\n\nnames = ["a"]\n', set()),
+    ],
+)
+def test_canary_names_that_are_handed_on_are_seen(text: str, names: set[str]) -> None:
+    assert handed_on(ast.parse(text)) == names
 
 
 def test_no_unfinished_marks_or_silenced_checks() -> None:

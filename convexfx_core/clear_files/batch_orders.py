@@ -14,14 +14,9 @@ from numpy.typing import NDArray
 
 from convexfx_core.encoding.json_fields import Fields, decimal_of
 from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
+from convexfx_core.orders.row import KIND_ORDER, LIMIT_LIMIT, LIMIT_MARKET, ORDER_DTYPE
 from convexfx_core.orders.rules import BUDGET_RULES, SELF_PAIR, OrderFields, refuse
 from convexfx_core.orders.terms import limit_from_ratio, min_fill_atoms
-from convexfx_core.settlement.clearing_input import (
-    KIND_ORDER,
-    LIMIT_LIMIT,
-    LIMIT_MARKET,
-    ORDER_DTYPE,
-)
 
 ID_CHARS_MAX: Final = 64
 

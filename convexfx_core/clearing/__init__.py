@@ -11,7 +11,6 @@ integers), ``ration`` (inventory bounds), ``min_fill`` (orders that want much or
 Formulae: ``docs/clearing.md``. Letters: ``docs/glossary.md``.
 """
 
-from convexfx_core.clearing.kernels import KernelChoice
-from convexfx_core.clearing.ladder import SolverChoice, propose
+from convexfx_core.clearing.ladder import propose
 
-__all__ = ["KernelChoice", "SolverChoice", "propose"]
+__all__ = ["propose"]

@@ -10,6 +10,6 @@ the clearing. The guest that SP1 proves runs the same laws in Rust.
 """
 
 from convexfx_core.laws.certify import check_clearing
-from convexfx_core.laws.witness_laws import Evaluation, check, evaluate
+from convexfx_core.laws.witness_laws import check
 
-__all__ = ["Evaluation", "check", "check_clearing", "evaluate"]
+__all__ = ["check", "check_clearing"]

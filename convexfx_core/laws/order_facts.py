@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convexfx_core.laws.claims import ClearingClaims
-from convexfx_core.settlement.clearing_input import LIMIT_MARKET, ClearingCase
+from convexfx_core.orders.row import LIMIT_MARKET
+from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.rates import PairRate, RateTable
 from convexfx_core.units import LIMIT_SLACK_SHIFT, RATION_SHIFT, limit_rate
 

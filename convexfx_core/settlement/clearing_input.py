@@ -11,24 +11,6 @@ from numpy.typing import NDArray
 
 from convexfx_core.market.params import Params
 from convexfx_core.market.reference import Reference
-from convexfx_core.orders.row import (
-    KIND_CANCEL,
-    KIND_ORDER,
-    LIMIT_LIMIT,
-    LIMIT_MARKET,
-    NO_ASSET,
-    ORDER_DTYPE,
-)
-
-__all__ = [
-    "KIND_CANCEL",
-    "KIND_ORDER",
-    "LIMIT_LIMIT",
-    "LIMIT_MARKET",
-    "NO_ASSET",
-    "ORDER_DTYPE",
-    "ClearingCase",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +22,8 @@ class ClearingCase:
     params : risk, fees, bounds, targets (integers).
     reference : reference prices and bands (integers).
     inventory : n pool inventories in base units (balance minus accrued fees).
-    orders : structured array of :data:`ORDER_DTYPE`, kind 1 only, any sequence; result
-        positions refer to it.
+    orders : structured array of :data:`convexfx_core.orders.row.ORDER_DTYPE`, kind 1 only, any
+        sequence; result positions refer to it.
     """
 
     params: Params

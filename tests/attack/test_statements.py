@@ -15,7 +15,7 @@ from convexfx_core.errors import ConvexFxError, PublicValueMismatch
 from convexfx_core.laws import check
 from convexfx_core.market.reference import reference_from_bytes, reference_to_bytes
 from convexfx_core.records.tables import read_orders, write_orders
-from convexfx_core.transition import clearing_case
+from convexfx_core.witness.build import clearing_case
 from convexfx_core.witness.layout import split_sections
 from convexfx_core.witness.public_values import PublicValues
 from devnet.settlement.chain import SdlRecord

@@ -33,8 +33,9 @@ from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.orders.signed import Domain, UnsignedOrder, order_payload
 from convexfx_core.orders.terms import Terms
 from convexfx_core.records.gateway_array import payout_payloads, verifiables_with_diffs
-from convexfx_core.transition import EpochResult, apply_epoch, clearing_case
+from convexfx_core.transition import EpochResult, apply_epoch
 from convexfx_core.wire.orders import verifiable_json
+from convexfx_core.witness.build import clearing_case
 from devnet.gateway import codec as gateway_codec
 from devnet.settlement import codec as settlement_codec
 from devnet.settlement.chain import SdlRecord

@@ -7,12 +7,8 @@ import numpy as np
 
 from convexfx_core.market.params import Params
 from convexfx_core.market.reference import Reference, band_edges, reference_price
-from convexfx_core.settlement.clearing_input import (
-    LIMIT_LIMIT,
-    LIMIT_MARKET,
-    ORDER_DTYPE,
-    ClearingCase,
-)
+from convexfx_core.orders.row import LIMIT_LIMIT, LIMIT_MARKET, ORDER_DTYPE
+from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.units import RISK_SHIFT
 
 

@@ -12,8 +12,9 @@ from convexfx_core.laws.certify import check_clearing
 from convexfx_core.laws.claims import Certificate, ClearingClaims
 from convexfx_core.market.params import params_from_matrices
 from convexfx_core.market.reference import reference_from_prices
+from convexfx_core.orders.row import LIMIT_LIMIT, ORDER_DTYPE
 from convexfx_core.orders.terms import limit_from_ratio
-from convexfx_core.settlement.clearing_input import LIMIT_LIMIT, ORDER_DTYPE, ClearingCase
+from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.proposal import Ration
 from convexfx_core.units import gross_rate, net_rate, rate_shift
 

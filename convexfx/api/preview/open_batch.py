@@ -20,7 +20,7 @@ from convexfx_core.orders.signed_columns import byte_rows, decode_payloads
 from convexfx_core.records.tables import read_orders, read_state
 from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.proposal import Proposal
-from convexfx_core.transition import clearing_case
+from convexfx_core.witness.build import clearing_case
 from tasks.chain import manifest_of, read_head
 from tasks.context import Context
 from tasks.objects import get_object, state_key

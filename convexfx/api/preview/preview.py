@@ -14,6 +14,7 @@ from convexfx_core.errors import ClearingRefused
 from convexfx_core.identity import OwnerId
 from convexfx_core.laws.predicates import refuse_unsteady
 from convexfx_core.market.decimal_text import plain, rounded
+from convexfx_core.orders.row import ORDER_DTYPE
 from convexfx_core.orders.signed import (
     Domain,
     SignedOrder,
@@ -23,7 +24,7 @@ from convexfx_core.orders.signed import (
     order_payload,
 )
 from convexfx_core.orders.signed_columns import order_row
-from convexfx_core.settlement.clearing_input import ORDER_DTYPE, ClearingCase
+from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.fill_reasons import FillReason, fill_reasons, filling_limit
 from convexfx_core.settlement.proposal import Proposal
 from convexfx_core.settlement.rates import PairRate, pair_rate

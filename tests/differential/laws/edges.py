@@ -14,7 +14,7 @@ from convexfx_core.laws import check
 from convexfx_core.ledger.vaults import VaultTable
 from convexfx_core.orders.row import KIND_ORDER
 from convexfx_core.settlement.settle import settle
-from convexfx_core.transition import clearing_case
+from convexfx_core.witness.build import clearing_case
 from convexfx_core.witness.layout import Witness, encode_witness
 from tests.differential.laws.lies import NothingToSay, kind1, one_of
 from tests.differential.laws.witnesses import Told, witness_of

@@ -13,7 +13,7 @@ from convexfx_core.limits import BALANCE_MAX, NONCE_MAX
 from convexfx_core.market.assets import Asset, Registry
 from convexfx_core.market.params import Params
 from convexfx_core.settlement.proposal import Proposal
-from convexfx_core.transition import clearing_case
+from convexfx_core.witness.build import clearing_case
 from tests.differential.laws.witnesses import Told, sealed, witness_of
 from tests.support.clearing_cases import Shape, case_of, effective, factor_risk, params_of
 from tests.support.witnesses.epochs import EPOCH, number_nonces, rows_in_vaults, vaults_for

@@ -9,8 +9,7 @@ from convexfx_core.laws.witness_laws import evaluate
 from convexfx_core.ledger.vaults import Opening
 from convexfx_core.settlement.proposal import Proposal
 from convexfx_core.settlement.settle import settle
-from convexfx_core.transition import clearing_case
-from convexfx_core.witness.build import build_witness, split_batch
+from convexfx_core.witness.build import build_witness, clearing_case, split_batch
 from convexfx_core.witness.layout import Witness, encode_witness, with_public_values
 
 Rows = np.ndarray

@@ -16,7 +16,8 @@ from convexfx_core.orders.codes import PARK_CODES, REJECT_CODES
 from convexfx_core.orders.row import KIND_CANCEL, NO_ASSET, ORDER_DTYPE
 from convexfx_core.orders.sealed import SealedOrders
 from convexfx_core.settlement.proposal import Proposal
-from convexfx_core.transition import EpochResult, apply_epoch, clearing_case
+from convexfx_core.transition import EpochResult, apply_epoch
+from convexfx_core.witness.build import clearing_case
 from tests.support.clearing_cases import Shape, case_of
 
 EPOCH = 9

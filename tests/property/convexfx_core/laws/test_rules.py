@@ -12,9 +12,8 @@ from convexfx_core.clear_files.text import fraction_text
 from convexfx_core.encoding.json_fields import atoms_of, decimal_of
 from convexfx_core.laws.order_ranges import orders_in_range
 from convexfx_core.market.decimal_text import amount_text, plain
-from convexfx_core.orders.row import KIND_ORDER
+from convexfx_core.orders.row import KIND_ORDER, ORDER_DTYPE
 from convexfx_core.orders.row_words import order_words, read_words
-from convexfx_core.settlement.clearing_input import ORDER_DTYPE
 from convexfx_core.units import (
     gross_rate,
     limit_rate,

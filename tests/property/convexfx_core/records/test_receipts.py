@@ -23,7 +23,8 @@ from convexfx_core.records.receipts import (
     receipts_of,
     write_receipts,
 )
-from convexfx_core.transition import EpochResult, apply_epoch, clearing_case
+from convexfx_core.transition import EpochResult, apply_epoch
+from convexfx_core.witness.build import clearing_case
 from tests.support.epoch_cases import EPOCH, PRICES, Sketch, opening_of, sealed
 
 RICH = (10**13, 10**13, 10**15)

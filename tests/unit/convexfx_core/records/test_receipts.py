@@ -38,7 +38,8 @@ from convexfx_core.settlement.fill_reasons import (
 )
 from convexfx_core.settlement.proposal import Proposal, Ration, RejectKind
 from convexfx_core.settlement.settle import settle
-from convexfx_core.transition import EpochResult, apply_epoch, clearing_case
+from convexfx_core.transition import EpochResult, apply_epoch
+from convexfx_core.witness.build import clearing_case
 from tests.support.epoch_cases import (
     EPOCH,
     POOL_OWNER,
