@@ -36,6 +36,7 @@ RUN_BY = {
 """Targets and the test, or the fixture of tests, that runs them."""
 DRY = {
     "constraints": "asks a package index, and rewrites constraints.txt",
+    "coverage": "runs the core's tests a second time; its verdict is under test by itself",
     "elf": "rewrites the committed ELF; .ci/run runs elf-check, which builds the same guest",
     "prove-all": "an hour; .ci/run runs prove, which is the first part of it",
     "sim": "an hour; make test runs the same tests with one seed each",
