@@ -89,7 +89,7 @@ def attested(values: PublicValues, reference: bytes | None = None) -> bytes:
 def settled_with(body: bytes) -> SdlRecord:
     stage, made = funded(devnet_case()), devnet_case()
     try:
-        stage.domain.submit(through_json(verifiables(made)))
+        stage.gateway.submit(through_json(verifiables(made)))
         return stage.settle(body)
     finally:
         stage.close()
