@@ -143,10 +143,14 @@ def test_children_hear_sigint_even_if_we_ignore_it(marker: str) -> None:
 
 
 def test_our_own_handling_of_sigint_is_left_alone() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with default_interrupt():
-        assert signal.getsignal(signal.SIGINT) is before
-    assert signal.getsignal(signal.SIGINT) is before
+    """Set here first: a suite that runs in the background of a shell begins with it ignored."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with default_interrupt():
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, inherited)
 
 
 needs_ps = pytest.mark.skipif(
