@@ -6,6 +6,7 @@ that the semantics of the ports are enough, and that without the condition on a 
 """
 
 import collections
+import contextlib
 import hashlib
 import json
 import random
@@ -201,13 +202,21 @@ def test_every_order_settles_exactly_once(seed: int) -> None:
         sealer.start()
     for sealer in sealers:
         sealer.join()
-    assert world.faults.crashes > 0
     assert set(world.gateway.settled) == expected
     assert set(world.gateway.settled.values()) == {1}
     assert world.gateway.forks == 0
     world.faults.rate = 0.0
     assert len(world.store.list("rejects/")) == 5
     assert {body for body, _ in world.inbox.dead_letters} == {f'{{"poison {i}' for i in range(5)}
+
+
+def test_the_faults_of_every_seed_do_crash() -> None:
+    for seed in range(40):
+        faults = RandomFaults(seed, FAULT_RATE)
+        for _ in range(1_000):
+            with contextlib.suppress(Crash):
+                faults.take("put")
+        assert faults.crashes > 0
 
 
 def test_every_message_is_gone_in_the_end() -> None:
