@@ -5,9 +5,9 @@ code, so a retried run, or a new run of the same epoch, executes only what is mi
 clearing, a law or the network refuses aborts the epoch: it gets an outcome with the reason, as text
 and as data, and its orders live on.
 
-The stage ``prove`` asks for a proof and waits for it; the flow ``prove`` makes it. In the modes
-``attested`` and ``executed`` that flow runs here, as a child of this run; a real proof is left to
-the work pool ``sp1-gpu``.
+The stage ``prove`` asks for a proof and waits for it; the stage ``make-proof`` makes it. In the
+modes ``attested`` and ``executed`` it runs here, inside ``prove``. A real proof is left to the flow
+``prove`` on the work pool ``sp1-gpu``.
 """
 
 from typing import Any
@@ -17,10 +17,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from convexfx_core.errors import ClearingRefused, ExecutionError, LawViolated
-from flows.prove import prove as prove_flow
 from tasks.adapters.prover_prefect import proving_here
 from tasks.clear import clear
 from tasks.collect import collect
+from tasks.make_proof import make_proof
 from tasks.prove import prove
 from tasks.settle import refused, settle
 from tasks.state_diffs import state_diffs
@@ -40,7 +40,7 @@ def epoch() -> State[Any]:
         cleared = clear(sealed)
         checked = validate(sealed, cleared)
         diffs = state_diffs(sealed, checked)
-        with proving_here(prove_flow):
+        with proving_here(make_proof):
             proof = prove(sealed, diffs)
         submitted = submit(sealed, checked, diffs, proof)
     except REFUSALS as refusal:

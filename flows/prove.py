@@ -1,7 +1,7 @@
 """The flow that makes one proof, verifies it and stores it under the job's id.
 
-In the modes without a proof the epoch's own process runs it, in the others a worker of the proving
-pool.
+A worker of the proving pool runs it. The modes without a proof need no flow: the epoch's own run
+calls the one stage that stands here.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
-"""Has proofs made by the flow ``prove``, so that Prefect shows, queues and retries them.
+"""Has proofs made by the stage ``make-proof``, so that Prefect shows, queues and retries them.
 
-Where it runs depends on the mode. A proof takes minutes and many gigabytes: a run on the work pool
-``sp1-gpu`` makes it, wherever its workers are. The modes without a proof take milliseconds, while
-the start of another process takes seconds: inside :func:`proving_here` the caller's process runs
-their flow itself, as a child of its own run.
+Where it runs depends on the mode. A proof takes minutes and many gigabytes: a run of the flow
+``prove`` on the work pool ``sp1-gpu`` makes it, wherever its workers are. The modes without a proof
+take milliseconds, while the start of another process, or of another run in this one, takes a second
+or more: inside :func:`proving_here` the caller's run calls the stage itself.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,16 +23,16 @@ from tasks.ports import Json, Progress, ProofJob, ProofResult, Store, no_progres
 
 DEPLOYMENT: Final = "prove/prove"
 ATTEMPTS_MAX: Final = 20
-_here: ContextVar[Callable[[Json], Any] | None] = ContextVar("convexfx_prove_flow", default=None)
+_here: ContextVar[Callable[[Json], Any] | None] = ContextVar("convexfx_make_proof", default=None)
 
 
 @contextmanager
-def proving_here(flow: Callable[[Json], Any]) -> Iterator[None]:
-    """Inside the block ``flow`` makes what the modes ``attested`` and ``executed`` ask for.
+def proving_here(make: Callable[[Json], Any]) -> Iterator[None]:
+    """Inside the block ``make`` makes what the modes ``attested`` and ``executed`` ask for.
 
     It is called with the job, in this process; what it raises, the request raises.
     """
-    token = _here.set(flow)
+    token = _here.set(make)
     try:
         yield
     finally:
@@ -40,7 +40,7 @@ def proving_here(flow: Callable[[Json], Any]) -> Iterator[None]:
 
 
 class PrefectProver:
-    """Asks for proofs by running the flow ``prove``: its deployment, or that of this process.
+    """Asks for proofs by running the deployment ``prove/prove``, or the stage at hand.
 
     Parameters
     ----------

@@ -181,7 +181,7 @@ def test_a_broken_law_is_not_tried_again_and_aborts_the_epoch(world: World, fake
     assert [key.split("/")[2] for key in stored] == ["executed"]
 
 
-# Modes without a proof: the epoch's own process runs the flow
+# Modes without a proof: the epoch's own run calls the stage
 
 
 def ask(url: str, path: str, body: Any = None) -> Any:
@@ -204,14 +204,26 @@ def next_wave(world: World) -> int:
     return read_head(world.store).epoch + 1
 
 
-def run_of(url: str, state: Any) -> tuple[str, list[Json]]:
-    """Id of an epoch's run, and the runs of the flow ``prove`` below it."""
+def makers(url: str, state: Any, ended: str = "COMPLETED") -> tuple[str, list[Json]]:
+    """Id of an epoch's run, and its task runs ``make-proof`` once it and all of them ended.
+
+    The server learns of task runs by events, some time after they took place.
+    """
     run = str(state.state_details.flow_run_id)
-    below = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
-    return run, ask(url, "/flow_runs/filter", below)
+    asked = {"task_runs": {"flow_run_id": {"any_": [run]}}}
+    found: list[Json] = []
+
+    def all_told() -> bool:
+        told = ask(url, "/task_runs/filter", asked)
+        found[:] = [one for one in told if one["name"].startswith("make-proof")]
+        settled = [one for one in told if one["name"].startswith("settle")]
+        return bool(settled) and all(one["state_type"] in (ended, "COMPLETED") for one in told)
+
+    until(all_told)
+    return run, found
 
 
-def test_a_mode_without_a_proof_is_a_child_of_the_epoch_s_run(
+def test_a_mode_without_a_proof_is_a_stage_of_the_epoch_s_run(
     world: World, fake: FakeHost, prefect_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prover_prefect, "run_deployment", None)
@@ -220,24 +232,26 @@ def test_a_mode_without_a_proof_is_a_child_of_the_epoch_s_run(
         state: Any = epoch_flow(return_state=True)
     outcome = world.outcome(number)
     assert (outcome["status"], outcome["mode"]) == ("settled", "executed")
-    _, (child,) = run_of(prefect_server, state)
-    assert (child["state_type"], child["deployment_id"]) == ("COMPLETED", None)
-    assert child["parameters"]["job"]["job_id"] == outcome["job_id"]
+    run, (maker,) = makers(prefect_server, state)
+    assert maker["state_type"] == "COMPLETED"
+    below = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
+    assert ask(prefect_server, "/flow_runs/filter", below) == [], "no run beside the epoch's"
     (shown, *_) = artifacts(prefect_server, "proof-executed")
-    assert (shown["flow_run_id"], float(shown["data"])) == (child["id"], 100.0)
+    assert (shown["flow_run_id"], shown["task_run_id"]) == (run, maker["id"])
+    assert float(shown["data"]) == 100.0
     assert shown["description"] == f"epoch {number}: executed"
 
 
-def test_a_law_that_breaks_in_the_child_aborts_the_epoch(
+def test_a_law_that_breaks_in_the_stage_at_hand_aborts_the_epoch(
     world: World, fake: FakeHost, prefect_server: str
 ) -> None:
     with executed_here(world, fake) as here:
         number = next_wave(here)
         fake.behave(execute="violated")
         state: Any = epoch_flow(return_state=True)
-        _, (child,) = run_of(prefect_server, state)
-        assert child["state_type"] == "FAILED"
-        assert "L5: index 7: expected 4, found -3" in child["state"]["message"]
+        _, (maker,) = makers(prefect_server, state, "FAILED")
+        assert maker["state_type"] == "FAILED"
+        assert "L5: index 7: expected 4, found -3" in maker["state"]["message"]
         outcome = world.outcome(number)
         assert outcome["status"] == "aborted"
         assert outcome["reason"] == "L5: index 7: expected 4, found -3"
@@ -256,7 +270,7 @@ def test_another_run_takes_the_proof_of_one_that_died(
     monkeypatch: pytest.MonkeyPatch,
     point: str,
 ) -> None:
-    """Between proof and stage result, in the child's run or behind it: the proof is made once."""
+    """Between proof and stage result, in the stage at hand or behind it: the proof is made once."""
     armed = tmp_path / "fault"
     monkeypatch.setenv("CONVEXFX_FAULT", str(armed))
     with executed_here(world, fake) as here:
@@ -269,4 +283,4 @@ def test_another_run_takes_the_proof_of_one_that_died(
         state: Any = epoch_flow(return_state=True)
     assert world.outcome(number)["status"] == "settled"
     assert fake.runs().count("execute") == made + 1
-    assert run_of(prefect_server, state)[1] == [], "the second run finds the proof"
+    assert makers(prefect_server, state)[1] == [], "the second run finds the proof"

@@ -217,7 +217,7 @@ def test_a_real_proof_goes_to_the_pool_even_so(
     assert (made, list(runs.asked)) == ([], [f"{wanted.job_id}-{mode}-0"])
 
 
-def test_what_the_flow_at_hand_raises_is_raised(store: MemoryStore) -> None:
+def test_what_the_stage_at_hand_raises_is_raised(store: MemoryStore) -> None:
     def broken(_: Json) -> None:
         raise LawViolated(14, 3, 7, 8)
 
