@@ -105,9 +105,9 @@ STAGES: Final[dict[str, Rules]] = {
     # One object commits; receipts and artifacts of 100,000 orders are seconds.
     "settle": Rules(600, 5, inputs_cache_key),
 }
-"""The stages of an epoch in their order. ``make-proof`` is none of them: it runs inside ``prove``, or as
-the one stage of the flow ``prove``, and stands behind the stage that waits for it. The table of ``docs/runbook.md`` says
-the same."""
+"""The stages of an epoch in their order. ``make-proof`` is none of them: it runs inside ``prove``,
+or as the one stage of the flow ``prove``, and stands behind the stage that waits for it. The table
+of ``docs/runbook.md`` says the same."""
 RETRY_DELAYS_S: Final = exponential_backoff(backoff_factor=1)
 """Pauses of 1, 2, 4, 8, 16 s: a peer that restarts is back within half a minute."""
 CLOCKS_DIFFER_S: Final = 0.5

@@ -14,18 +14,23 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from convexfx_core.errors import ProofCode, ProofError
+from tasks.adapters.progress_teller import OnEvent
 from tasks.ports import Json
 
-OnEvent = Callable[[Json], None]
 LOCK_POLL_S: Final = 0.2
 LAST_LINES: Final = 20
+LINE_MAX: Final = 65_536
+"""Bytes of a line on standard error; a longer one is read as several."""
+CHUNK: Final = 65_536
+PIPES_CLOSE_S: Final = 1.0
+"""A program that ended has closed its pipes, unless a child of it keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,13 @@ def run_program(
 ) -> Finished:
     """Run a program that answers in JSON lines and reports progress on standard error.
 
+    It leads a process group of its own. Whoever of the group still holds one of its pipes when it
+    has ended, or is beyond its time, is killed with it.
+
+    Parameters
+    ----------
+    on_event : gets the JSON objects of standard error (:mod:`tasks.adapters.progress_teller`).
+
     Raises
     ------
     ProofError
@@ -72,51 +84,57 @@ def run_program(
     assert process.stdout is not None
     assert process.stderr is not None
     said: list[str] = []
-    listener = threading.Thread(target=_listen, args=(process.stderr, said, on_event), daemon=True)
-    listener.start()
+    chunks: list[bytes] = []
+    readers = [
+        threading.Thread(target=_listen, args=(process.stderr, said, on_event), daemon=True),
+        threading.Thread(target=_read, args=(process.stdout, chunks), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
     try:
-        output = _output_within(process, process.stdout, timeout_s)
+        process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         expected = f"an answer within {timeout_s:g} s"
         raise ProofError(ProofCode.PROVER_LOST, Path(argv[0]).name, expected, "none") from None
     finally:
-        _end(process)
-        listener.join(1.0)
-        process.stdout.close()
-    return Finished(process.returncode, _objects(output), said[-1] if said else "")
+        _end(process, readers)
+    return Finished(process.returncode, _objects(b"".join(chunks)), said[-1] if said else "")
 
 
-def _output_within(process: subprocess.Popen[bytes], out: IO[bytes], timeout_s: float) -> bytes:
-    """Standard output of the program.
-
-    A thread reads it, so that the time limit holds for a program that hangs with its output open.
-    """
-    chunks: list[bytes] = []
-    reader = threading.Thread(target=lambda: chunks.append(out.read()), daemon=True)
-    reader.start()
-    process.wait(timeout_s)
-    reader.join(1.0)
-    return b"".join(chunks)
+def _end(process: subprocess.Popen[bytes], readers: Sequence[threading.Thread]) -> None:
+    """Kill the program if it still runs, and its children where they keep its pipes."""
+    if process.poll() is not None and _ended(readers):
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    _ended(readers)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the program and its children if it still runs: it leads a process group of its own."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def _ended(readers: Sequence[threading.Thread]) -> bool:
+    """Whether every pipe was read to its end, after waiting a little for it."""
+    end = time.monotonic() + PIPES_CLOSE_S
+    for reader in readers:
+        reader.join(max(0.0, end - time.monotonic()))
+    return not any(reader.is_alive() for reader in readers)
+
+
+def _read(stream: IO[bytes], chunks: list[bytes]) -> None:
+    with stream:
+        while chunk := os.read(stream.fileno(), CHUNK):
+            chunks.append(chunk)
 
 
 def _listen(stream: IO[bytes], said: list[str], on_event: OnEvent) -> None:
-    for line in stream:
-        text = line.decode("utf-8", "replace").strip()
-        event = as_event(text)
-        if event is not None:
-            on_event(event)
-        elif text:
-            said.append(text)
-            del said[:-LAST_LINES]
-    stream.close()
+    with stream:
+        for line in iter(lambda: stream.readline(LINE_MAX), b""):
+            text = line.decode("utf-8", "replace").strip()
+            event = as_event(text)
+            if event is not None:
+                on_event(event)
+            elif text:
+                said.append(text)
+                del said[:-LAST_LINES]
 
 
 def as_event(line: str) -> Json | None:

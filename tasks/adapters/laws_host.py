@@ -15,9 +15,10 @@ from typing import Final
 from convexfx_core.errors import ProofCode, ProofError
 from convexfx_core.witness.public_values import PUBLIC_VALUES_BYTES
 from tasks.adapters.host_answers import Executed, Proven, failure_of, hex_bytes
-from tasks.adapters.host_process import OnEvent, emptied, lock_path, only_prover, run_program
+from tasks.adapters.host_process import emptied, lock_path, only_prover, run_program
 from tasks.adapters.law_program import LawProgram
 from tasks.adapters.laws_serve import ask_to_prove, is_listening, wait_for_socket
+from tasks.adapters.progress_teller import OnEvent, telling
 from tasks.ports import Json, Progress, no_progress
 
 SP1_MODES: Final = ("core", "compressed")
@@ -104,7 +105,7 @@ class LawsHost:
         Parameters
         ----------
         mode : ``core`` or ``compressed``.
-        progress : told fraction and stage while it is made.
+        progress : told fraction and stage while it is made; what it does cannot end the work.
 
         Raises
         ------
@@ -117,10 +118,11 @@ class LawsHost:
         with (
             only_prover(self.lock, self.limits.turn_s) as held,
             tempfile.TemporaryDirectory(dir=emptied(self.lock)) as folder,
+            telling(_events(progress)) as on_event,
         ):
             path = _written(Path(folder), "witness.bin", witness)
             out = Path(folder) / "proof.bin"
-            answer = self._prove(mode, path, out, held, _events(progress))
+            answer = self._prove(mode, path, out, held, on_event)
             proof = out.read_bytes() if out.is_file() else b""
         return self._proven(answer, mode, proof)
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from convexfx_core.errors import ProofCode, ProofError
 from tasks.adapters.host_answers import failure_of
-from tasks.adapters.host_process import OnEvent, as_event
+from tasks.adapters.host_process import as_event
+from tasks.adapters.progress_teller import OnEvent
 from tasks.ports import Json
 
 CONNECT_S: Final = 5.0
