@@ -2,13 +2,14 @@
 
 The program that works writes its events to a pipe. If nobody read that pipe because a listener had
 failed or hung, it would fill, and the program would block in the middle of its work. So the reader
-of the pipe only leaves the newest event here, and a thread of its own tells it. What the listener
-raises is logged once; events that come while it is busy are replaced by later ones.
+of the pipe only leaves its events here, and a thread of its own tells them. What the listener
+raises is logged once; if it falls behind, the oldest of the events that wait are dropped.
 """
 
 import contextvars
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -16,8 +17,10 @@ from typing import Final
 from tasks.ports import Json
 
 OnEvent = Callable[[Json], None]
+EVENTS_MAX: Final = 64
+"""Events that wait for a slow listener."""
 LAST_EVENT_S: Final = 1.0
-"""How long the end of the work waits for the newest event to be told."""
+"""How long the end of the work waits for the last events to be told."""
 logger = logging.getLogger(__name__)
 
 
@@ -27,25 +30,25 @@ def telling(listener: OnEvent) -> Iterator[OnEvent]:
 
     Parameters
     ----------
-    listener : gets the newest event, in a thread that has the caller's context variables.
+    listener : gets the events in order, in a thread that has the caller's context variables.
     """
-    newest: list[Json] = []
+    waiting: deque[Json] = deque(maxlen=EVENTS_MAX)
     over = threading.Event()
     there = threading.Condition()
 
     def take(event: Json) -> None:
         with there:
-            newest[:] = [event]
+            waiting.append(event)
             there.notify()
 
     def tell() -> None:
         warned = False
         while True:
             with there:
-                there.wait_for(lambda: newest or over.is_set())
-                if not newest:
+                there.wait_for(lambda: waiting or over.is_set())
+                if not waiting:
                     return
-                event = newest.pop()
+                event = waiting.popleft()
             try:
                 listener(event)
             except Exception:

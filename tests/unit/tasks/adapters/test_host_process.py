@@ -10,7 +10,8 @@ import pytest
 
 from convexfx_core.errors import ProofError
 from tasks.adapters.host_process import LINE_MAX, Finished, run_program
-from tasks.adapters.progress_teller import OnEvent, telling
+from tasks.adapters.progress_teller import EVENTS_MAX, OnEvent, telling
+from tasks.ports import Json
 
 PIPE_BYTES = 1 << 16
 ANSWER = "print('{\"answer\": 1}', flush=True)"
@@ -81,10 +82,26 @@ def test_the_last_event_is_told() -> None:
 def test_events_keep_their_order_and_are_told_once() -> None:
     seen: list[int] = []
     with telling(lambda event: seen.append(event["n"])) as on_event:
-        for n in range(1_000):
+        for n in range(EVENTS_MAX):
             on_event({"n": n})
+    assert seen == list(range(EVENTS_MAX))
+
+
+def test_a_slow_listener_gets_the_newest_events() -> None:
+    seen: list[int] = []
+    free = threading.Event()
+
+    def slow(event: Json) -> None:
+        free.wait(20)
+        seen.append(event["n"])
+
+    with telling(slow) as on_event:
+        for n in range(10 * EVENTS_MAX):
+            on_event({"n": n})
+        free.set()
     assert seen == sorted(set(seen))
-    assert seen[-1] == 999
+    assert seen[-EVENTS_MAX:] == list(range(9 * EVENTS_MAX, 10 * EVENTS_MAX))
+    assert len(seen) <= EVENTS_MAX + 1
 
 
 def test_a_line_without_an_end_is_read_in_pieces() -> None:
