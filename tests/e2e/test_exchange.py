@@ -156,8 +156,8 @@ def test_a_killed_flow_process_is_finished_by_another_run(running: Running) -> N
     assert outcome["status"] == "settled"
 
 
-def test_a_process_killed_inside_the_flow_prove_is_finished_by_a_retry(running: Running) -> None:
-    """The run below dies with the epoch's process, in the middle of its work."""
+def test_a_process_killed_inside_make_proof_is_finished_by_a_retry(running: Running) -> None:
+    """The stage inside ``prove`` dies with the epoch's process, in the middle of its work."""
     epoch = running.send_wave()
     running.fault.write_text("prove.asked kill")
     run = running.start_run()
