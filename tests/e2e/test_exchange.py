@@ -5,6 +5,7 @@ Mode executed where the Rust parts are built, else attested, as in `make run`.
 One stack serves all tests of this file; they run in their sequence.
 """
 
+import json
 import os
 import signal
 import time
@@ -83,6 +84,22 @@ class Running:
         state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
         self.ask("POST", f"/flow_runs/{run}/set_state", {"state": state, "force": True})
 
+    def await_crash(self, run: str) -> None:
+        """Wait until the worker has said twice that the run's process died.
+
+        It does so seconds apart, and its second word undoes a retry between the two.
+        """
+        self.await_run(run, {"CRASHED"})
+        log = self.exchange.folder / "logs" / f"worker-{EPOCH_POOL}.jsonl"
+        end = time.monotonic() + RECORD_S_MAX
+        while time.monotonic() < end:
+            lines = map(json.loads, log.read_text().splitlines())
+            said = [line["logger"] for line in lines if line.get("flow_run_id") == run]
+            if "prefect.flow_runs.worker" in said[last(said, "prefect.runner.flow_run_executor") :]:
+                return
+            time.sleep(0.2)
+        pytest.fail(f"the worker said of run {run} only {said}")
+
     def await_states(self, run: str, cached: list[str], executed: list[str]) -> None:
         """The server records task states behind the run's own."""
         end = time.monotonic() + RECORD_S_MAX
@@ -105,6 +122,11 @@ class Running:
             names = [state["name"] for state in states]
             found.setdefault(row["name"].rsplit("-", 1)[0], []).extend(names)
         return found
+
+
+def last(items: list[str], item: str) -> int:
+    """Place of the last of equal items, the length where there is none."""
+    return max((at for at, found in enumerate(items) if found == item), default=len(items))
 
 
 def children_of(pid: int) -> list[int]:
@@ -161,7 +183,7 @@ def test_a_process_killed_inside_make_proof_is_finished_by_a_retry(running: Runn
     epoch = running.send_wave()
     running.fault.write_text("prove.asked kill")
     run = running.start_run()
-    running.await_run(run, {"CRASHED"})
+    running.await_crash(run)
     running.retry(run)
     running.await_run(run, {"COMPLETED"})
     running.await_states(run, cached=STAGES[:4], executed=STAGES[4:])
