@@ -34,6 +34,8 @@ REINSTATED_MAX: Final = 8
 SHARED_MAX: Final = 2
 """How often an order comes back because L11 wants it, and because a proportional share would serve
 it. Without an end, orders whose minima exclude each other would take turns."""
+_SHARE_EPS: Final = 1e-9
+"""A share as near as this to its bound counts as above it: floats and integers may judge apart."""
 _TIE: Final = 2.8e-11
 """Just below twice 2^-36: L11 grants tau of both assets, and 2^-36 is the least tau. What is
 justified here is justified there."""
@@ -182,35 +184,58 @@ def _price_excess(problem: Problem, rates: Rates, chosen: I64) -> F64:
     value = problem.min_fill[chosen] * (market.unit_value / problem.quantum)[pay]
     net = rates.net[pair].astype(np.float64)
     limit = least_rates(problem, rates, chosen).astype(np.float64)
-    out: F64 = (net - limit) / np.maximum(net, 1.0) - kappa * value * BPS - _TIE
-    return out
+    excess = (net - limit) / np.maximum(net, 1.0) - kappa * value * BPS - _TIE
+    # No move inside the bands breaks a limit that the worst rate meets.
+    return np.where(limit <= rates.worst[pair].astype(np.float64), 1.0, excess)
 
 
 def _ration_excess(
     problem: Problem, rates: Rates, demanded: U64, rationed: Rationed | None, chosen: I64
 ) -> tuple[F64, F64]:
-    """Positive where the order's minimum fits beside the fills; where its share would reach it."""
+    """Positive where L11 gives no reason to leave the order out; where its share would reach it."""
     n = problem.market.n
     pair = problem.demand.pair[chosen]
-    cut = rationed.cut if rationed else np.zeros(n * n, dtype=np.int64)
     paid = rationed.paid if rationed else demanded
     least = problem.min_fill[chosen].astype(np.float64)
     budget = problem.budget[chosen].astype(np.float64)
     flow = flows_of(n, problem.demand.pair, paid, rates.gross, rates.shift)
     wanted = flows_of(n, problem.demand.pair, demanded, rates.gross, rates.shift)
-    up, down = _room(problem, flow, rounding_slack(problem, rates, demanded, wanted))
-    rate = rates.gross[pair] * np.exp2(-rates.shift[pair].astype(np.float64))
-    fits = (least <= up[pair // n]) & (least * rate <= down[pair % n])
+    slack = np.array(rounding_slack(problem, rates, demanded, wanted), dtype=np.float64)
+    up, down = _room(problem, flow)
+    rate = rates.gross[pair].astype(np.float64) * np.exp2(-rates.shift[pair].astype(np.float64))
+    pay, receive, gross = pair // n, pair % n, budget * rate
+    into, out, want_in, want_out = (
+        np.array(side, dtype=np.float64) for side in (flow.into, flow.out, wanted.into, wanted.out)
+    )
+    pays = budget * (into + up.clip(0.0))[pay] / (want_in[pay] + budget)
+    receives = budget * (out + down.clip(0.0))[receive] / (want_out[receive] + gross)
+    # Infinite where the bound is not in the way: then it gives no reason to leave the order out.
+    pays[least <= (up - slack)[pay]] = np.inf
+    receives[least * rate <= (down - slack)[receive]] = np.inf
+    fair = np.minimum(pays, receives)
     volume = grouped_sum(problem.demand.pair, demanded.astype(np.float64), n * n)[pair]
+    kept = budget * (1.0 - _cut_of(problem, rate, rationed, pay, receive))
+    short = np.minimum(kept, fair) < 2.0 * least * (1.0 - _SHARE_EPS)
     # The pair's fills, were they shared out again with this order among them.
-    share = budget * (1.0 - cut[pair] / ONE) * (volume / (volume + budget))
-    return np.where(fits, 1.0, -1.0), share / least - 1.0
+    share = kept * (volume / (volume + budget))
+    return np.where(np.isfinite(fair) & short, -1.0, 1.0), share / least - 1.0
 
 
-def _room(problem: Problem, flow: Flows, slack: tuple[int, ...]) -> tuple[F64, F64]:
+def _cut_of(problem: Problem, rate: F64, rationed: Rationed | None, pay: I64, receive: I64) -> F64:
+    """h of these pairs at their ``rate``, as L10 has it for every pair, also one nobody trades."""
+    if rationed is None:
+        return np.zeros(len(pay))
+    pbar = np.array(problem.case.reference.pbar, dtype=np.float64)
+    omega = np.array(rationed.omega, dtype=np.float64) / ONE
+    rho = rate * pbar[receive] / pbar[pay]
+    out: F64 = np.clip(rho * omega[receive] - omega[pay], 0.0, 1.0)
+    return out
+
+
+def _room(problem: Problem, flow: Flows) -> tuple[F64, F64]:
     """How much each inventory could still rise and fall inside its bounds, base units."""
     low, high = bounds(problem)
     after = flow.after(problem.case)
-    up = [float(b - q - s) for b, q, s in zip(high, after, slack, strict=True)]
-    down = [float(q - a - s) for a, q, s in zip(low, after, slack, strict=True)]
+    up = [float(b - q) for b, q in zip(high, after, strict=True)]
+    down = [float(q - a) for a, q in zip(low, after, strict=True)]
     return np.array(up), np.array(down)

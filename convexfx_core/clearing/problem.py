@@ -16,7 +16,9 @@ from typing import Final, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from convexfx_core.arithmetic.columns import multiply_shift, split_shifts
 from convexfx_core.settlement.clearing_input import ClearingCase
+from convexfx_core.settlement.rates import every_rate, limit_rates
 from convexfx_core.units import MILLION_EXPONENT, PPM, RISK_SHIFT
 
 F64: TypeAlias = NDArray[np.float64]
@@ -29,8 +31,12 @@ BPS: Final = 1e-4
 NO_LIMIT: Final = 1e-250
 """Rate that a market order asks for, in place of zero: its limit stays finite and is beyond every
 band. Rates of prices that fit 128 bits are far above it."""
+ALWAYS: Final = 1e7
+"""Limit (bps) of an order that the worst prices inside the bands still fill: beyond every band."""
 NEVER: Final = -np.inf
 """Limit of an order that takes no part."""
+_EDGE_BPS: Final = 1e-3
+"""Half width of the zone around a band's edge in which limits are compared as integers."""
 _MANTISSA_BITS: Final = 53
 """Integers below 2^53 are exact in a double, and so are their sums below it."""
 INVERSE_POWER: Final = np.ldexp(
@@ -217,9 +223,34 @@ def pose(case: ClearingCase, read: RowReader = read_rows) -> Problem:
     words = np.ascontiguousarray(case.orders).view(np.dtype("<u8")).reshape(-1, _ROW_WORDS)
     columns = read(words, net, n)
     size, quantum = quantised_sizes(columns.budget, columns.pair, columns.coarse)
-    demand = Demand(columns.pair, columns.limit, size)
     market = market_of(case, quantum)
+    columns.limit[always_in(case, market, columns)] = ALWAYS
+    demand = Demand(columns.pair, columns.limit, size)
     return Problem(case, market, demand, quantum, columns.budget, columns.min_fill)
+
+
+def always_in(case: ClearingCase, market: Market, columns: Columns) -> I64:
+    """Positions of the orders whose limit is met, exactly, by the worst rate inside the bands.
+
+    With a level of its own at the band's edge such an order would be filled in part or not at all
+    there, and L4 asks for the whole of it. Only orders near the edge have to be looked at. One that
+    is dust at the edge keeps its level.
+    """
+    limit, reference = columns.limit, case.reference
+    unit = np.array([2e4 / float(price) for price in reference.plo])
+    edge = (market.band[:, None] + market.band).ravel()
+    width = _EDGE_BPS + (unit[:, None] + unit).ravel()
+    near: I64 = np.flatnonzero((limit >= (edge - width).min()) & (limit <= (edge + width).max()))
+    pair = columns.pair[near]
+    near = near[np.abs(limit[near] - edge[pair]) <= width[pair]]
+    if not len(near):
+        return near
+    table, pair = every_rate(case, reference.pbar), columns.pair[near]
+    worst, shifts = table.worst[pair], split_shifts(table.shift.clip(0)).take(pair)
+    low, high = multiply_shift(columns.budget[near], worst, shifts)
+    met = limit_rates(case.orders[near], pair, table) <= worst
+    found: I64 = near[met & ((low > 0) | (high > 0))]
+    return found
 
 
 def coarse_shift(count: int) -> int:

@@ -50,13 +50,14 @@ class Rates:
     Attributes
     ----------
     shift : i64[n*n] S.
-    gross, net : u64[n*n] rates R and Rn at scale 2^S.
+    gross, net, worst : u64[n*n] rates R, Rn and Rm at scale 2^S.
     least : u64[n*n] smallest payment that receives something, base units.
     """
 
     shift: I64
     gross: U64
     net: U64
+    worst: U64
     least: U64
 
 
@@ -187,6 +188,7 @@ def rates_of(case: ClearingCase, prices: tuple[int, ...], pairs: I64) -> Rates:
         np.where(used, table.shift, 0),
         np.where(used, table.gross, none),
         np.where(used, table.net, none),
+        np.where(used, table.worst, none),
         least,
     )
 
@@ -195,7 +197,7 @@ def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], r
     """Base units u64[K] that every order pays before rationing; no limit is broken.
 
     First the floats decide; then the orders near their limits are decided again against Rn >= l
-    (L2) and Rn - l > l >> 38 (L4); then each partly filled level shares its volume; at last a
+    (L2) and "clearly in" (L4); then each partly filled level shares its volume; at last a
     payment that receives nothing becomes 0 (L17).
     """
     demand = problem.demand
@@ -241,12 +243,13 @@ def least_rates(problem: Problem, rates: Rates, chosen: I64) -> U64:
 
 
 def _against_limit(problem: Problem, rates: Rates, near: I64) -> tuple[Mask, Mask]:
-    """Of the orders ``near``: over their limit, or dust; in the money beyond the slack of L4."""
+    """Of the orders ``near``: over their limit, or dust; clearly in, as L4 says."""
     rows, pair = problem.case.orders[near], problem.demand.pair[near]
     limit, net = least_rates(problem, rates, near), rates.net[pair]
     over = net < limit
     slack = limit >> np.uint64(LIMIT_SLACK_SHIFT)
-    must = ~over & (net - np.minimum(limit, net) > slack)
+    beaten = net - np.minimum(limit, net) > slack
+    must = ~over & (beaten | (limit <= rates.worst[pair]))
     dust = rows["budget"] < rates.least[pair]
     return over | dust, must & ~dust
 

@@ -190,7 +190,7 @@ def _breaches(
     yield from _of_orders(clearing, found, 10, offset=n)
     for position in clearing.rejects:
         order = order_facts(clearing, position)
-        if breach := l11_rejects.breach(clearing, rule, slack, order):
+        if breach := l11_rejects.breach(clearing, found.totals, rule, slack, order):
             yield 11, position, breach
     yield from _of_assets(12, n, lambda i: l12_bounds.breach(clearing, i))
 

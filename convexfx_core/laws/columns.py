@@ -5,7 +5,7 @@ same facts of up to 16,384 orders as arrays. Letters: ``docs/glossary.md``.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ from convexfx_core.arithmetic.columns import (
 from convexfx_core.laws.order_facts import ClaimedClearing
 from convexfx_core.orders.row_words import OrderWords
 from convexfx_core.settlement.rates import limits_of
+from convexfx_core.units import LIMIT_SLACK_SHIFT
 
 U64: TypeAlias = NDArray[np.uint64]
 Mask: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = NDArray[np.intp]
+SLACK: Final = np.uint64(LIMIT_SLACK_SHIFT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Columns:
 
     ``wanted`` and ``filled`` say what ``want`` and ``paid`` receive; without rationing they are one
     object. ``left`` marks the orders that want less than their budget. ``idle`` are the rows among
-    them that are in the money, neither dust nor rejected.
+    them that are in the money (Rn > l), neither dust nor rejected; ``denied`` those that are
+    clearly in, neither dust nor rejected, which breach L4.
     """
 
     pay: Rows
@@ -65,6 +68,7 @@ class Columns:
     cut: U64 | None
     left: Mask
     idle: Rows
+    denied: Rows
 
 
 def columns(clearing: ClaimedClearing, orders: OrderWords, shifts: Shifts, start: int) -> Columns:
@@ -73,16 +77,21 @@ def columns(clearing: ClaimedClearing, orders: OrderWords, shifts: Shifts, start
     paid, pair = claims.paid[rows], orders.pair(clearing.case.params.n)
     own = shifts.take(pair)
     net, gross = rates.net.take(pair), rates.gross.take(pair)
-    limit = limits_of(orders, own.whole, rates.market.take(pair))
+    worst = rates.worst.take(pair)
+    limit = limits_of(orders, own.whole, worst)
     filled = wanted = _amounts(paid, net, gross, own)
     want, budget = paid, orders.budget
     if claims.ration is not None:
         want = claims.ration.demanded[rows]
         wanted = _amounts(want, net, gross, own)
     left = want < budget
-    idle = np.flatnonzero(left & (net > limit))
-    idle = idle[_kept(claims.rejected, start, idle)]
-    worth = multiply_shift(budget[idle], net[idle], own.take(idle))
+    always = limit <= worst
+    open_ = np.flatnonzero(left & ((net > limit) | always))
+    open_ = open_[_kept(claims.rejected, start, open_)]
+    worth = multiply_shift(budget[open_], net[open_], own.take(open_))
+    open_ = open_[(worth[0] > 0) | (worth[1] > 0)]
+    inside = net[open_] > limit[open_]
+    clear = always[open_] | inside & (net[open_] - limit[open_] > limit[open_] >> SLACK)
     return Columns(
         pay=orders.pay.view(np.intp),
         receive=orders.receive.view(np.intp),
@@ -100,7 +109,8 @@ def columns(clearing: ClaimedClearing, orders: OrderWords, shifts: Shifts, start
         filled=filled,
         cut=clearing.cut.take(pair) if claims.ration is not None else None,
         left=left,
-        idle=idle[(worth[0] > 0) | (worth[1] > 0)],
+        idle=open_[inside],
+        denied=open_[clear],
     )
 
 

@@ -57,9 +57,7 @@ class DecodedWitness:
 
     def claims(self) -> ClearingClaims:
         """Claims about the kind-1 orders by their place in ``kind1``."""
-        witness, kind1 = self.witness, self.kind1
-        place = np.full(len(self.orders), -1, dtype=np.int64)
-        place[kind1] = np.arange(len(kind1))
+        witness, place = self.witness, self._places()
         return ClearingClaims(
             prices=witness.prices,
             paid=self._column(witness.paid),
@@ -67,10 +65,25 @@ class DecodedWitness:
             fee=self._column(witness.amounts["fee"]),
             overflow=witness.overflow,
             inventory_after=witness.inventory_after,
-            ration=self._ration(place),
+            ration=self._ration(),
             rejected=place[witness.rejects["order"].astype(np.int64)],
             reject_kinds=witness.rejects["kind"].astype(np.uint8),
         )
+
+    def demanded(self) -> NDArray[np.uint64]:
+        """Demanded amount by order index, u64[K]: paid without rationing; 0 of cancels."""
+        column, ration = np.zeros(len(self.orders), dtype=np.uint64), self._ration()
+        if ration is None:
+            column[: self.consumed_count] = self.witness.paid
+        else:
+            column[self.kind1] = ration.demanded
+        return column
+
+    def _places(self) -> NDArray[np.int64]:
+        """Place in ``kind1`` by order index, i64[K]; -1 of cancels."""
+        place = np.full(len(self.orders), -1, dtype=np.int64)
+        place[self.kind1] = np.arange(len(self.kind1))
+        return place
 
     def _column(self, consumed: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """Values of the consumed orders and zeros of the left ones, for the kind-1 orders."""
@@ -78,10 +91,11 @@ class DecodedWitness:
         column[: len(consumed)] = consumed
         return column[self.kind1]
 
-    def _ration(self, place: NDArray[np.int64]) -> Ration | None:
+    def _ration(self) -> Ration | None:
         witness = self.witness
         if witness.omega is None:
             return None
+        place = self._places()
         demanded = usual_demand(self.case, self.rates)
         demanded[place[witness.rejects["order"].astype(np.int64)]] = 0
         listed = witness.demanded["order"].astype(np.int64)

@@ -1,9 +1,11 @@
-"""L14: nonces are consecutive, and a vault's last consumed order is filled or a cancel.
+"""L14: nonces are consecutive, and whoever moves a price is consumed.
 
-delta debits a vault with its next nonce only, so an unfilled order is consumed only to reach a
-filled one behind it. A vault's consumed orders have the nonces that follow its own, without a gap;
-its left orders, which are no cancels, follow those. The vault rows are exactly the vaults of the
-consumed orders. Index: order index; K + i for vault row i that no consumed order names. Source:
+delta debits a vault with its next nonce only, so an order that is not demanded is consumed only to
+reach one behind it. A vault's consumed orders have the nonces that follow its own, without a gap,
+and the last of them is filled, demanded or a cancel. Its left orders follow those; none is a
+cancel, and none is demanded: only of a consumed order does the network see a signature and funds,
+so a left one must not have moved a price. The vault rows are exactly the vaults of the consumed
+orders. Index: order index; K + i for vault row i that no consumed order names. Source:
 ``docs/invariants.md``, L14.
 """
 
@@ -20,19 +22,22 @@ LAW = 14
 
 def check_rows(decoded: DecodedWitness) -> None:
     """Row by row; :class:`LawViolated` with the smallest index."""
-    last = _check_consumed(decoded)
+    demanded = decoded.demanded()
+    last = _check_consumed(decoded, demanded)
     for index in range(decoded.consumed_count, len(decoded.orders)):
         row = decoded.orders[index]
         owner, nonce = row["owner"].tobytes(), int(row["nonce"])
         if row["kind"] != KIND_ORDER:
             raise LawViolated(LAW, index, "a cancel that is left", "consumed cancels")
+        if demanded[index]:
+            raise LawViolated(LAW, index, int(demanded[index]), "0 of an order that is left")
         if owner in last and nonce != last[owner] + 1:
             raise LawViolated(LAW, index, nonce, last[owner] + 1)
         last[owner] = nonce
 
 
-def _check_consumed(decoded: DecodedWitness) -> dict[bytes, int]:
-    """Last consumed nonce by owner."""
+def _check_consumed(decoded: DecodedWitness, demanded: NDArray[np.uint64]) -> dict[bytes, int]:
+    """Last consumed nonce by owner; ``demanded`` u64[K]."""
     vaults, rows, place = decoded.witness.vaults, decoded.witness.consumed, -1
     last: dict[bytes, int] = {}
     for index, row in enumerate(rows):
@@ -46,8 +51,8 @@ def _check_consumed(decoded: DecodedWitness) -> dict[bytes, int]:
             raise LawViolated(LAW, index, nonce, last[owner] + 1)
         last[owner] = nonce
         ends = index + 1 == len(rows) or owner != rows[index + 1]["owner"].tobytes()
-        if ends and not (decoded.witness.paid[index] > 0 or row["kind"] == KIND_CANCEL):
-            raise LawViolated(LAW, index, "unfilled", "the vault's last is filled or a cancel")
+        if ends and not (demanded[index] > 0 or row["kind"] == KIND_CANCEL):
+            raise LawViolated(LAW, index, "not demanded", "the vault's last is, or is a cancel")
     if place + 1 != len(vaults):
         raise LawViolated(LAW, len(decoded.orders) + place + 1, "a vault without orders", "none")
     return last
@@ -56,6 +61,7 @@ def _check_consumed(decoded: DecodedWitness) -> dict[bytes, int]:
 def holds(decoded: DecodedWitness) -> bool:
     """By columns: whether :func:`check_rows` raises nothing, given that L13 holds."""
     rows, left, vaults = decoded.witness.consumed, decoded.witness.left, decoded.witness.vaults
+    demanded = decoded.demanded()
     first = ~same_as_previous(rows["owner"])
     starts = np.flatnonzero(first)
     if len(starts) != len(vaults) or (rows["owner"][starts] != vaults["owner"]).any():
@@ -65,8 +71,10 @@ def holds(decoded: DecodedWitness) -> bool:
     if (rows["nonce"] != vaults["nonce"][place] + step.astype(np.uint64)).any():
         return False
     ends = np.append(starts[1:], len(rows))[: len(starts)] - 1
-    acts = (decoded.witness.paid[ends] > 0) | (rows["kind"][ends] == KIND_CANCEL)
-    return bool(acts.all()) and _left_follow(left, rows[ends])
+    acts = (demanded[ends] > 0) | (rows["kind"][ends] == KIND_CANCEL)
+    if not acts.all() or demanded[len(rows) :].any():
+        return False
+    return _left_follow(left, rows[ends])
 
 
 def _left_follow(left: NDArray[np.void], last: NDArray[np.void]) -> bool:

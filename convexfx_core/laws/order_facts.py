@@ -76,13 +76,28 @@ class OrderFacts:
     @property
     def idle(self) -> bool:
         """Whether some of an order in the money is neither wanted nor excused."""
-        inside = self.want < self.budget and self.rate.net > self.limit
-        return inside and self.reject is None and not self.dust
+        return self._unfilled and self.rate.net > self.limit
+
+    @property
+    def denied(self) -> bool:
+        """Whether some of an order that is clearly in is neither wanted nor excused."""
+        return self._unfilled and self.clearly_in
+
+    @property
+    def _unfilled(self) -> bool:
+        return self.want < self.budget and self.reject is None and not self.dust
 
     @property
     def clearly_in(self) -> bool:
-        """Whether the net rate beats the limit by more than the slack of 2^-38."""
-        return self.rate.net - self.limit > self.limit >> LIMIT_SLACK_SHIFT
+        """Whether no price inside the bands breaks the limit (l <= Rm), or the net rate beats it by
+        more than the slack of 2^-38."""
+        beaten = self.rate.net - self.limit > self.limit >> LIMIT_SLACK_SHIFT
+        return self.always_in or beaten
+
+    @property
+    def always_in(self) -> bool:
+        """Whether the worst rate inside the bands, Rm, meets the limit."""
+        return self.limit <= self.rate.worst
 
 
 def order_facts(clearing: ClaimedClearing, position: int) -> OrderFacts:
@@ -91,7 +106,7 @@ def order_facts(clearing: ClaimedClearing, position: int) -> OrderFacts:
     pay, receive = int(order["pay"]), int(order["receive"])
     pair = pay * clearing.case.params.n + receive
     rate, paid = clearing.rates.at(pair), int(claims.paid[position])
-    limit = rate.market
+    limit = rate.worst
     if order["limit_kind"] != LIMIT_MARKET:
         limit = limit_rate(int(order["limit_m"]), int(order["limit_e"]), rate.shift)
     return OrderFacts(

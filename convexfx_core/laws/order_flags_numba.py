@@ -43,7 +43,6 @@ from convexfx_core.settlement.order_tiles_numba import (
     GROSSES,
     LINE,
     MANTISSAS,
-    MARKETS,
     MIN_FILLS,
     NETS,
     SHIFTS,
@@ -51,6 +50,7 @@ from convexfx_core.settlement.order_tiles_numba import (
     TILE,
     TILE_ROWS,
     WIDTH,
+    WORSTS,
     limit_rate,
     load_cuts,
     load_tile,
@@ -65,7 +65,7 @@ USED, WANTS, PARTIALS = range(3)
 MALFORMED: Final = 0
 """Flag, and place in the list of first positions, beside the numbers of laws."""
 PARTIAL, IDLE, CLEAR = (U64(bit) for bit in (6, 7, 8))
-"""Flags of no law: some but not all is wanted; in the money, by more than the slack of L4."""
+"""Flags of no law: some but not all is wanted; in the money; clearly in, as L4 says."""
 LAW_1, LAW_2, LAW_3, LAW_4, LAW_5, LAW_10 = (U64(law) for law in (1, 2, 3, 4, 5, 10))
 LAWS_SEEN: Final = U64(0b100_0010_1111)
 """Flags that are findings by themselves: MALFORMED and laws 1, 2, 3, 5, 10. L4 depends on the
@@ -150,7 +150,7 @@ def _check(
     flags, gross, net, asked = found[FLAGS], found[GROSS], found[NET], found[ASKED]
     tails, budgets, mantissas = tile[TAILS], tile[BUDGETS], tile[MANTISSAS]
     # A comparison as a number, shifted to its law's bit, instead of a branch.
-    least, markets = tile[MIN_FILLS], tile[MARKETS]
+    least, worsts = tile[MIN_FILLS], tile[WORSTS]
     shifts, grosses, nets = tile[SHIFTS], tile[GROSSES], tile[NETS]
     bits, flagged = ZERO, ZERO
     for k in range(len(want)):
@@ -164,10 +164,10 @@ def _check(
         odd |= U64(tail & SHORT == (tail >> RECEIVE_SHIFT) & SHORT)
         odd |= U64((tail >> KIND_SHIFT) & BYTE != ORDERED)
         odd |= U64(budget - ONE >= BUDGET_TOP) | U64(least[k] > budget)
-        limit = limit_rate(tail, mantissa, shift, markets[k])
+        limit = limit_rate(tail, mantissa, shift, worsts[k])
         some, left = U64(w > ZERO), U64(w < budget)
         inside = U64(rate > limit)
-        clear = inside & U64(rate - limit > limit >> SLACK_SHIFT)
+        clear = inside & U64(rate - limit > limit >> SLACK_SHIFT) | U64(limit <= worsts[k])
         odd |= U64(w > budget) << LAW_1 | (some & U64(rate < limit)) << LAW_2
         odd |= (some & U64(w < least[k])) << LAW_5 | (some & left) << PARTIAL
         odd |= (left & inside) << IDLE | (left & clear) << CLEAR
@@ -219,8 +219,8 @@ def _look_at_flagged(
 ) -> None:
     """Note the findings of flagged orders and count those that are filled in part.
 
-    An order in the money with something left breaks L4, unless it is rejected or dust; what it
-    leaves is added to the unspent budgets.
+    An order that is clearly in with something left breaks L4, unless it is rejected or dust. What
+    an order in the money leaves is added to the unspent budgets.
     """
     flags, tails, budgets = found[FLAGS], tile[TAILS], tile[BUDGETS]
     r = np.searchsorted(rejected, start)
@@ -233,10 +233,11 @@ def _look_at_flagged(
         counts[PARTIALS, pair] += int((flags[k] >> PARTIAL) & ONE)
         while rejected[r] < start + k:
             r += 1
-        if (flags[k] >> IDLE) & ONE and rejected[r] != start + k:
+        if (flags[k] >> IDLE | flags[k] >> CLEAR) & ONE and rejected[r] != start + k:
             low, high = multiply_shift(budgets[k], tile[NETS, k], tile[SHIFTS, k])
             if low | high != ZERO:
-                add_wide(sums, UNSPENT, i, budgets[k] - want[k], ZERO)
+                if (flags[k] >> IDLE) & ONE:
+                    add_wide(sums, UNSPENT, i, budgets[k] - want[k], ZERO)
                 _mark(first, ((flags[k] >> CLEAR) & ONE) << LAW_4, start + k)
 
 

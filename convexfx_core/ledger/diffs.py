@@ -84,18 +84,20 @@ class Payouts:
         return len(self.amount)
 
 
-def consumed_mask(rows: NDArray[np.void], paid: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which orders of a batch are consumed: in each vault all up to its last filled or cancel.
+def consumed_mask(rows: NDArray[np.void], demanded: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which orders of a batch are consumed: in each vault all up to its last demanded or cancel.
+
+    An order that rationing cuts to nothing was demanded all the same, and moved the prices.
 
     Parameters
     ----------
-    rows : K order rows in canonical order. paid : u64[K], 0 for cancels.
+    rows : K order rows in canonical order. demanded : u64[K], 0 for cancels.
     """
     count = len(rows)
     if not count:
         return np.zeros(0, dtype=np.bool_)
     place = np.arange(count)
-    acts = np.where((paid > 0) | (rows["kind"] == KIND_CANCEL), place, -1)
+    acts = np.where((demanded > 0) | (rows["kind"] == KIND_CANCEL), place, -1)
     starts = np.flatnonzero(~same_as_previous(rows["owner"]))
     last = np.maximum.reduceat(acts, starts)
     return np.asarray(place <= np.repeat(last, np.diff(starts, append=count)))

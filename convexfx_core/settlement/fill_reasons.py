@@ -43,7 +43,7 @@ def fill_reasons(
     """:class:`FillReason` of each of the case's K orders, u8[K].
 
     The first that holds counts: filled whole; rejected for its minimum fill; net rate below its
-    limit; whole budget worth nothing; cut by rationing from its whole budget; at the price.
+    limit; whole budget worth nothing; cut by rationing; at the price.
     """
     orders, budget = case.orders, case.orders["budget"].astype(np.uint64)
     pay, receive = orders["pay"].astype(np.intp), orders["receive"].astype(np.intp)
@@ -52,8 +52,7 @@ def fill_reasons(
     worth, beyond = multiply_shift(budget, net, split_shifts(shift))
     reasons = np.full(len(orders), FillReason.MARGINAL, dtype=np.uint8)
     if proposal.ration is not None:
-        cut = (proposal.paid < proposal.ration.demanded) & (proposal.ration.demanded == budget)
-        reasons[cut] = FillReason.RATIONED
+        reasons[proposal.paid < proposal.ration.demanded] = FillReason.RATIONED
     reasons[(worth == 0) & (beyond == 0)] = FillReason.DUST
     reasons[net < settlement.limit_rate] = FillReason.LIMIT
     reasons[proposal.rejected] = FillReason.MIN_FILL

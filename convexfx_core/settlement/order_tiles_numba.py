@@ -29,7 +29,7 @@ from convexfx_core.settlement.rates import RateTable
 from convexfx_core.units import LIMIT_UNREACHABLE
 
 U64: Final = np.uint64
-SHIFT, GROSS, NET, MARKET, CUT = range(5)
+SHIFT, GROSS, NET, WORST, CUT = range(5)
 LINE: Final = 8
 """Words of one table row: 64 bytes, a line of the cache."""
 TILE: Final = 1024
@@ -37,7 +37,7 @@ TILE: Final = 1024
 WIDTH: Final = TILE + 40
 """Words from one column of a tile to the next. At a power of two the same row of all columns would
 fall on the same few cache lines."""
-TAILS, BUDGETS, MANTISSAS, MIN_FILLS, SHIFTS, GROSSES, NETS, MARKETS, CUTS, TOUCH = range(10)
+TAILS, BUDGETS, MANTISSAS, MIN_FILLS, SHIFTS, GROSSES, NETS, WORSTS, CUTS, TOUCH = range(10)
 """Columns of a tile. The last has one word, which keeps the compiler from dropping ``touch``."""
 TILE_ROWS: Final = 10
 NO_KIND: Final = U64(0xFF << 48)
@@ -48,9 +48,9 @@ SIGN: Final = U64(0x8000)
 
 
 def pair_rows(rates: RateTable, cut: NDArray[np.uint64] | None = None) -> NDArray[np.uint64]:
-    """u64[n * n, 8]: S, R, Rn, market limit and cut of every valid pair in one row; else zeros."""
+    """u64[n * n, 8]: S, R, Rn, Rm and cut of every valid pair in one row; else zeros."""
     table = np.zeros((len(rates.valid), LINE), dtype=U64)
-    columns = [rates.shift, rates.gross, rates.net, rates.market]
+    columns = [rates.shift, rates.gross, rates.net, rates.worst]
     for place, column in enumerate(columns if cut is None else [*columns, cut]):
         table[rates.valid, place] = column[rates.valid].astype(U64)
     return table
@@ -86,7 +86,7 @@ def load_tile(
         tile[BUDGETS, k], tile[MIN_FILLS, k] = words[k, BUDGET], words[k, MIN_FILL]
         tile[MANTISSAS, k] = words[k, LIMIT_M]
         tile[SHIFTS, k], tile[GROSSES, k] = table[pair, SHIFT], table[pair, GROSS]
-        tile[NETS, k], tile[MARKETS, k] = table[pair, NET], table[pair, MARKET]
+        tile[NETS, k], tile[WORSTS, k] = table[pair, NET], table[pair, WORST]
     return len(words)
 
 
@@ -101,7 +101,7 @@ def load_cuts(table: NDArray[np.uint64], n: int, count: int, tile: NDArray[np.ui
 
 @inlined
 def limit_rate(
-    tail: np.uint64, mantissa: np.uint64, shift: np.uint64, market: np.uint64
+    tail: np.uint64, mantissa: np.uint64, shift: np.uint64, worst: np.uint64
 ) -> np.uint64:
     """Least net rate l of an order of these words at scale 2^shift, shift in [0, 126].
 
@@ -114,4 +114,4 @@ def limit_rate(
     distance = distance if distance < LAST else LAST
     limit = ((mantissa - ONE) >> distance) + ONE
     limit = UNREACHABLE if lifted < base else limit
-    return limit if tail >> LIMIT_KIND_SHIFT == LIMITED else market
+    return limit if tail >> LIMIT_KIND_SHIFT == LIMITED else worst

@@ -32,13 +32,14 @@ Integers: TypeAlias = NDArray[np.object_]
 class PairRate(NamedTuple):
     """Rates of one directed pair at scale 2^shift.
 
-    ``gross`` R, ``net`` Rn, ``market`` the protective limit of a market order.
+    ``gross`` R, ``net`` Rn, ``worst`` Rm: the net rate at the worst prices inside the bands, the
+    limit of a market order.
     """
 
     shift: int
     gross: int
     net: int
-    market: int
+    worst: int
 
     def in_range(self) -> bool:
         """Whether 64-bit rates and 128-bit products hold this pair."""
@@ -55,8 +56,8 @@ def pair_rate(case: ClearingCase, prices: tuple[int, ...], pay: int, receive: in
     if not 0 <= shift <= RATE_SHIFT_MAX:
         return PairRate(shift, 0, 0, 0)
     gross = gross_rate(prices[pay], prices[receive], shift)
-    worst = gross_rate(reference.plo[pay], reference.phi[receive], shift)
-    return PairRate(shift, gross, net_rate(gross, fee), net_rate(worst, fee))
+    floor = gross_rate(reference.plo[pay], reference.phi[receive], shift)
+    return PairRate(shift, gross, net_rate(gross, fee), net_rate(floor, fee))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class RateTable:
     Attributes
     ----------
     shift : i64[n * n] shifts S.
-    gross, net, market : u64[n * n] rates at scale 2^S.
+    gross, net, worst : u64[n * n] rates R, Rn and Rm at scale 2^S.
     valid : bool[n * n], pairs of two assets whose rates are in range.
     used : bool[n * n], pairs that the orders trade, where the table was asked for them.
     """
@@ -74,13 +75,13 @@ class RateTable:
     shift: NDArray[np.int64]
     gross: NDArray[np.uint64]
     net: NDArray[np.uint64]
-    market: NDArray[np.uint64]
+    worst: NDArray[np.uint64]
     valid: NDArray[np.bool_]
     used: NDArray[np.bool_]
 
     def at(self, pair: int) -> PairRate:
         """Rates of the pair with this flat index."""
-        columns = (self.shift, self.gross, self.net, self.market)
+        columns = (self.shift, self.gross, self.net, self.worst)
         return PairRate(*(int(column[pair]) for column in columns))
 
 
@@ -130,15 +131,15 @@ def every_rate(case: ClearingCase, prices: tuple[int, ...]) -> RateTable:
     valid = (shift >= 0) & (shift <= RATE_SHIFT_MAX) & ~np.eye(n, dtype=np.bool_).reshape(-1)
     scale, keep = shift[valid].astype(object), _kept_ppm(case)[valid]
     gross = _crossed(prices, prices, valid, scale)
-    worst = _crossed(reference.plo, reference.phi, valid, scale)
+    floor = _crossed(reference.plo, reference.phi, valid, scale)
     fits = ((gross >= RATE_MIN) & (gross <= RATE_MAX)).astype(np.bool_)
     valid[valid] = fits
-    keep, own, floor = keep[fits], gross[fits].astype(np.uint64), worst[fits].astype(np.uint64)
+    keep, own, least = keep[fits], gross[fits].astype(np.uint64), floor[fits].astype(np.uint64)
     return RateTable(
         shift,
         _spread(own, valid),
         _spread(_net(own, keep), valid),
-        _spread(_net(floor, keep), valid),
+        _spread(_net(least, keep), valid),
         valid,
         np.zeros(n * n, dtype=np.bool_),
     )
@@ -193,13 +194,13 @@ def limit_rates(
 ) -> NDArray[np.uint64]:
     """Least net rate l of every order, u64, scale 2^S of its ``pair``."""
     rows, shift = read_words(order_words(orders)), table.shift.take(pair).astype(np.uint64)
-    return limits_of(rows, shift, table.market.take(pair))
+    return limits_of(rows, shift, table.worst.take(pair))
 
 
 def limits_of(
-    rows: OrderWords, shift: NDArray[np.uint64], market: NDArray[np.uint64]
+    rows: OrderWords, shift: NDArray[np.uint64], worst: NDArray[np.uint64]
 ) -> NDArray[np.uint64]:
-    """As :func:`limit_rates`, with shift S (modulo 2^64) and market limit of each row's pair.
+    """As :func:`limit_rates`, with S (modulo 2^64) and Rm of each row's pair.
 
     Columnar twin of ``units.limit_rate``: ``ceil(m / 2^s) = ((m - 1) >> s) + 1`` for m >= 1, which
     is 1 from s = 63 on. The exponent's sixteen bits are compared with S with 2^15 added to both.
@@ -217,5 +218,5 @@ def limits_of(
         rate[beyond] = LIMIT_UNREACHABLE
     free = rows.limited.astype(np.uint64)  # 1 for a limit, which becomes 0; else all ones
     free -= ONE
-    rate ^= (rate ^ market) & free
+    rate ^= (rate ^ worst) & free
     return rate

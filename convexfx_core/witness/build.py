@@ -63,7 +63,10 @@ def split_batch(
     paid, received, fee = (np.zeros(len(rows), dtype=np.uint64) for _ in range(3))
     paid[clears], received[clears] = proposal.paid, settlement.received
     fee[clears] = settlement.fee
-    consumed = consumed_mask(rows, paid)
+    demanded = paid.copy()
+    if proposal.ration is not None:
+        demanded[clears] = proposal.ration.demanded
+    consumed = consumed_mask(rows, demanded)
     fills = Fills(take_rows(rows, consumed), paid[consumed], received[consumed], fee[consumed])
     return Parts(consumed, fills, touched_vaults(opening.vaults, fills.rows))
 

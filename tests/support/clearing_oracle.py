@@ -5,6 +5,7 @@ Slow and readable; it shares nothing with the laws or with the clearing but the 
 """
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.proposal import Proposal
@@ -48,6 +49,7 @@ class Oracle:
             (int(o["pay"]), int(o["receive"]), int(o["budget"]), int(o["min_fill"]))
             for o in case.orders
         ]
+        self.worst = [self._worst(i, j) for i, j, _, _ in self.rows]
         self.rates = [self._rates(k) for k in range(len(self.rows))]
         self.paid = [int(t) for t in proposal.paid]
         ration = proposal.ration
@@ -64,8 +66,13 @@ class Oracle:
         if order["limit_kind"]:
             least = limit_rate(int(order["limit_m"]), int(order["limit_e"]), shift)
         else:
-            least = net_rate(gross_rate(self.r.plo[i], self.r.phi[j], shift), fee)
+            least = self.worst[k]
         return shift, rate, net_rate(rate, fee), least
+
+    def _worst(self, i: int, j: int) -> int:
+        """The net rate at the worst prices inside the bands."""
+        shift = rate_shift(self.r.pbar[i], self.r.pbar[j])
+        return net_rate(gross_rate(self.r.plo[i], self.r.phi[j], shift), self.p.fee_ppm[i][j])
 
     def fail(self, law: int, index: int, text: str) -> None:
         self.report.violations.append((law, index, text))
@@ -94,9 +101,9 @@ class Oracle:
         if max(paid, demanded) > 0 and net < limit:
             self.fail(2, k, f"{net} < {limit}")
         dust = (budget * net) >> shift == 0
-        slack = limit >> 38
-        if demanded < budget and k not in self.rejected and not dust and net - limit > slack:
-            self.fail(4, k, f"demanded {demanded} of {budget}, {net - limit} > {slack}")
+        clear = limit <= self.worst[k] or net - limit > limit >> 38
+        if demanded < budget and k not in self.rejected and not dust and clear:
+            self.fail(4, k, f"demanded {demanded} of {budget}, rate {net}, limit {limit}")
         if 0 < paid < least_fill:
             self.fail(5, k, f"{paid} < {least_fill}")
         if k in self.rejected and paid:
@@ -191,21 +198,33 @@ class Oracle:
             i, j, _, least = self.rows[k]
             shift, rate, net, limit = self.rates[k]
             if kind == 1:
+                if limit <= self.worst[k]:
+                    self.fail(11, k, "no move of the price inside its band would break its limit")
                 kappa = g[i][i] + g[j][j] - 2 * g[i][j]
                 move = (kappa * ((least * self.r.pbar[i]) >> 64)) >> 48
                 move += self.report.tau[i] + self.report.tau[j]
                 if ((net - limit) << 64) // net > move:
                     self.fail(11, k, "its minimum fits inside its limit")
                 continue
-            room = self.room(paid, i, high=True), self.room(paid, j, high=False)
-            if least <= room[0] and (least * rate) >> shift <= room[1]:
-                self.fail(11, k, "its minimum fits beside the fills")
+            budget = self.rows[k][2]
+            up, down = self.distance(paid, i, high=True), self.distance(paid, j, high=False)
+            shares = []
+            if least > up - self.slack[i]:
+                served = paid.into[i] + max(0, up)
+                shares.append(Fraction(budget * served, self.demand_flow.into[i] + budget))
+            if (least * rate) >> shift > down - self.slack[j]:
+                served, gross = paid.out[j] + max(0, down), (budget * rate) >> shift
+                shares.append(Fraction(budget * served, self.demand_flow.out[j] + gross))
+            omega = self.proposal.ration.omega if self.proposal.ration else (0,) * self.n
+            kept = budget * ((1 << 40) - self.cut(i, j, omega)) >> 40
+            if not shares or (kept >= 2 * least and min(shares) >= 2 * least):
+                self.fail(11, k, "its minimum fits beside the fills, or into its share")
 
-    def room(self, paid: _Flows, i: int, *, high: bool) -> int:
+    def distance(self, paid: _Flows, i: int, *, high: bool) -> int:
         held = self.case.inventory[i]
         after = held + paid.into[i] - paid.out[i]
         bound = max(self.p.q_max[i], held) if high else min(self.p.q_min[i], held)
-        return (bound - after if high else after - bound) - self.slack[i]
+        return bound - after if high else after - bound
 
     def cut(self, i: int, j: int, omega: "tuple[int, ...] | list[int]") -> int:
         prices, pbar = self.proposal.prices, self.r.pbar

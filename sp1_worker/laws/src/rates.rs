@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::limits::RATE_SHIFT_MAX;
 use crate::order_row::Order;
-use crate::units::{limit_rate, net_rate, quotient_word, word_product, Leading};
+use crate::units::{limit_rate, net_rate, quotient_word, word_product, Leading, LIMIT_SLACK_SHIFT};
 use crate::view::{wide, Params, Reference};
 use crate::violation::{expect, Violation};
 
@@ -32,8 +32,8 @@ pub struct PairRate {
     pub gross: u64,
     /// Rn, in (0, R].
     pub net: u64,
-    /// l of a market order, below 2^62.
-    pub market: u64,
+    /// Rm: Rn at the worst prices inside the bands, the limit of a market order; below 2^62.
+    pub worst: u64,
 }
 
 impl PairRate {
@@ -43,8 +43,15 @@ impl PairRate {
         if order.limited() {
             limit_rate(order.limit_m(), order.limit_e(), i64::from(self.shift))
         } else {
-            self.market
+            self.worst
         }
+    }
+
+    /// Whether no price inside the bands breaks `limit`, or Rn beats it by more than 2^-38 of it.
+    #[inline(always)]
+    pub fn clearly_in(&self, limit: u64) -> bool {
+        let beaten = || self.net > limit && self.net - limit > limit >> LIMIT_SLACK_SHIFT;
+        limit <= self.worst || beaten()
     }
 
     /// `(amount R) >> S`: below 2^128, as `amount R` is.
@@ -184,7 +191,7 @@ fn pair_rate(
         shift,
         gross,
         net: net_rate(gross, fee_ppm),
-        market: net_rate(worst, fee_ppm),
+        worst: net_rate(worst, fee_ppm),
     })
 }
 

@@ -7,11 +7,13 @@
 use alloc::vec::Vec;
 use core::slice::Iter;
 
+use crate::clearing::demanded;
 use crate::l15_expiry::expired;
 use crate::l18_diffs::{allowance, payout, Diff, POOL, USER_FIRST};
 use crate::limits::{ASSETS_MAX, BALANCE_MAX};
 use crate::order_row::Order;
 use crate::owners::{before, same, Owner};
+use crate::rates::Rates;
 use crate::settlement::settle_root;
 use crate::sha256::{tag, tagged, Chunks, Digest, Hash, Sha256, Tag, CHUNK, CHUNK_ROWS};
 use crate::view::View;
@@ -37,10 +39,10 @@ pub struct Roots {
 ///
 /// None where one of them does not, and in rare cases where it would take more to tell: a balance
 /// that passes 2^63 in between.
-pub fn walk<S: Sha256>(view: &View<'_>, fills: u64) -> Option<Roots> {
+pub fn walk<S: Sha256>(view: &View<'_>, rates: &Rates, fills: u64) -> Option<Roots> {
     let mut hash = Hash::<S>::new();
     let (width, mut vaults) = (view.vault_words(), Chunks::default());
-    let mut walker = Walker::start(view, fills as usize)?;
+    let mut walker = Walker::start(view, rates, fills as usize)?;
     let followed = if view.left.is_empty() {
         0
     } else {
@@ -56,7 +58,7 @@ pub fn walk<S: Sha256>(view: &View<'_>, fills: u64) -> Option<Roots> {
             last_nonces.extend(after.iter().skip(NONCE).step_by(width));
         }
     }
-    let lawful = walker.is_done() && left_follow(view, &last_nonces);
+    let lawful = walker.is_done() && left_follow(view, &last_nonces) && none_left(view, rates);
     lawful.then(|| Roots {
         settle: settle_root(view, &mut hash),
         vaults_after: vaults.root(&mut hash, &VAULTS),
@@ -66,6 +68,8 @@ pub fn walk<S: Sha256>(view: &View<'_>, fills: u64) -> Option<Roots> {
 
 /// What the walk has not come to yet, and what the next rows are numbered.
 struct Walker<'a> {
+    view: &'a View<'a>,
+    rates: &'a Rates,
     epoch: u64,
     pool: &'a Owner,
     previous: Option<&'a Owner>,
@@ -83,11 +87,13 @@ struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    fn start(view: &View<'a>, fills: usize) -> Option<Self> {
+    fn start(view: &'a View<'a>, rates: &'a Rates, fills: usize) -> Option<Self> {
         let split = view.consumed.len() + fills;
         let (allowances, payouts) = view.diffs.split_at_checked(split)?;
         let (payouts, over) = payouts.as_chunks();
         over.is_empty().then_some(Self {
+            view,
+            rates,
             epoch: view.epoch,
             pool: view.pool.owner,
             previous: None,
@@ -180,7 +186,9 @@ impl<'a> Walker<'a> {
             self.promised[Order(row).pay() & ASSET_MASK] = 0;
         }
         let (last, paid) = (Order(rows.last()?), paid.last()?);
-        (*paid > 0 || !last.trades()).then_some(())
+        let index = (self.order as usize).wrapping_sub(1);
+        let moves = *paid > 0 || !last.trades() || demanded(self.view, self.rates, index) > 0;
+        moves.then_some(())
     }
 
     #[inline(always)]
@@ -229,6 +237,13 @@ impl<'a> Walker<'a> {
 #[inline(always)]
 fn equal(claimed: &Diff, due: Diff) -> bool {
     claimed[0] == due[0] && claimed[1] == due[1] && claimed[2] == due[2] && claimed[3] == due[3]
+}
+
+/// Whether no left order is demanded, as L14 asks.
+fn none_left(view: &View<'_>, rates: &Rates) -> bool {
+    // Without a ration what is demanded is paid, and left orders pay nothing.
+    let mut left = view.consumed.len()..view.orders_count();
+    view.omega.is_none() || left.all(|index| demanded(view, rates, index) == 0)
 }
 
 /// L13 to L15 of the left orders, given the last consumed nonce of each vault, which are sorted.
@@ -291,9 +306,13 @@ mod tests {
         let honest = vectors("valid-");
         assert!(honest.len() >= 10);
         for (name, words) in honest {
-            let (view, _) = decode(&words, 8 * words.len()).expect("it decodes");
+            let (view, rates) = decode(&words, 8 * words.len()).expect("it decodes");
             let plain = roots::<Software>(&view);
-            assert_eq!(walk::<Software>(&view, plain.fills), Some(plain), "{name}");
+            assert_eq!(
+                walk::<Software>(&view, &rates, plain.fills),
+                Some(plain),
+                "{name}"
+            );
         }
     }
 
@@ -304,9 +323,9 @@ mod tests {
             let broken = vectors(law);
             assert!(!broken.is_empty(), "{law}");
             for (name, words) in broken {
-                let (view, _) = decode(&words, 8 * words.len()).expect("it decodes");
+                let (view, rates) = decode(&words, 8 * words.len()).expect("it decodes");
                 let fills = roots::<Software>(&view).fills;
-                if walk::<Software>(&view, fills).is_none() {
+                if walk::<Software>(&view, &rates, fills).is_none() {
                     continue;
                 }
                 // The pool's balances are no part of the walk.
@@ -348,11 +367,11 @@ mod tests {
             let offset = view.vaults[place..].as_ptr().addr() - words.as_ptr().addr();
             let mut fuller = words.clone();
             fuller[offset / 8] = BALANCE_MAX;
-            let (view, _) = decode(&fuller, 8 * words.len()).expect("it decodes");
+            let (view, rates) = decode(&fuller, 8 * words.len()).expect("it decodes");
             if l16_balances::check(&view).is_ok() {
                 met += 1;
                 assert_eq!(
-                    walk::<Software>(&view, roots::<Software>(&view).fills),
+                    walk::<Software>(&view, &rates, roots::<Software>(&view).fills),
                     None,
                     "{name}"
                 );

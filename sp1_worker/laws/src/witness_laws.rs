@@ -38,12 +38,12 @@ pub fn check<S: Sha256>(words: &[u64], byte_length: usize) -> Result<PublicValue
     let certificate = check_clearing(&view, &rates, Skipped::NONE)?;
     S::reached(Stage::Cleared);
     let flows = certified_flows(&certificate);
-    let lawful = walk::<S>(&view, certificate.fills)
+    let lawful = walk::<S>(&view, &rates, certificate.fills)
         .filter(|_| l16_balances::check_pool(&view, &flows).is_ok());
     S::reached(Stage::Followed);
     match lawful {
         Some(roots) => seal::<S>(&view, &certificate, &roots, &flows),
-        None => settle_plainly::<S>(&view, &certificate, Skipped::NONE),
+        None => settle_plainly::<S>(&view, &rates, &certificate, Skipped::NONE),
     }
 }
 
@@ -72,7 +72,7 @@ fn judge_plainly<S: Sha256>(
 ) -> Result<PublicValues, Violation> {
     let (view, rates) = decode(words, byte_length)?;
     let certificate = check_clearing(&view, &rates, skipped)?;
-    settle_plainly::<S>(&view, &certificate, skipped)
+    settle_plainly::<S>(&view, &rates, &certificate, skipped)
 }
 
 /// L1 to L12, the clearing's orders and the cancels together.
@@ -90,23 +90,24 @@ fn check_clearing(
     }
 }
 
-type Law = fn(&View<'_>) -> Result<(), Violation>;
+type Law = fn(&View<'_>, &Rates) -> Result<(), Violation>;
 
 /// L13 to L19, each in its plain form.
 fn settle_plainly<S: Sha256>(
     view: &View<'_>,
+    rates: &Rates,
     certificate: &Certificate,
     skipped: Skipped,
 ) -> Result<PublicValues, Violation> {
     let laws: [(u8, Law); 4] = [
-        (13, l13_canonical_order::check),
+        (13, |view, _| l13_canonical_order::check(view)),
         (14, l14_nonces::check),
-        (15, l15_expiry::check),
-        (16, l16_balances::check),
+        (15, |view, _| l15_expiry::check(view)),
+        (16, |view, _| l16_balances::check(view)),
     ];
     for (number, law) in laws {
         if !skipped.skips(number) {
-            law(view)?;
+            law(view, rates)?;
         }
     }
     if !skipped.skips(17) {

@@ -131,13 +131,14 @@ def demands_for(
     wants = np.zeros(len(rows), dtype=np.uint64)
     for k, row in enumerate(rows):
         rate, budget = table.at(int(row["pay"]) * n + int(row["receive"])), int(row["budget"])
-        limit = rate.market
+        limit = rate.worst
         if row["limit_kind"]:
             limit = limit_rate(int(row["limit_m"]), int(row["limit_e"]), rate.shift)
         if rate.net < limit:
             continue
         want = budget
-        if rate.net - limit <= limit >> 38 and rng.random() < 0.7:
+        at_the_price = rate.worst < limit and rate.net - limit <= limit >> 38
+        if at_the_price and rng.random() < 0.7:
             want = int(rng.choice(np.array([0, int(row["min_fill"]), budget // 2], object)))
             want = want if want >= int(row["min_fill"]) else 0
         wants[k] = want if want * rate.net >> rate.shift else 0

@@ -74,7 +74,7 @@ class Pair:
     shift: int
     gross: int
     net: int
-    market: int
+    worst: int
     cut: int
 
     def gives(self, amount: int) -> tuple[int, int]:
@@ -181,14 +181,15 @@ def order(rng: random.Random, told: Market, budget_bits: int) -> Row:
         budget = min(budget, max(1, (BALANCE_MAX << pair.shift) // pair.gross))
     row: Row = {"kind": KIND_ORDER, "pay": pay, "receive": receive, "budget": budget}
     row |= limit(rng, pair, rng.choice(KINDS) if rng.random() > told.generous else "far")
-    least = pair.market
+    least = pair.worst
     if row["limit_kind"]:
         least = limit_rate(row["limit_m"], row["limit_e"], pair.shift)
     row["min_fill"] = rng.choice((0, 0, 0, 1, budget, rng.randint(0, budget)))
     rejected = rng.random() < 0.15
     usual = budget if pair.net >= least else 0
     want = 0 if rejected or not pair.gives(usual)[0] else usual
-    if want and pair.net - least <= least >> 38 and rng.random() < 0.6:
+    at_the_price = pair.worst < least and pair.net - least <= least >> 38
+    if want and at_the_price and rng.random() < 0.6:
         want = rng.randint(0, budget)
     if 0 < want < row["min_fill"] or (want and not pair.gives(want)[0]):
         want = 0

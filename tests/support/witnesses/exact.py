@@ -9,13 +9,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from convexfx_core.ledger.diffs import Fills
 from convexfx_core.ledger.vaults import Opening, PoolState
 from convexfx_core.limits import AMOUNT_MAX, NONCE_MAX, VALUE_MAX
 from convexfx_core.market.params import Params
 from convexfx_core.market.reference import Reference
 from convexfx_core.orders.row import MANTISSA_MAX, NO_ASSET, ORDER_DTYPE
 from convexfx_core.settlement.proposal import Proposal, Ration
-from convexfx_core.units import log_ratio
+from convexfx_core.settlement.settle import settle
+from convexfx_core.units import gross_rate, log_ratio, rate_shift
+from convexfx_core.witness.build import Parts, build_witness, clearing_case
 from convexfx_core.witness.layout import Witness
 from tests.differential.laws.witnesses import Told, witness_of
 from tests.support.witnesses.epochs import (
@@ -53,6 +56,14 @@ def params_at(
         (6,) * n, zeros, zeros, (-WIDE,) * n, (WIDE,) * n, zeros, fees, only(risk), only(inverse)
     )
     return params, Reference(1, pbar, pbar, pbar)
+
+
+def banded(params: Params, reference: Reference) -> tuple[Params, Reference]:
+    """The same with bands of 2^-24: an order at the price is then not one that always is in."""
+    low, high = zip(*((p - (p >> 24), p + (p >> 24)) for p in reference.pbar[1:]), strict=True)
+    edges = (reference.plo[0], *low), (reference.phi[0], *high)
+    band = (0,) + (1_000,) * (params.n - 1)
+    return replace(params, band=band), Reference(1, reference.pbar, *edges)
 
 
 def orders(*terms: dict[str, int]) -> np.ndarray:
@@ -172,12 +183,12 @@ def _grains() -> Iterator[Case]:
         ("received", 2, 6, 4 + 17 * 64),
         ("received-of-three-digits", 2, 3, 4 + 17 * 2),
     ):
-        params, reference = params_at((ONE, ONE, ONE), ((1 << 28) + 2) << 48)
+        params, reference = banded(*params_at((ONE, ONE, ONE), ((1 << 28) + 2) << 48))
         params = replace(params, decimals=(6, 6, digits))
         rows = orders({"pay": pay, "receive": 3 - pay, **at_rate})
         for law, off in ((None, error + 1), (9, error + 2)):
             yield f"grain-{name}", law, told_at(params, reference, rows, [50], off)
-    params, reference = params_at((ONE, ONE, ONE), ((1 << 28) + 2) << 48)
+    params, reference = banded(*params_at((ONE, ONE, ONE), ((1 << 28) + 2) << 48))
     rows = orders(*({"pay": 2, "receive": 1, **at_rate} for _ in range(2)))
     for law, off in ((None, 7 + 2 * 17 * 64), (9, 8 + 2 * 17 * 64)):
         yield "grain-of-two", law, told_at(params, reference, rows, [50, 60], off)
@@ -214,17 +225,17 @@ def amounts() -> Iterator[Case]:
 
 def minimums() -> Iterator[Case]:
     """L5: one unit of two; and what is wanted, though nothing of it is paid."""
-    params, reference = params_at((ONE, ONE, ONE))
+    params, reference = banded(*params_at((ONE, ONE, ONE)))
     at_rate = limit_equal_to(1 << 61, 61)
     rows = orders({"pay": 1, "receive": 2, "budget": 9, "min_fill": 2, **at_rate})
     yield "minimum-of-two-met", None, told_at(params, reference, rows, [2])
     yield "minimum-of-two", 5, told_at(params, reference, rows, [1])
     for law, want, least in ((None, 5, 5), (5, 4, 5), (5, 1, 2)):
         rows = orders({"pay": 1, "receive": 2, "budget": 9, "min_fill": least, **at_rate})
-        yield f"minimum-wanted-{want}", law, _all_cut(told_at(params, reference, rows, [want]))
+        yield f"minimum-wanted-{want}", law, all_cut(told_at(params, reference, rows, [want]))
 
 
-def _all_cut(told: Told) -> Told:
+def all_cut(told: Told) -> Told:
     """Everything that pays asset 1 is cut away: its inventory stands at its upper bound."""
     params, held = told.opening.params, told.opening.pool.inventory
     ration = Ration((0, -(1 << 40), 0), told.proposal.paid)
@@ -257,23 +268,71 @@ def overflows() -> Iterator[Case]:
             yield f"overflow-of-{value}-at-the-{name}-edge", law, said
 
 
+def edges() -> Iterator[Case]:
+    """L4, L11: the worst rate inside the bands, which an order accepts or just does not."""
+    params, reference = params_at((ONE, ONE), 1 << 48)
+    params, reference = banded(params, reference)
+    low, (worst, shift) = reference.plo[1], _worst_rate(reference, 1, 0)
+    for name, law, above in (("accepted", 4, 0), ("not-accepted", None, 1)):
+        rows = orders(
+            {"pay": 1, "receive": 0, "budget": 100, **limit_equal_to(worst + above, shift)}
+        )
+        told = told_at(params, reference, rows, [0], 1 - log_ratio(low, ONE))
+        yield f"worst-rate-{name}", law, told.proposed(prices=(ONE, low), overflow=(0, 1))
+    # A minimum so large that it moves the price far beyond the band.
+    params, reference = banded(*params_at((ONE, ONE, ONE), 1 << 51))
+    worst, shift = _worst_rate(reference, 1, 2)
+    asks = {"pay": 1, "receive": 2, "budget": 1 << 40, "min_fill": 1 << 40}
+    for name, law, above in (("accepted", 11, 0), ("not-accepted", None, 1)):
+        rows = orders({**asks, **limit_equal_to(worst + above, shift)})
+        said = _rejected(told_at(params, reference, rows, [0]), 1)
+        yield f"rejected-with-the-worst-rate-{name}", law, said
+
+
+def _worst_rate(reference: Reference, pay: int, receive: int) -> tuple[int, int]:
+    """Rm without a fee, and S."""
+    shift = rate_shift(reference.pbar[pay], reference.pbar[receive])
+    return gross_rate(reference.plo[pay], reference.phi[receive], shift), shift
+
+
+def phantoms() -> Iterator[Case]:
+    """L14: an order that is cut to nothing has moved the prices, and has to be consumed."""
+    params, reference = params_at((ONE, ONE, ONE))
+    for count in (1, 2):
+        rows = orders(*({"pay": 1, "receive": 2, "budget": 9} for _ in range(count)))
+        said = all_cut(told_at(params, reference, rows, [9] * count))
+        yield f"cut-to-nothing-{count}", None, said
+        yield f"phantom-demand-{count}", 14, none_consumed(said)
+
+
+def none_consumed(told: Told) -> Witness:
+    """As if nobody had signed the orders: no vault, no funds, no nonce of theirs is looked at."""
+    case = clearing_case(told.opening, told.rows)
+    none = np.zeros(len(told.rows), dtype=np.bool_)
+    empty = np.zeros(0, np.uint64)
+    fills = Fills(told.rows[none], empty, empty, empty)
+    parts = Parts(none, fills, told.opening.vaults.take(np.zeros(0, np.int64)))
+    settlement = settle(case, told.proposal)
+    return build_witness(told.opening, told.rows, told.proposal, settlement, parts)
+
+
 def rations() -> Iterator[Case]:
     """L10: dust wanted; a cut that leaves dust; half a cut, and the floor of it."""
-    params, reference = params_at((ONE, ONE, 4 * ONE))
+    params, reference = banded(*params_at((ONE, ONE, 4 * ONE)))
     at_rate = limit_equal_to(1 << 60, 62)
     rows = orders({"pay": 1, "receive": 2, "budget": 9, **at_rate})
     for want in (1, 3):
-        yield f"dust-wanted-{want}", 10, _all_cut(told_at(params, reference, rows, [want]))
+        yield f"dust-wanted-{want}", 10, all_cut(told_at(params, reference, rows, [want]))
     yield from _at_no_bound()
     yield from _near_a_bound(told_at(params, reference, rows, [9]))
     yield "wants-of-70-bits", None, _wants_of_70_bits()
     half = Ration((0, -(1 << 39), 0), np.array([7], np.uint64))
     for law, paid in ((None, 0), (10, 3)):
-        said = _all_cut(told_at(params, reference, rows, [7]))
+        said = all_cut(told_at(params, reference, rows, [7]))
         yield "cut-to-dust", law, said.proposed(ration=half, paid=np.array([paid], np.uint64))
     half = Ration((0, -(1 << 39), 0), np.array([9], np.uint64))
     for law, paid in ((None, 4), (10, 5)):
-        said = _all_cut(told_at(params, reference, rows, [9]))
+        said = all_cut(told_at(params, reference, rows, [9]))
         held = said.opening.pool.inventory[1]
         said = said.opened(params=replace(said.opening.params, q_max=(WIDE, held + 4, WIDE)))
         yield "cut-in-half", law, said.proposed(ration=half, paid=np.array([paid], np.uint64))
@@ -322,7 +381,7 @@ def _near_a_bound(told: Told) -> Iterator[Case]:
 
 def rejections() -> Iterator[Case]:
     """L11: paid though rejected; barely in the money; a minimum that just fits, or does not."""
-    params, reference = params_at((ONE, ONE, ONE))
+    params, reference = banded(*params_at((ONE, ONE, ONE)))
     asks = {"pay": 1, "receive": 2, "budget": 100, "min_fill": 10}
     for amount, least in ((50, 10), (1, 1)):
         rows = orders({**asks, **limit_equal_to(1 << 61, 61), "min_fill": least})
@@ -345,7 +404,7 @@ def rejections() -> Iterator[Case]:
         said = told_at(params, reference, near, [0])
         yield "rejected-for-its-move", law, _rejected(said, 1)
     # With a risk of one on asset 1: ten for the move, two more for its tolerance.
-    risky, _ = params_at((ONE, ONE, ONE), 1 << 48)
+    risky, _ = banded(*params_at((ONE, ONE, ONE), 1 << 48))
     for law, room in ((None, (1 << 26) + 2), (11, (1 << 26) + 3)):
         near = orders({**asks, **limit_equal_to(rate - room, 61)})
         said = told_at(risky, reference, near, [0])
@@ -358,6 +417,17 @@ def rejections() -> Iterator[Case]:
         yield "rejected-at-the-upper-bound", law, targeted(said.opened(params=high))
         low = replace(params, q_min=(-WIDE, -WIDE, held[2] - room))
         yield "rejected-at-the-lower-bound", law, targeted(said.opened(params=low))
+
+    # Beside 1,000 paid of 1,000 the order's share of a full inventory is 90.9 units.
+    other = {"pay": 1, "receive": 2, "budget": 1_000}
+    for law, minimum in ((None, 46), (11, 45)):
+        rows = orders({**asks, "min_fill": minimum}, other)
+        said = _rejected(told_at(params, reference, rows, [0, 1_000]), 2)
+        held = said.opening.pool.inventory
+        high = replace(params, q_max=(WIDE, held[1] + 1_000, WIDE))
+        yield "rejected-beside-its-share-of-what-enters", law, targeted(said.opened(params=high))
+        low = replace(params, q_min=(-WIDE, -WIDE, held[2] - 1_000))
+        yield "rejected-beside-its-share-of-what-leaves", law, targeted(said.opened(params=low))
 
 
 def _rejected(told: Told, kind: int) -> Told:
@@ -383,7 +453,7 @@ def nothing_for_something() -> Iterator[Case]:
 
 def twice() -> Iterator[Case]:
     """Two orders against one law: the first is named, whatever the way it is found."""
-    params, reference = params_at((ONE, ONE, 4 * ONE), fee_ppm=1_000)
+    params, reference = banded(*params_at((ONE, ONE, 4 * ONE), fee_ppm=1_000))
     good = {"pay": 1, "receive": 2, "budget": 1 << 20}
     least = {**good, "min_fill": 1 << 20, **limit_equal_to((1 << 60) - (1 << 55), 62)}
     glad = {**good, **limit_equal_to(1 << 60, 63)}
@@ -430,6 +500,7 @@ def twice() -> Iterator[Case]:
 def exact_cases() -> Iterator[Case]:
     """All of them."""
     for group in (
-        price_rule, amounts, minimums, overflows, rations, rejections, nothing_for_something, twice,
+        price_rule, amounts, minimums, overflows, edges, phantoms, rations, rejections,
+        nothing_for_something, twice,
     ):  # fmt: skip
         yield from group()

@@ -53,7 +53,7 @@ def rows_of(owners: str, kinds: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("owners", "kinds", "paid", "consumed"),
+    ("owners", "kinds", "demanded", "consumed"),
     [
         ("", "", "", ""),
         ("a", "1", "0", "0"),
@@ -70,10 +70,10 @@ def rows_of(owners: str, kinds: str) -> np.ndarray:
         ("aaabbbccc", "111111111", "100010001", "100110111"),
     ],
 )
-def test_consumed_is_everything_up_to_the_last_filled_or_cancelled(
-    owners: str, kinds: str, paid: str, consumed: str
+def test_consumed_is_everything_up_to_the_last_demanded_or_cancelled(
+    owners: str, kinds: str, demanded: str, consumed: str
 ) -> None:
-    amounts = np.array([int(p) for p in paid], dtype=np.uint64)
+    amounts = np.array([int(p) for p in demanded], dtype=np.uint64)
     mask = consumed_mask(rows_of(owners, kinds), amounts)
     assert "".join(str(int(x)) for x in mask) == consumed
 

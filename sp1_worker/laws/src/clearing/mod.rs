@@ -4,6 +4,7 @@
 //! then look at n assets and their matrices. A law relies on all laws with smaller numbers.
 
 mod asset_laws;
+mod demanded;
 mod gap;
 mod objective;
 mod order_pass;
@@ -22,6 +23,7 @@ use crate::skipped::Skipped;
 use crate::view::View;
 use crate::violation::Violation;
 use crate::wide::Wide;
+pub use demanded::demanded;
 use objective::Objective;
 use price_rule::PriceRule;
 use totals::{Flow, Totals};
@@ -99,7 +101,7 @@ fn check_bounds(
             of_orders.map_or(Ok(()), Err)?;
         }
         if !skipped.skips(11) {
-            rejects::check_l11(view, rates, rule, &slack)?;
+            rejects::check_l11(view, rates, totals, rule, &slack)?;
         }
     }
     if skipped.skips(12) {

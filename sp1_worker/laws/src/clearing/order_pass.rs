@@ -11,7 +11,7 @@ use crate::limits::BALANCE_MAX;
 use crate::order_row::Order;
 use crate::rates::Rates;
 use crate::skipped::Skipped;
-use crate::units::{word_product, LIMIT_SLACK_SHIFT, RATION_SHIFT};
+use crate::units::{word_product, RATION_SHIFT};
 use crate::view::View;
 use crate::violation::Violation;
 
@@ -112,8 +112,10 @@ impl<'a, const RATIONED: bool> Pass<'a, RATIONED> {
         let mut want = paid;
         if RATIONED {
             rejected = self.rejects.at(index).is_some();
-            let usual = if net < limit || rejected { 0 } else { budget };
-            want = self.demands.at(index).unwrap_or(usual);
+            want = self
+                .demands
+                .at(index)
+                .unwrap_or(if net < limit || rejected { 0 } else { budget });
         }
         line.budget.add(budget);
         if want > budget && breaches.of(1, index, want, budget)
@@ -139,16 +141,18 @@ impl<'a, const RATIONED: bool> Pass<'a, RATIONED> {
         {
             return;
         }
-        if want < budget && net > limit && budget > line.dust {
+        if want < budget && (net > limit || limit <= line.rate.worst) && budget > line.dust {
             if !RATIONED {
                 rejected = self.rejects.at(index).is_some();
             }
             if !rejected {
-                let clear = net - limit > limit >> LIMIT_SLACK_SHIFT;
-                if clear && breaches.of(4, index, want, budget) {
+                if line.rate.clearly_in(limit) && breaches.of(4, index, want, budget) {
                     return;
                 }
-                line.idle.add(budget - want);
+                // At the edge of its band a price equals the limit of an order that is clearly in.
+                if net > limit {
+                    line.idle.add(budget - want);
+                }
             }
         }
         if want > 0 {

@@ -1,10 +1,12 @@
 //! L11: an order left out by the clearing itself could not have been filled to its minimum.
 
 use super::price_rule::PriceRule;
+use super::ration::cut;
 use super::slack::bounds;
+use super::totals::Totals;
 use crate::order_row::Order;
 use crate::rates::{PairRate, Rates};
-use crate::units::{LIMIT_SLACK_SHIFT, PRICE_SHIFT, RISK_SHIFT};
+use crate::units::{word_product, PRICE_SHIFT, RATION_ONE, RATION_SHIFT, RISK_SHIFT};
 use crate::view::{signed, View};
 use crate::violation::Violation;
 use crate::wide::Wide;
@@ -15,6 +17,7 @@ const MIN_FILL: u64 = 1;
 pub fn check_l11(
     view: &View,
     rates: &Rates,
+    totals: &Totals,
     rule: &PriceRule,
     slack: &[Wide],
 ) -> Result<(), Violation> {
@@ -30,14 +33,13 @@ pub fn check_l11(
             return Err(Violation::new(11, index, 0u64, 1u64));
         }
         let pair = rates.of(order);
-        let limit = pair.limit(order);
-        if pair.net <= limit || pair.net - limit <= limit >> LIMIT_SLACK_SHIFT {
+        if !pair.clearly_in(pair.limit(order)) {
             continue;
         }
         let found = if kind == MIN_FILL {
             beats_the_move(view, rule, order, pair)
         } else {
-            fits_the_bounds(view, slack, order, pair)
+            has_a_share(view, totals, slack, order, pair)
         };
         if let Some((observed, bound)) = found {
             return Err(Violation::new(11, index, observed, bound));
@@ -48,6 +50,7 @@ pub fn check_l11(
 
 /// Whether the limit leaves more than the minimum fill would move the price, scale 2^64.
 ///
+/// A limit that no price inside the bands breaks leaves more than any move.
 /// The value is below 2^126 and kappa below 2^83; tau is below 2^145.
 fn beats_the_move(
     view: &View,
@@ -55,29 +58,63 @@ fn beats_the_move(
     order: Order,
     pair: &PairRate,
 ) -> Option<(Wide, Wide)> {
+    let limit = pair.limit(order);
+    if limit <= pair.worst {
+        return Some((Wide::from(limit), Wide::from(pair.worst + 1)));
+    }
     let (a, b) = (pair.pay, pair.receive);
     let risk = |i: usize, j: usize| signed(&view.params.risk[i * view.n + j]);
     let kappa = risk(a, a) - risk(a, b) - risk(b, a) + risk(b, b);
     let value = Wide::from(order.min_fill()) * Wide::from(view.reference.pbar(a));
     let moved = value.shift_right(PRICE_SHIFT) * Wide::from(kappa);
     let bound = moved.shift_right(RISK_SHIFT - PRICE_SHIFT) + rule.tau[a] + rule.tau[b];
-    let room = u128::from(pair.net - pair.limit(order)) << PRICE_SHIFT;
+    let room = u128::from(pair.net - limit) << PRICE_SHIFT;
     let room = Wide::from(room / u128::from(pair.net));
     (room > bound).then_some((room, bound))
 }
 
-/// Whether the minimum fill, on top of all fills, would stay inside both bounds.
-fn fits_the_bounds(
+/// Whether the minimum fits beside all fills, or a fair share of what fits would reach it.
+///
+/// It would not where the cut of the pair leaves less than twice the minimum; nor where a bound is in
+/// the way and the share of its side, `budget (F + room) / (D + budget)`, is less than that. D is demanded and F paid by all orders on this side of the asset, in units of what
+/// moves: they and the room are below 2^151, the products below 2^215.
+fn has_a_share(
     view: &View,
+    totals: &Totals,
     slack: &[Wide],
     order: Order,
     pair: &PairRate,
 ) -> Option<(Wide, Wide)> {
     let (a, b) = (pair.pay, pair.receive);
     let after = |asset: usize| Wide::from(view.inventory_after(asset));
-    let most = Wide::from(bounds(view, a).1) - slack[a] - after(a);
-    let least = after(b) - Wide::from(bounds(view, b).0) - slack[b];
-    let fill = Wide::from(order.min_fill());
-    let gross = Wide::from(pair.gross_of(order.min_fill()));
-    (fill <= most && gross <= least).then_some((fill, most))
+    let up = Wide::from(bounds(view, a).1) - after(a);
+    let down = after(b) - Wide::from(bounds(view, b).0);
+    let (least, budget) = (Wide::from(order.min_fill()), Wide::from(order.budget()));
+    let gross = |amount: u64| Wide::from(pair.gross_of(amount));
+    let pays = least > up - slack[a];
+    let receives = gross(order.min_fill()) > down - slack[b];
+    if !pays && !receives {
+        return Some((least, up - slack[a]));
+    }
+    let (kept, twice) = (
+        Wide::from(word_product(order.budget(), RATION_ONE - cut(view, pair)) >> RATION_SHIFT),
+        least + least,
+    );
+    let short = |served: Wide, wanted: Wide| budget * served < twice * wanted;
+    let short_in = pays && short(totals.flow_in(a) + room(up), totals.want_in(a) + budget);
+    let short_out = receives
+        && short(
+            totals.flow_out(b) + room(down),
+            totals.want_out(b) + gross(order.budget()),
+        );
+    let justified = kept < twice || short_in || short_out;
+    (!justified).then_some((kept, twice))
+}
+
+fn room(distance: Wide) -> Wide {
+    if distance.is_negative() {
+        Wide::ZERO
+    } else {
+        distance
+    }
 }

@@ -16,7 +16,7 @@ fn line(shift: u32, gross: u64, net: u64, cut: u64) -> Line {
         shift,
         gross,
         net,
-        market: 1,
+        worst: 1,
     };
     Line::new(&rate, cut)
 }

@@ -68,6 +68,7 @@ class Traded:
     gross: int
     shift: int
     limit: int
+    worst: int
 
 
 def traded(case: ClearingCase, proposal: Proposal) -> Iterator[Traded]:
@@ -78,11 +79,11 @@ def traded(case: ClearingCase, proposal: Proposal) -> Iterator[Traded]:
         i, j = int(order["pay"]), int(order["receive"])
         shift, fee = rate_shift(r.pbar[i], r.pbar[j]), case.params.fee_ppm[i][j]
         gross = gross_rate(prices[i], prices[j], shift)
-        limit = net_rate(gross_rate(r.plo[i], r.phi[j], shift), fee)
+        worst = limit = net_rate(gross_rate(r.plo[i], r.phi[j], shift), fee)
         if order["limit_kind"]:
             limit = limit_rate(int(order["limit_m"]), int(order["limit_e"]), shift)
         amounts = int(order["budget"]), int(paid), int(want)
-        yield Traded(i, j, *amounts, net_rate(gross, fee), gross, shift, limit)
+        yield Traded(i, j, *amounts, net_rate(gross, fee), gross, shift, limit, worst)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -98,7 +99,7 @@ def test_03_what_is_in_the_money_is_full(seed: int) -> None:
     case = case_of(FULL, seed)
     proposal = clear(case)
     for k, order in enumerate(traded(case, proposal)):
-        clearly = order.net - order.limit > order.limit >> 38
+        clearly = order.limit <= order.worst or order.net - order.limit > order.limit >> 38
         dust = (order.budget * order.net) >> order.shift == 0
         if clearly and not dust and k not in proposal.rejected:
             assert order.wanted == order.budget

@@ -202,7 +202,7 @@ def crowded(least: int, room: int) -> tuple[ClearingCase, ClearingClaims]:
 
 
 def test_l11_kind_2_a_minimum_that_fits_beside_the_fills_does_not_justify() -> None:
-    least = 1000 * UNIT
+    least = 41_000 * UNIT
     takes = least * 4 // 5
     assert violation(*crowded(least, takes - 1)) is None
     assert violation(*crowded(least, takes + 100)) == (11, 1)
@@ -210,15 +210,25 @@ def test_l11_kind_2_a_minimum_that_fits_beside_the_fills_does_not_justify() -> N
 
 
 def test_l11_kind_2_looks_at_the_pay_asset_too() -> None:
-    case, claims = crowded(1000 * UNIT, 10**9)
+    least = 41_000 * UNIT
+    case, claims = crowded(least, 10**12)
     assert violation(case, claims) == (11, 1)
-    most = claims.inventory_after[0] + 1000 * UNIT - 1
+    most = claims.inventory_after[0] + least - 1
     tight = replace(case, params=replace(case.params, q_max=(most, 10**16)))
     assert violation(tight, claims) is None
 
 
+def test_l11_kind_2_at_a_bound_the_fair_share_decides() -> None:
+    """A third of what everybody wants is the rejected order's: two thirds of it are its share."""
+    half = 100_000 * UNIT // 3
+    assert violation(*crowded(half + 10, 0)) is None
+    assert violation(*crowded(half - 10, 0)) == (11, 1)
+    assert violation(*crowded(1, 0)) == (11, 1)
+
+
 def test_l11_the_kind_decides_the_test() -> None:
-    case, claims = crowded(1000 * UNIT, 0)
+    case, claims = crowded(50_000 * UNIT, 0)
+    assert violation(case, claims) is None
     other = replace(claims, reject_kinds=np.array([1], dtype=np.uint8))
     assert violation(case, other) == (11, 1)
 

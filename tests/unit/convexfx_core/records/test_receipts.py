@@ -142,7 +142,7 @@ def test_an_order_cut_by_rationing() -> None:
     case = case_of(*(Sketch(1, n, budget=1_000) for n in (1, 2, 3, 4)))
     ration = Ration((0, 1, 0), np.array([1_000, 1_000, 600, 600], dtype=np.uint64))
     proposal = proposal_of(case, 700, 1_000, 420, 600, ration=ration)
-    assert reasons_of(case, proposal) == ["rationed", "", "marginal", "marginal"]
+    assert reasons_of(case, proposal) == ["rationed", "", "rationed", "marginal"]
 
 
 def test_without_demand_there_is_nothing_to_cut() -> None:

@@ -117,7 +117,7 @@ def test_limit_rates_are_those_of_the_units() -> None:
     for order, seen in zip(orders, found.tolist(), strict=True):
         rate = table.at(int(order["pay"]) * 3 + int(order["receive"]))
         least = limit_rate(int(order["limit_m"]), int(order["limit_e"]), rate.shift)
-        assert seen == (least if order["limit_kind"] else rate.market)
+        assert seen == (least if order["limit_kind"] else rate.worst)
 
 
 def test_table_and_pairs_agree() -> None:
@@ -137,9 +137,9 @@ def test_table_and_pairs_agree() -> None:
 def test_protective_limit_of_a_market_order_is_both_bands_and_the_fee() -> None:
     case = make_case([Order(0, 1, UNIT)], band_bps="100", fee_ppm=1000)
     rate = pair_rate(case, case.reference.pbar, 0, 1)
-    assert rate.market < rate.net < rate.gross
+    assert rate.worst < rate.net < rate.gross
     worst = (case.reference.pbar[0] << rate.shift) // case.reference.phi[1]
-    assert rate.market == worst * 999_000 // 10**6
+    assert rate.worst == worst * 999_000 // 10**6
 
 
 @pytest.mark.parametrize(
