@@ -212,6 +212,38 @@ def binding(seed: int) -> str:
     return "binds"
 
 
+def levels(seed: int) -> str:
+    """One market of equal and nearly equal limits, on the three engines of the laws.
+
+    Mantissas one unit apart are one level of the floats; some stand beside each other for one l.
+    """
+    rng = np.random.default_rng(1_100_000 + seed)
+    shape = replace(
+        shape_of(rng),
+        tick=float(rng.choice([1.0, 5.0, 20.0])),
+        market=float(rng.choice([0.0, 0.2])),
+    )
+    case = case_of(replace(shape, orders=int(rng.integers(20, 401))), seed)
+    rows = case.orders.copy()
+    limited = np.flatnonzero(rows["limit_m"])
+    near = limited[rng.random(len(limited)) < rng.choice([0.0, 0.3, 1.0])]
+    rows["limit_m"][near] += rng.integers(
+        0, int(rng.choice([2, 4, 600])), len(near), dtype=np.uint64
+    )
+    case = replace(case, orders=rows)
+    try:
+        proposal = propose(case, kernels="numpy")
+    except ClearingRefused as refusal:
+        confirmed(case, refusal)
+        return "refused, confirmed"
+    certified(case, proposal)
+    claims = claims_of(proposal, settle(case, proposal))
+    for engine in ENGINES:
+        check_clearing(case, claims, engine=engine)
+    wanted = proposal.ration.demanded if proposal.ration is not None else proposal.paid
+    return "shared" if ((wanted > 0) & (wanted < rows["budget"])).any() else "nothing to share"
+
+
 def mutation(seed: int) -> str:
     """One mutated result file."""
     rng = random.Random(seed)
@@ -262,6 +294,7 @@ KINDS: Final[dict[str, Callable[[int], str]]] = {
     "instances": instance,
     "twins": twins,
     "binding": binding,
+    "levels": levels,
     "mutations": mutation,
     "large": large,
 }

@@ -235,7 +235,7 @@ class LawViolated(ConvexFxError):
 
     Parameters
     ----------
-    law : 0..19, see ``docs/invariants.md``.
+    law : 0..20, see ``docs/invariants.md``.
     index : order, asset, row or field index, by law.
     observed, bound : the two sides of the comparison, as integers or short text.
     """

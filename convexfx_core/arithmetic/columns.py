@@ -101,6 +101,17 @@ def multiply_halves(
     return result, high
 
 
+def multiply_wide(
+    a: NDArray[np.uint64], b: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """``a * b`` of any words, by rows or broadcast: its low 64 bits and its bits from 64 on."""
+    a_low, a_high, b_low, b_high = a & LOW, a >> HALF, b & LOW, b >> HALF
+    one, other = a_low * b_high, a_high * b_low
+    # Three numbers below 2^32: the sum has room.
+    carried = (a_low * b_low >> HALF) + (one & LOW) + (other & LOW) >> HALF
+    return a * b, a_high * b_high + (one >> HALF) + (other >> HALF) + carried
+
+
 class Sums:
     """Exact sums of u64 columns by row number, over up to 2^24 rows given in chunks."""
 

@@ -59,7 +59,7 @@ def verify_result(
     ------
     CodecError : the file is malformed, or refused and so claims nothing.
     LawViolated : L13 where the fills are not those of the batch's orders by increasing id; the
-        smallest (law, index) of L0-L12 and L17; L19 with the number of the field in
+        smallest (law, index) of L0-L12, L17 and L20; L19 with the number of the field in
         :data:`RESULT_FIELDS` where a value does not follow from prices and fills.
     """
     result = read_result(batch, data)

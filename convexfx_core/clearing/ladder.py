@@ -158,6 +158,11 @@ def _settled(
             rejections.reject(short, RejectKind.MIN_FILL)
             continue
         answer = _refined(problem, found)
+        # Integers may give an order less of its level than floats do (L20).
+        short = np.flatnonzero((answer.demanded > 0) & (answer.demanded < problem.min_fill))
+        if len(short):
+            rejections.reject(short, RejectKind.MIN_FILL)
+            continue
         short = below_minimum_rationed(problem, answer.rationed)
         if len(short):
             rejections.reject(short, RejectKind.RATION_MIN_FILL)

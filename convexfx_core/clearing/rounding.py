@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from convexfx_core.clearing.level_shares import exact_sum, share_by_limit
 from convexfx_core.clearing.problem import BPS, F64, I64, U64, Mask, Problem
 from convexfx_core.clearing.scp import EDGE_BPS, Equilibrium
 from convexfx_core.settlement.clearing_input import ClearingCase
@@ -24,7 +25,6 @@ from convexfx_core.units import (
     LIMIT_SLACK_SHIFT,
     LIMIT_UNREACHABLE,
     MILLION_EXPONENT,
-    ceil_div,
     limit_rate,
     partial_fill_shift,
     rate_shift,
@@ -197,8 +197,8 @@ def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], r
     """Base units u64[K] that every order pays before rationing; no limit is broken.
 
     First the floats decide; then the orders near their limits are decided again against Rn >= l
-    (L2) and "clearly in" (L4); then each partly filled level shares its volume; at last a
-    payment that receives nothing becomes 0 (L17).
+    (L2) and "clearly in" (L4); then the orders at the price share what the floats give all of them
+    together, by their exact limits (L20); at last a payment that receives nothing becomes 0 (L17).
     """
     demand = problem.demand
     full, partial = found.full(demand), found.partial(demand)
@@ -208,10 +208,9 @@ def round_fills(problem: Problem, found: Equilibrium, prices: tuple[int, ...], r
     full[near[over]] = False
     full[near[must]] = True
     paid: U64 = problem.budget * full
-    if len(partial):
-        open_ = np.ones(len(full), dtype=bool)
-        open_[near[over | must]] = False
-        _fill_levels(problem, found, rates, partial, open_, paid)
+    at_price = near[~(over | must)]
+    if len(at_price):
+        _fill_at_price(problem, found, rates, partial, at_price, paid)
     if problem.budget.min(initial=LIMIT_UNREACHABLE) < rates.least.max(initial=0):
         paid[paid < rates.least[demand.pair]] = 0
     return paid
@@ -254,26 +253,37 @@ def _against_limit(problem: Problem, rates: Rates, near: I64) -> tuple[Mask, Mas
     return over | dust, must & ~dust
 
 
-def _fill_levels(
-    problem: Problem, found: Equilibrium, rates: Rates, partial: I64, open_: Mask, paid: U64
+def _fill_at_price(
+    problem: Problem, found: Equilibrium, rates: Rates, partial: I64, at_price: I64, paid: U64
 ) -> None:
-    """Write the fills of the partly filled levels into ``paid``."""
+    """Write the fills of the orders at the price into ``paid``.
+
+    Floats hold limits that differ by some 1e-16 for one level, and integers may hold two levels of
+    the floats for one limit. So the volume of a pair is what the floats fill of its partly filled
+    level and of all orders at the price beside it, and integers say who gets it.
+    """
     case, demand = problem.case, problem.demand
-    for pair in np.unique(demand.pair[partial]).tolist():
+    pairs, filled = demand.pair[at_price], paid[at_price] > 0
+    some, none = (np.bincount(pairs[mask], minlength=len(rates.net)) for mask in (filled, ~filled))
+    partly = np.bincount(demand.pair[partial], minlength=len(rates.net))
+    for pair in np.flatnonzero((partly > 0) | (some > 0) & (none > 0)).tolist():
         level = partial[demand.pair[partial] == pair]
-        pay = pair // case.params.n
-        grain = 1 << partial_fill_shift(case.params.decimals[pay])
-        size = float(demand.size[level].sum()) * float(problem.quantum[pay])
+        chosen = at_price[pairs == pair]
+        if not len(chosen):
+            continue
+        grain = 1 << partial_fill_shift(case.params.decimals[pair // case.params.n])
+        size = float(demand.size[level].sum()) * float(problem.quantum[pair // case.params.n])
         step = max(grain, _volume_step(problem, pair, size))
-        total = round(float(found.share[pair]) * size / step) * step
-        level = level[open_[level]]
-        level = level[canonical_order(case, level)]
-        budget, asked = problem.budget[level], problem.min_fill[level]
-        part = share_level(total, budget, int(rates.least[pair]), grain)
+        volume = round(float(found.share[pair]) * size / step) * step if len(level) else 0
+        volume += exact_sum(paid[chosen])
+        chosen = chosen[canonical_order(case, chosen)]
+        limit, budget = least_rates(problem, rates, chosen), problem.budget[chosen]
+        part = share_by_limit(volume, limit, budget, int(rates.least[pair]), grain)
         # Grains may leave an order just short of its minimum fill: it gets the minimum instead.
+        asked = problem.min_fill[chosen]
         least = np.minimum((asked + np.uint64(grain - 1)) // grain * grain, budget)
-        short = (part > 0) & (part < asked)
-        paid[level] = np.where(short, least, part)
+        short = (part > 0) & (part < asked) & (least - np.minimum(least, part) <= grain)
+        paid[chosen] = np.where(short, least, part)
 
 
 def _volume_step(problem: Problem, pair: int, size: float) -> int:
@@ -295,33 +305,4 @@ def canonical_order(case: ClearingCase, chosen: I64) -> I64:
     owner = rows["owner"].astype(np.uint64)
     keys = (rows["nonce"], owner[:, 3], owner[:, 2], owner[:, 1], owner[:, 0])
     out: I64 = np.lexsort(keys)
-    return out
-
-
-def share_level(total: int, budget: U64, least: int, grain: int) -> U64:
-    """Share ``total`` base units among the orders of a level.
-
-    Each gets its part pro rata, rounded down to whole grains. What that leaves goes to the first
-    orders, a grain each (or the rest of a budget). An order whose part is below ``least``, the
-    smallest payment that receives something, gets nothing pro rata, and then ``least`` in grains.
-
-    Returns
-    -------
-    u64[m], each a multiple of ``grain`` or the whole budget, with a sum of at most ``total`` and
-    above it minus one grain (minus one ``least`` where that is larger), or the level's budgets.
-    """
-    if len(budget) == 0:
-        return budget.copy()
-    offered = float(budget.astype(np.float64).sum())
-    ratio = min(1.0, total / offered)
-    unit = np.uint64(grain)
-    whole = np.floor(budget.astype(np.float64) * (ratio / grain)).astype(np.uint64)
-    out: U64 = np.minimum(whole * unit, budget)
-    out[out < least] = 0
-    start = np.uint64(ceil_div(max(least, 1), grain) * grain)
-    step = np.minimum(np.where(out > 0, unit, start), budget - out)
-    step[(out == 0) & (step < least)] = 0
-    rest = total - int(out.sum(dtype=np.uint64))
-    given = np.cumsum(step.astype(np.float64)) <= rest
-    out[given] += step[given]
     return out

@@ -1,4 +1,4 @@
-"""L0 to L12 and L17 on a cleared batch: the smallest (law, index) that fails, or a certificate.
+"""L0 to L12, L17 and L20 on a cleared batch: the smallest breach, or a certificate.
 
 These are the laws on the clearing itself, which need no vaults. ``witness_laws`` runs them as part
 of an epoch's witness, ``convexfx verify`` on a result file. A law may rely on all laws with smaller
@@ -22,10 +22,11 @@ from convexfx_core.laws import (
     l11_rejects,
     l12_bounds,
     l17_received,
+    l20_equal_parts,
 )
 from convexfx_core.laws.breach import Breach
 from convexfx_core.laws.claims import Certificate, ClearingClaims
-from convexfx_core.laws.engine import Engine
+from convexfx_core.laws.engine import Engine, is_scalar
 from convexfx_core.laws.gap import gap
 from convexfx_core.laws.l00_ranges import (
     PRICES,
@@ -35,6 +36,7 @@ from convexfx_core.laws.l00_ranges import (
     check_reference,
     first_malformed,
 )
+from convexfx_core.laws.l20_equal_parts import PairBreach
 from convexfx_core.laws.objective import objective
 from convexfx_core.laws.order_facts import RATION_ONE, ClaimedClearing, order_facts
 from convexfx_core.laws.order_laws import (
@@ -52,6 +54,8 @@ from convexfx_core.units import RATION_SHIFT
 OrderIndex: TypeAlias = NDArray[np.int64]
 Found: TypeAlias = tuple[int, int, Breach]
 """Law, index, the two sides."""
+Checked: TypeAlias = tuple[Certificate, PairBreach | None]
+"""The certificate, and what L20 found: :func:`check_l20` raises it in its turn."""
 ORDER_INDEXED: Final = frozenset({1, 2, 3, 4, 5, 11})
 GAP_MAX: Final = (1 << 128) - 1
 TERM_MAX: Final = (1 << 127) - 1
@@ -77,10 +81,11 @@ def check_clearing(
 
     Raises
     ------
-    LawViolated : the smallest (law, index) that fails, of L0-L12 and L17.
+    LawViolated : the smallest (law, index) that fails, of L0-L12, L17 and L20.
     """
-    certificate = check_l00_to_l12(case, claims, order_index, engine, spread)
+    certificate, uneven = check_l00_to_l12(case, claims, order_index, engine, spread)
     check_l17(claims, order_index)
+    check_l20(uneven)
     return certificate
 
 
@@ -90,8 +95,8 @@ def check_l00_to_l12(
     order_index: OrderIndex | None = None,
     engine: Engine = "auto",
     spread: Spread = map,
-) -> Certificate:
-    """As :func:`check_clearing`, without L17."""
+) -> Checked:
+    """As :func:`check_clearing`, without L17 and L20."""
     check_reference(case)
     shape = _shape_violation(case, claims)
     if shape is not None:
@@ -108,7 +113,7 @@ def check_l00_to_l12(
         elif law == RATION_LAW and index >= case.params.n:
             index = case.params.n + _reported(order_index, index - case.params.n)
         raise LawViolated(law, index, *breach)
-    return certificate
+    return certificate, _uneven(clearing, found, engine)
 
 
 def check_l17(claims: ClearingClaims, order_index: OrderIndex | None = None) -> None:
@@ -117,6 +122,13 @@ def check_l17(claims: ClearingClaims, order_index: OrderIndex | None = None) -> 
     if found is not None:
         position, (observed, bound) = found
         raise LawViolated(17, _reported(order_index, position), observed, bound)
+
+
+def check_l20(uneven: PairBreach | None) -> None:
+    """Raise :class:`LawViolated` for the first pair whose orders at the price break L20."""
+    if uneven is not None:
+        pair, (observed, bound) = uneven
+        raise LawViolated(l20_equal_parts.LAW, pair, observed, bound)
 
 
 def _reported(order_index: OrderIndex | None, position: int) -> int:
@@ -156,6 +168,13 @@ def _cut(
     rho = (prices[pay] * pbar[receive] << RATION_SHIFT) // (pbar[pay] * prices[receive])
     cut = (rho * omega[receive] >> RATION_SHIFT) - omega[pay]
     return min(max(cut, 0), RATION_ONE)
+
+
+def _uneven(clearing: ClaimedClearing, found: OrderFindings, engine: Engine) -> PairBreach | None:
+    if is_scalar(engine, len(clearing.case.orders)):
+        orders = [order_facts(clearing, position) for position in found.at_price.tolist()]
+        return l20_equal_parts.breach_by_rows(clearing, orders)
+    return l20_equal_parts.breach_by_columns(clearing, found.at_price)
 
 
 def _certificate(clearing: ClaimedClearing, found: OrderFindings, rule: PriceRule) -> Certificate:

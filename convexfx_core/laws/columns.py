@@ -48,7 +48,8 @@ class Columns:
     ``wanted`` and ``filled`` say what ``want`` and ``paid`` receive; without rationing they are one
     object. ``left`` marks the orders that want less than their budget. ``idle`` are the rows among
     them that are in the money (Rn > l), neither dust nor rejected; ``denied`` those that are
-    clearly in, neither dust nor rejected, which breach L4.
+    clearly in, neither dust nor rejected, which breach L4. ``at_price`` are all rows with l <= Rn
+    that are not clearly in, neither dust nor rejected, which L20 is about.
     """
 
     pay: Rows
@@ -69,6 +70,7 @@ class Columns:
     left: Mask
     idle: Rows
     denied: Rows
+    at_price: Rows
 
 
 def columns(clearing: ClaimedClearing, orders: OrderWords, shifts: Shifts, start: int) -> Columns:
@@ -86,12 +88,14 @@ def columns(clearing: ClaimedClearing, orders: OrderWords, shifts: Shifts, start
         wanted = _amounts(want, net, gross, own)
     left = want < budget
     always = limit <= worst
-    open_ = np.flatnonzero(left & ((net > limit) | always))
+    # Where l > Rn the difference wraps, to far more than any slack.
+    near = (net - limit <= limit >> SLACK) & ~always
+    open_ = np.flatnonzero(near | left & ((net > limit) | always))
     open_ = open_[_kept(claims.rejected, start, open_)]
     worth = multiply_shift(budget[open_], net[open_], own.take(open_))
     open_ = open_[(worth[0] > 0) | (worth[1] > 0)]
-    inside = net[open_] > limit[open_]
-    clear = always[open_] | inside & (net[open_] - limit[open_] > limit[open_] >> SLACK)
+    at_price = near[open_]
+    left_open = left[open_]
     return Columns(
         pay=orders.pay.view(np.intp),
         receive=orders.receive.view(np.intp),
@@ -109,8 +113,9 @@ def columns(clearing: ClaimedClearing, orders: OrderWords, shifts: Shifts, start
         filled=filled,
         cut=clearing.cut.take(pair) if claims.ration is not None else None,
         left=left,
-        idle=open_[inside],
-        denied=open_[clear],
+        idle=open_[left_open & (net[open_] > limit[open_])],
+        denied=open_[left_open & ~at_price],
+        at_price=open_[at_price],
     )
 
 

@@ -23,5 +23,6 @@ LAW_NAMES: Final = {
     17: "who pays receives",
     18: "diffs follow from fills and sum to zero",
     19: "derived values",
+    20: "better limits first, equal limits equal parts",
 }
 """By number; ``docs/invariants.md`` has the formulas."""

@@ -95,6 +95,13 @@ class OrderFacts:
         return self.always_in or beaten
 
     @property
+    def at_price(self) -> bool:
+        """Whether the order may trade and L4 asks nothing of it: no dust, not rejected, l <= Rn,
+        not clearly in."""
+        near = self.rate.net >= self.limit and not self.clearly_in
+        return near and self.reject is None and not self.dust
+
+    @property
     def always_in(self) -> bool:
         """Whether the worst rate inside the bands, Rm, meets the limit."""
         return self.limit <= self.rate.worst

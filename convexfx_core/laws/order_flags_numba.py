@@ -64,8 +64,9 @@ USED, WANTS, PARTIALS = range(3)
 """Columns of the counts by pair."""
 MALFORMED: Final = 0
 """Flag, and place in the list of first positions, beside the numbers of laws."""
-PARTIAL, IDLE, CLEAR = (U64(bit) for bit in (6, 7, 8))
-"""Flags of no law: some but not all is wanted; in the money; clearly in, as L4 says."""
+PARTIAL, IDLE, CLEAR, NEAR = (U64(bit) for bit in (6, 7, 8, 9))
+"""Flags of no law: some but not all is wanted; some is left in the money; some is left of an order
+that is clearly in, as L4 says; at the price, as L20 says, if not dust or rejected."""
 LAW_1, LAW_2, LAW_3, LAW_4, LAW_5, LAW_10 = (U64(law) for law in (1, 2, 3, 4, 5, 10))
 LAWS_SEEN: Final = U64(0b100_0010_1111)
 """Flags that are findings by themselves: MALFORMED and laws 1, 2, 3, 5, 10. L4 depends on the
@@ -94,13 +95,16 @@ def scan(
     sums: NDArray[np.uint64],
     counts: NDArray[np.int64],
     first: NDArray[np.int64],
-) -> int:
-    """Judge every order of a block and add it to the sums. Returns the number of fills.
+    at_price: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Judge every order of a block and add it to the sums.
 
     A block has at most ``BLOCK`` orders; ``rejected`` are positions in it and one beyond it.
-    ``sums`` u64[8, n, 2], ``counts`` i64[3, n * n] and ``first`` i64[11], -1 where nothing was
-    found, are written.
+    ``sums`` u64[8, n, 2], ``counts`` i64[3, n * n], ``first`` i64[11], -1 where nothing was found,
+    and ``at_price`` i64[BLOCK], positions of orders at the price, are written. Returns the numbers
+    of fills and of orders at the price.
     """
+    near = 0
     fills, tile = 0, np.empty((TILE_ROWS, WIDTH), dtype=U64)
     found, narrow = np.zeros((FOUND_ROWS, WIDTH), dtype=U64), np.zeros((n, LINE), dtype=U64)
     seen = np.zeros(n * n, dtype=U64)
@@ -113,11 +117,12 @@ def scan(
             load_cuts(table, n, end - start, tile)
             _check_ration(tile, *own, found)
         if rationed or flagged != ZERO:
-            _look_at_flagged(tile, own[1], found, start, rejected, n, sums, counts, first)
+            parts = (sums, counts, first, at_price)
+            near = _look_at_flagged(tile, own[1], found, start, rejected, n, *parts, near)
         if end < stop:
             _mark(first, ONE, end)
         if first[MALFORMED] >= 0:  # nothing else means anything then
-            return fills
+            return fills, near
         fills += _count(tile[TAILS], *own, n, seen)
         if bits >> NARROW == ZERO:
             _add_narrow(tile, own[0], found, narrow)
@@ -131,7 +136,7 @@ def scan(
     for asset in range(n):
         for column in range(LINE):
             add_wide(sums, column, U64(asset), narrow[asset, column], ZERO)
-    return fills
+    return fills, near
 
 
 @compiled
@@ -167,10 +172,12 @@ def _check(
         limit = limit_rate(tail, mantissa, shift, worsts[k])
         some, left = U64(w > ZERO), U64(w < budget)
         inside = U64(rate > limit)
-        clear = inside & U64(rate - limit > limit >> SLACK_SHIFT) | U64(limit <= worsts[k])
+        # Where l > Rn the difference wraps, to far more than any slack.
+        beside = U64(rate - limit <= limit >> SLACK_SHIFT) & U64(limit > worsts[k])
+        clear = (inside | U64(limit <= worsts[k])) & ~beside
         odd |= U64(w > budget) << LAW_1 | (some & U64(rate < limit)) << LAW_2
         odd |= (some & U64(w < least[k])) << LAW_5 | (some & left) << PARTIAL
-        odd |= (left & inside) << IDLE | (left & clear) << CLEAR
+        odd |= (left & inside) << IDLE | (left & clear) << CLEAR | beside << NEAR
         got, _ = multiply_shift(t, rate, shift)
         taken, beyond = multiply_shift(t, grosses[k], shift)
         asked[k], _ = multiply_shift(t, limit, shift)
@@ -216,11 +223,14 @@ def _look_at_flagged(
     sums: NDArray[np.uint64],
     counts: NDArray[np.int64],
     first: NDArray[np.int64],
-) -> None:
+    at_price: NDArray[np.int64],
+    near: int,
+) -> int:
     """Note the findings of flagged orders and count those that are filled in part.
 
     An order that is clearly in with something left breaks L4, unless it is rejected or dust. What
-    an order in the money leaves is added to the unspent budgets.
+    an order in the money leaves is added to the unspent budgets. Positions of orders at the price
+    are added to the ``near`` ones in ``at_price``; returns their new number.
     """
     flags, tails, budgets = found[FLAGS], tile[TAILS], tile[BUDGETS]
     r = np.searchsorted(rejected, start)
@@ -233,12 +243,17 @@ def _look_at_flagged(
         counts[PARTIALS, pair] += int((flags[k] >> PARTIAL) & ONE)
         while rejected[r] < start + k:
             r += 1
-        if (flags[k] >> IDLE | flags[k] >> CLEAR) & ONE and rejected[r] != start + k:
+        asked = flags[k] >> IDLE | flags[k] >> CLEAR | flags[k] >> NEAR
+        if asked & ONE and rejected[r] != start + k:
             low, high = multiply_shift(budgets[k], tile[NETS, k], tile[SHIFTS, k])
             if low | high != ZERO:
                 if (flags[k] >> IDLE) & ONE:
                     add_wide(sums, UNSPENT, i, budgets[k] - want[k], ZERO)
                 _mark(first, ((flags[k] >> CLEAR) & ONE) << LAW_4, start + k)
+                if (flags[k] >> NEAR) & ONE:
+                    at_price[near] = start + k
+                    near += 1
+    return near
 
 
 @compiled

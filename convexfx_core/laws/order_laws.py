@@ -6,11 +6,12 @@ three engines have the same findings.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convexfx_core.arithmetic.columns import (
     CHUNK,
@@ -67,12 +68,14 @@ class OrderFindings:
     first : first position that breaches each law, by law.
     used : bool[n * n] pairs that orders trade.
     malformed : first order row that is not well formed; then nothing else means anything.
+    at_price : i64, positions of the orders at the price (``order_facts.OrderFacts.at_price``).
     """
 
     totals: Totals
     first: dict[int, int]
     used: Mask
     malformed: int | None = None
+    at_price: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 def inspect_orders(
@@ -102,13 +105,15 @@ def by_rows(clearing: ClaimedClearing) -> OrderFindings:
             if law.breach(order) is not None:
                 first[number] = position
                 break
-    return OrderFindings(totals_of(n, orders), first, used)
+    at_price = [position for position, order in enumerate(orders) if order.at_price]
+    found = np.array(at_price, dtype=np.int64)
+    return OrderFindings(totals_of(n, orders), first, used, at_price=found)
 
 
 def by_columns(clearing: ClaimedClearing) -> OrderFindings:
     """A chunk at a time, by columns."""
     n, laws = clearing.case.params.n, _laws_for(clearing)
-    first = dict[int, int]()
+    first, at_price = dict[int, int](), list[NDArray[np.int64]]()
     running = RunningTotals(n, clearing.claims.ration is not None)
     shifts = split_shifts(np.where(clearing.rates.valid, clearing.rates.shift, 0))
     words = order_words(clearing.case.orders)
@@ -120,11 +125,13 @@ def by_columns(clearing: ClaimedClearing) -> OrderFindings:
             return OrderFindings(running.totals(), first, running.used, at)
         rows = columns(clearing, orders, shifts, start)
         running.add(rows)
+        at_price.append(rows.at_price + start)
         for number, law in laws.items():
             mask = law.breached(rows)
             if number not in first and mask.any():
                 first[number] = start + int(np.argmax(mask))
-    return OrderFindings(running.totals(), first, running.used)
+    near = np.concatenate([np.empty(0, dtype=np.int64), *at_price])
+    return OrderFindings(running.totals(), first, running.used, at_price=near)
 
 
 def _laws_for(clearing: ClaimedClearing) -> dict[int, OrderLaw]:

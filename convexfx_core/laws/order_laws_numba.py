@@ -36,11 +36,13 @@ from convexfx_core.settlement.order_tiles_numba import pair_rows
 
 @dataclass(frozen=True, slots=True)
 class _Scanned:
-    """Sums u64[8, n, 2], counts i64[3, n * n], first positions by law, fills of one block."""
+    """Of one block: sums u64[8, n, 2], counts i64[3, n * n], first positions by law, positions of
+    the orders at the price, fills."""
 
     sums: NDArray[np.uint64]
     counts: NDArray[np.int64]
     first: NDArray[np.int64]
+    at_price: NDArray[np.int64]
     fills: int
 
 
@@ -63,16 +65,17 @@ def by_machine_code(clearing: ClaimedClearing, spread: Spread = map) -> OrderFin
             np.zeros((8, n, 2), dtype=np.uint64),
             np.zeros((3, n * n), dtype=np.int64),
             np.full(RATION_LAW + 1, -1, dtype=np.int64),
+            np.empty(BLOCK, dtype=np.int64),
             0,
         )
         rows = slice(start, start + BLOCK)
         block = [column[rows] for column in (words, *amounts)]
         ends = np.searchsorted(claims.rejected, (start, start + BLOCK))
         rejected = np.append(claims.rejected[ends[0] : ends[1]] - start, BLOCK)
-        parts = (found.sums, found.counts, found.first)
-        fills = scan(*block, rejected, table, n, rationed, *parts)
+        parts = (found.sums, found.counts, found.first, found.at_price)
+        fills, near = scan(*block, rejected, table, n, rationed, *parts)
         found.first[found.first >= 0] += start
-        return replace(found, fills=int(fills))
+        return replace(found, at_price=found.at_price[:near] + start, fills=int(fills))
 
     starts = range(0, max(len(words), 1), BLOCK)
     return _findings(list(spread(work, starts)), n, rationed)
@@ -92,6 +95,7 @@ def _findings(blocks: list[_Scanned], n: int, rationed: bool) -> OrderFindings:
         first=first,
         used=counts[USED] > 0,
         malformed=malformed,
+        at_price=np.concatenate([block.at_price for block in blocks]),
     )
 
 

@@ -26,7 +26,7 @@ PREDICATE_LAWS: Final = {
     "price_consistency": (7, 8),
     "fill_feasibility": (1, 2, 3, 5, 17),
     "inventory_conservation": (6, 12, 18),
-    "objective_optimality": (4, 10, 11, 19),
+    "objective_optimality": (4, 10, 11, 19, 20),
 }
 """The predicates by their names, and the laws of ``docs/invariants.md`` that decide them."""
 BINDING_LAWS: Final = (0, 13, 14, 15, 16)

@@ -2,7 +2,8 @@
 
 ``transition`` asks :func:`evaluate` before an epoch's values exist, a verifier asks :func:`check`,
 which also compares the claimed public values (L19). The order matters: a law relies on all laws
-with smaller numbers, and the verdict is the smallest (law, index) that fails.
+with smaller numbers, and the verdict is the smallest (law, index) that fails; L19 comes last, since
+it compares what all the others derive.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from convexfx_core.laws import (
     l19_public_values,
 )
 from convexfx_core.laws.cancels import first_violation
-from convexfx_core.laws.certify import check_l00_to_l12, check_l17
+from convexfx_core.laws.certify import Checked, check_l00_to_l12, check_l17, check_l20
 from convexfx_core.laws.claims import Certificate
 from convexfx_core.laws.decoded_witness import DecodedWitness
 from convexfx_core.laws.engine import Engine, is_scalar
@@ -47,7 +48,7 @@ L18: Final[WitnessLaw] = l18_diffs
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the laws derived from a witness that breaks none of L0 to L18."""
+    """What the laws derived from a witness that breaks none but maybe L19."""
 
     decoded: DecodedWitness
     certificate: Certificate
@@ -55,7 +56,7 @@ class Evaluation:
 
 
 def evaluate(data: bytes, engine: Engine = "auto") -> Evaluation:
-    """Check L0 to L18 and derive the public values; the claimed ones are not looked at.
+    """Check L0 to L18 and L20, and derive the public values; the claimed ones are not looked at.
 
     Raises
     ------
@@ -63,11 +64,12 @@ def evaluate(data: bytes, engine: Engine = "auto") -> Evaluation:
         The smallest (law, index) that does not hold.
     """
     decoded = decode(data, engine)
-    certificate = _check_clearing(decoded, engine)
+    certificate, uneven = _check_clearing(decoded, engine)
     for law in L13_TO_L16:
         run_law(law, decoded, engine)
     check_l17(decoded.claims(), decoded.kind1)
     run_law(L18, decoded, engine)
+    check_l20(uneven)
     return Evaluation(decoded, certificate, l19_public_values.derive(decoded, certificate))
 
 
@@ -104,18 +106,18 @@ def run_law(law: WitnessLaw, decoded: DecodedWitness, engine: Engine) -> None:
         raise AssertionError(f"columns and rows differ on {law}")
 
 
-def _check_clearing(decoded: DecodedWitness, engine: Engine) -> Certificate:
-    """L1 to L12, the clearing's orders and the cancels together."""
+def _check_clearing(decoded: DecodedWitness, engine: Engine) -> Checked:
+    """L1 to L12, the clearing's orders and the cancels together; what L20 found comes later."""
     of_cancels = first_violation(decoded)
     try:
-        certificate = check_l00_to_l12(decoded.case, decoded.claims(), decoded.kind1, engine)
+        checked = check_l00_to_l12(decoded.case, decoded.claims(), decoded.kind1, engine)
     except LawViolated as violation:
         if of_cancels is None or _rank(violation) < _rank(of_cancels):
             raise
         raise of_cancels from violation
     if of_cancels is not None:
         raise of_cancels
-    return certificate
+    return checked
 
 
 def _rank(violation: LawViolated) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import Final
 from convexfx_core.encoding.hashing import TAG_PROGRAM, tagged_hash
 from convexfx_core.errors import ConfigurationCode, ConfigurationError, ProofCode, ProofError
 
-LAW_SET: Final = "convexfx-laws-1"
+LAW_SET: Final = "convexfx-laws-2"
 FOLDER: Final = Path(__file__).resolve().parents[2] / "sp1_worker" / "elf"
 _HEX: Final = re.compile(r"(?:0x)?([0-9a-f]{64})")
 

@@ -20,6 +20,7 @@ FAMILIES: tuple[Family, ...] = (
     witness_fills.limits,
     witness_fills.budgets,
     witness_fills.left_out,
+    witness_fills.marginal_friends,
     witness_fills.minimum_fills,
     witness_fills.dust,
     witness_fills.hidden_assets,

@@ -16,6 +16,7 @@ from tests.support.witnesses.violations import (
     net_and_limit,
     nothing_received,
     replaced,
+    unequal_parts,
 )
 
 MILLION = 1_000_000
@@ -44,6 +45,12 @@ def the_five() -> Iterator[Attack]:
     yield raw_attack(family, "everything empty", 0, encode_sections([b""] * 14))
     yield raw_attack(family, "no assets at all", 1, spliced(1, 8, bytes(8)))
     yield raw_attack(family, "no numeraire price", 6, spliced(6, 0, bytes(16)))
+
+
+def marginal_friends() -> Iterator[Attack]:
+    """At the price: all for one of two equal limits, or for the worse of two."""
+    for case in unequal_parts():
+        yield attack("friend at the margin", case.name, case.law, case.index, case.make())
 
 
 def from_nowhere() -> Iterator[Attack]:

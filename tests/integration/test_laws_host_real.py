@@ -40,7 +40,7 @@ def test_the_pinned_key_is_that_of_the_pinned_elf(host: LawsHost) -> None:
     assert host.vkey() == host.program.vkey
 
 
-@pytest.mark.parametrize("law", range(20))
+@pytest.mark.parametrize("law", range(21))
 def test_a_broken_law_has_python_s_number_and_index(host: LawsHost, law: int) -> None:
     data = vectors(str(law))[0].read_bytes()
     with pytest.raises(LawViolated) as caught:

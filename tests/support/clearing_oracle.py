@@ -78,7 +78,7 @@ class Oracle:
         self.report.violations.append((law, index, text))
 
     def run(self) -> Report:
-        """All laws that concern the clearing alone: L1, L2, L4, L5, L7-L12, L17."""
+        """All laws that concern the clearing alone: L1, L2, L4, L5, L7-L12, L17, L20."""
         for k in range(len(self.rows)):
             self.order(k)
         paid, demanded = self.flows(self.paid), self.flows(self.demanded)
@@ -90,6 +90,7 @@ class Oracle:
         if self.proposal.ration:
             self.ration(paid)
         self.bounds(paid)
+        self.levels()
         return self.report
 
     def order(self, k: int) -> None:
@@ -219,6 +220,26 @@ class Oracle:
             kept = budget * ((1 << 40) - self.cut(i, j, omega)) >> 40
             if not shares or (kept >= 2 * least and min(shares) >= 2 * least):
                 self.fail(11, k, "its minimum fits beside the fills, or into its share")
+
+    def levels(self) -> None:
+        """L20: every two orders at the price of a pair, one against the other."""
+        groups: dict[tuple[int, int], set[tuple[int, int, int]]] = {}
+        for k, (i, j, budget, _) in enumerate(self.rows):
+            shift, _, net, limit = self.rates[k]
+            near = self.worst[k] < limit <= net and net - limit <= limit >> 38
+            if near and k not in self.rejected and (budget * net) >> shift:
+                groups.setdefault((i, j), set()).add((limit, self.demanded[k], budget))
+        for (i, j), orders in groups.items():
+            shift = rate_shift(self.r.pbar[i], self.r.pbar[j])
+            net = self.rates[next(k for k, r in enumerate(self.rows) if r[:2] == (i, j))][2]
+            step = max(1 << partial_fill_shift(self.p.decimals[i]), -(-(1 << shift) // net))
+            for limit, want, budget in orders:
+                for other, least, whole in orders:
+                    if other < limit and want and least < whole:
+                        self.fail(20, i * self.n + j, f"{limit} before {other}")
+                    apart = Fraction(want - 2 * step, budget) - Fraction(least + 2 * step, whole)
+                    if other == limit and want and least < whole and apart > 0:
+                        self.fail(20, i * self.n + j, f"{want}/{budget} and {least}/{whole}")
 
     def distance(self, paid: _Flows, i: int, *, high: bool) -> int:
         held = self.case.inventory[i]

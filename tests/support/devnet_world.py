@@ -17,7 +17,7 @@ import nacl.signing
 NETWORK = "convexfx-devnet"
 SHARD = 1
 ASSETS = ("USD", "EUR", "JPY", "GBP", "CHF", "AUD")
-PROGRAM_HASH = sha256(b"cfx.program.v1\0\0convexfx-laws-1").hexdigest()
+PROGRAM_HASH = sha256(b"cfx.program.v1\0\0convexfx-laws-2").hexdigest()
 
 Json = dict[str, Any]
 Vault = tuple[bytes, int]

@@ -29,7 +29,7 @@ const GUEST_MEMORY_BYTES_MAX: u64 = 4 << 30;
 const EXIT_LAW_BASE: u32 = 16;
 
 /// The highest law that an exit code can name.
-const LAW_MAX: u32 = 19;
+const LAW_MAX: u32 = 20;
 
 /// How a guest ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -255,8 +255,8 @@ mod tests {
     fn exit_codes_name_laws_from_16_on() {
         assert_eq!(judge(0), (Verdict::Ok, None));
         assert_eq!(judge(16), (Verdict::Violated, Some(0)));
-        assert_eq!(judge(35), (Verdict::Violated, Some(19)));
-        for trap in [1, 15, 36, u32::MAX] {
+        assert_eq!(judge(36), (Verdict::Violated, Some(20)));
+        for trap in [1, 15, 37, u32::MAX] {
             assert_eq!(judge(trap), (Verdict::Trapped, None));
         }
     }

@@ -1,4 +1,4 @@
-//! The local laws L0 to L19 on witness v1: the Rust twin of `convexfx_core.laws`.
+//! The local laws L0 to L20 on witness v1: the Rust twin of `convexfx_core.laws`.
 //!
 //! Integers only, no dependencies, no copies of the witness. `docs/spec.md` gives the bytes,
 //! `docs/invariants.md` the laws; a module that is one law bears its number.

@@ -34,6 +34,16 @@ pub struct PairRate {
     pub net: u64,
     /// Rm: Rn at the worst prices inside the bands, the limit of a market order; below 2^62.
     pub worst: u64,
+    /// The least limit that is not clearly in, see [`edge`].
+    pub edge: u64,
+}
+
+/// The least limit above Rm that Rn beats by 2^-38 of it at most: the least l with
+/// `l + (l >> 38) >= Rn`, which rises with l.
+pub fn edge(net: u64, worst: u64) -> u64 {
+    let near = net - (net >> LIMIT_SLACK_SHIFT);
+    let missed = near + (near >> LIMIT_SLACK_SHIFT) < net;
+    (near + u64::from(missed)).max(worst + 1)
 }
 
 impl PairRate {
@@ -50,8 +60,13 @@ impl PairRate {
     /// Whether no price inside the bands breaks `limit`, or Rn beats it by more than 2^-38 of it.
     #[inline(always)]
     pub fn clearly_in(&self, limit: u64) -> bool {
-        let beaten = || self.net > limit && self.net - limit > limit >> LIMIT_SLACK_SHIFT;
-        limit <= self.worst || beaten()
+        limit < self.edge
+    }
+
+    /// Whether Rn reaches `limit`, and it is not clearly in.
+    #[inline(always)]
+    pub fn at_price(&self, limit: u64) -> bool {
+        limit >= self.edge && limit <= self.net
     }
 
     /// `(amount R) >> S`: below 2^128, as `amount R` is.
@@ -185,13 +200,15 @@ fn pair_rate(
     let (lowest, highest) = (given.reference.plo(pay), given.reference.phi(receive));
     // At most Pbar_i 2^S / Pbar_j < 2^62, as Plo <= Pbar <= Phi, so there is one.
     let worst = rate(lowest, highest, shift).unwrap_or(0);
+    let (net, worst) = (net_rate(gross, fee_ppm), net_rate(worst, fee_ppm));
     Ok(PairRate {
         pay,
         receive,
         shift,
         gross,
-        net: net_rate(gross, fee_ppm),
-        worst: net_rate(worst, fee_ppm),
+        net,
+        worst,
+        edge: edge(net, worst),
     })
 }
 

@@ -101,7 +101,7 @@ impl fmt::Debug for Number {
 /// The smallest (law, index) that does not hold, see `docs/invariants.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Number of the law, 0 to 19.
+    /// Number of the law, 0 to 20.
     pub law: u8,
     /// Order, asset, row, section or field, by law.
     pub index: u64,

@@ -1,6 +1,6 @@
 //! All laws on a witness, in their order.
 
-use crate::clearing::{check_l01_to_l12, check_l17, Certificate};
+use crate::clearing::{check_l01_to_l12, check_l17, check_l20, Certificate};
 use crate::l00_decode::decode;
 use crate::limits::ASSETS_MAX;
 use crate::public_values::PublicValues;
@@ -39,7 +39,8 @@ pub fn check<S: Sha256>(words: &[u64], byte_length: usize) -> Result<PublicValue
     S::reached(Stage::Cleared);
     let flows = certified_flows(&certificate);
     let lawful = walk::<S>(&view, &rates, certificate.fills)
-        .filter(|_| l16_balances::check_pool(&view, &flows).is_ok());
+        .filter(|_| l16_balances::check_pool(&view, &flows).is_ok())
+        .filter(|_| check_l20(&certificate).is_ok());
     S::reached(Stage::Followed);
     match lawful {
         Some(roots) => seal::<S>(&view, &certificate, &roots, &flows),
@@ -92,7 +93,7 @@ fn check_clearing(
 
 type Law = fn(&View<'_>, &Rates) -> Result<(), Violation>;
 
-/// L13 to L19, each in its plain form.
+/// L13 to L18, L20 and L19, each in its plain form.
 fn settle_plainly<S: Sha256>(
     view: &View<'_>,
     rates: &Rates,
@@ -115,6 +116,9 @@ fn settle_plainly<S: Sha256>(
     }
     if !skipped.skips(18) {
         l18_diffs::check(view)?;
+    }
+    if !skipped.skips(20) {
+        check_l20(certificate)?;
     }
     seal::<S>(view, certificate, &roots::<S>(view), &pool_flows(view))
 }

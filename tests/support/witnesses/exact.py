@@ -11,7 +11,7 @@ import numpy as np
 
 from convexfx_core.ledger.diffs import Fills
 from convexfx_core.ledger.vaults import Opening, PoolState
-from convexfx_core.limits import AMOUNT_MAX, NONCE_MAX, VALUE_MAX
+from convexfx_core.limits import AMOUNT_MAX, BALANCE_MAX, NONCE_MAX, VALUE_MAX
 from convexfx_core.market.params import Params
 from convexfx_core.market.reference import Reference
 from convexfx_core.orders.row import MANTISSA_MAX, NO_ASSET, ORDER_DTYPE
@@ -497,10 +497,80 @@ def twice() -> Iterator[Case]:
     yield "twice-too-poor", 16, replace(fine, vaults=poor)
 
 
+def levels() -> Iterator[Case]:
+    """L20: parts at and beyond the tolerance of two grains, here of 1,024 units; limits in turn."""
+    grain = 1 << 10
+    for name, law, first, second in (
+        ("no-part", None, (10_000, 0), (10_000, 4 * grain)),
+        ("no-part", 20, (10_000, 0), (10_000, 4 * grain + 1)),
+        ("part", None, (1 << 30, 1 << 29), (1 << 30, (1 << 29) + 4 * grain)),
+        ("part", 20, (1 << 30, 1 << 29), (1 << 30, (1 << 29) + 4 * grain + 1)),
+        # Half of a budget a thousand times as large is as good.
+        ("part-of-a-small-one", None, (1 << 12, 1 << 11), (1 << 22, 1 << 21)),
+        # 2 grains at the small one, 2,048 of its 4,096, make all of any budget.
+        ("all-of-a-large-one", None, (1 << 12, 1 << 11), (AMOUNT_MAX - 1, AMOUNT_MAX - 1)),
+        ("all-of-a-large-one", 20, (1 << 12, (1 << 11) - 4), (AMOUNT_MAX, AMOUNT_MAX)),
+        ("whole-of-one", None, (4 * grain, 0), (4 * grain, 4 * grain)),
+        ("whole-of-one", 20, (4 * grain + 1, 0), (4 * grain + 1, 4 * grain + 1)),
+    ):
+        for way in (1, -1):
+            both = ((*first, 0), (*second, 0))[::way]
+            yield f"equal-limits-{name}-{way}", law, _at_the_price(*both)
+    for law, left, given in ((None, 0, 1), (None, 1, 0), (20, 1, 1)):
+        better, worse = (1 << 30, (1 << 30) - left, 1), (1 << 30, given, 0)
+        for way in (1, -1):
+            yield f"better-first-{left}-{given}-{way}", law, _at_the_price(*(better, worse)[::way])
+    far = (1 << 23) - 1  # l >> 38 of a limit just below a rate of 2^61
+    for law, above in ((20, far), (4, far + 1)):
+        told = _at_the_price((1 << 30, 0, above), (1 << 30, 1 << 20, 0))
+        yield f"better-by-{above}", law, told
+    out = _at_the_price((1 << 30, 0, -1), (1 << 30, 1 << 20, 0))
+    yield "out-of-the-money", None, out
+    other = _at_the_price((1 << 30, 0, 0), (1 << 30, 1 << 20, 0), pays=(1, 2))
+    yield "limits-of-two-pairs", None, other
+    for law, least in ((20, 0), (None, 1)):
+        told = _at_the_price((1 << 30, 0, 0), (1 << 30, 1 << 20, 0), least=least)
+        yield f"left-out-{law}", law, told if law else _first_rejected(told)
+    params, reference = banded(*params_at((ONE, ONE, HUGE)))
+    # A price of 2^-61: less than 2^61 units receive nothing.
+    for law, budget in ((None, (1 << 61) - 1), (20, 1 << 61)):
+        terms = {"pay": 1, "receive": 2, **limit_equal_to(1 << 61, 122)}
+        small = {**terms, "budget": budget, **limit_equal_to((1 << 61) - 1, 122)}
+        rows = orders(small, {**terms, "budget": AMOUNT_MAX})
+        yield "dust-before-others", law, told_at(params, reference, rows, [0, AMOUNT_MAX])
+    yield "rationed-parts", 20, all_cut(_at_the_price((1 << 30, 0, 0), (1 << 30, 1 << 20, 0)))
+
+
+def _at_the_price(
+    *given: tuple[int, int, int], pays: Sequence[int] = (1, 1), least: int = 0
+) -> Told:
+    """Orders of (budget, wanted, how much the limit is better) at a rate of one: pay 1 or 2."""
+    params, reference = banded(*params_at((ONE, ONE, ONE)))
+    rows = orders(
+        *(
+            {"pay": pay, "receive": 3 - pay, "budget": budget, "min_fill": least}
+            | limit_equal_to((1 << 61) - above, 61)
+            for pay, (budget, _, above) in zip(pays, given, strict=True)
+        )
+    )
+    return told_at(
+        params,
+        reference,
+        rows,
+        [want for _, want, _ in given],
+        held=(0, 1 << 40, BALANCE_MAX - (1 << 40)),
+    )
+
+
+def _first_rejected(told: Told) -> Told:
+    first, kind = np.zeros(1, np.int64), np.ones(1, np.uint8)
+    return told.proposed(rejected=first, reject_kinds=kind)
+
+
 def exact_cases() -> Iterator[Case]:
     """All of them."""
     for group in (
         price_rule, amounts, minimums, overflows, edges, phantoms, rations, rejections,
-        nothing_for_something, twice,
+        nothing_for_something, twice, levels,
     ):  # fmt: skip
         yield from group()

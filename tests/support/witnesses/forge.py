@@ -104,6 +104,8 @@ def _patches(law: int | None) -> list[Any]:
         found.append(patch.object(witness_laws, "L13_TO_L16", others))
     if law == 17:
         found.append(patch.object(witness_laws, "check_l17", _nothing))
+    if law == 20:
+        found.append(patch.object(witness_laws, "check_l20", _nothing))
     if law == 18:
         found.append(patch.object(witness_laws, "run_law", _all_but_l18))
     return found

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
 from convexfx_core.clearing import propose
 from convexfx_core.encoding.key_columns import same_as_previous
 from convexfx_core.errors import CodecError, ExecutionError, LawViolated
+from convexfx_core.ledger.vaults import VaultTable
 from convexfx_core.limits import BALANCE_MAX
 from convexfx_core.orders.row import MANTISSA_MIN
 from convexfx_core.settlement.settle import settle
@@ -375,6 +376,33 @@ def nothing_received() -> Iterator[Violation]:
     yield of_order(epoch, 17, "l17-pays-and-receives-nothing", at, rows=dust, paid=paid)
 
 
+def unequal_parts() -> Iterator[Violation]:
+    """Two orders more at the price of a pair: the first gets less than the second."""
+    epoch = plain_epoch()
+    rows, paid = epoch.batch.orders.rows, epoch.proposal.paid
+    net, _, shift = net_and_limit(epoch)
+    at, k = full(epoch)
+    vaults = epoch.opening.vaults
+    rich = VaultTable(vaults.owners, vaults.nonces, vaults.balances + np.uint64(10_000))
+    epoch = with_opening(epoch, vaults=rich)
+    first, second = np.flatnonzero(rows["kind"] == 2)[:2].tolist()
+    for name, better, left, given in (
+        ("l20-nothing-for-the-first-of-two", 0, 0, 6_000),
+        ("l20-one-unit-beyond-the-tolerance", 0, 1_024, 1_024 + 2 * 2 * 1_024 + 1),
+        ("l20-the-better-limit-is-not-full", 1, 9_999, 1_000),
+    ):
+        changed, amounts = rows, paid
+        for place, above in ((first, better), (second, 0)):
+            terms = limit_equal_to(int(net[k]) - above, int(shift[k]))
+            pair = {"pay": rows["pay"][at], "receive": rows["receive"][at]}
+            changed = edited(changed, place, kind=1, budget=10_000, **pair, **terms)
+            amount = left if place == first else given
+            amounts = np.insert(amounts, kind1_place(changed, place), amount)
+        index = int(rows["pay"][at]) * epoch.opening.params.n + int(rows["receive"][at])
+        make = partial(forge, epoch, rows=changed, paid=amounts)
+        yield Violation(name, 20, index, make)
+
+
 def diffs() -> Iterator[Violation]:
     epoch = plain_epoch()
     rows = forge(epoch).diffs
@@ -394,10 +422,10 @@ def diffs() -> Iterator[Violation]:
 
 @cache
 def violations() -> tuple[Violation, ...]:
-    """All violations of L1 to L18."""
+    """All violations of L1 to L18 and of L20."""
     groups = (
         budget_laws, amount_laws, price_laws, ration_laws, other_global_laws, order_of_rows,
-        nonces, expiries, balances, nothing_received, diffs,
+        nonces, expiries, balances, nothing_received, diffs, unequal_parts,
     )  # fmt: skip
     return tuple(violation for group in groups for violation in group())
 

@@ -146,7 +146,7 @@ def test_every_proof_mode_is_known_everywhere() -> None:
 
 def test_every_law_is_known_everywhere() -> None:
     page, numbers = read("docs/invariants.md"), set(LAW_NAMES)
-    assert numbers == set(range(20))
+    assert numbers == set(range(21))
     assert laws_in("convexfx_core/laws") == numbers
     assert {int(n) for n in re.findall(r"^## L(\d+): ", page, re.M)} == numbers
     verdicts = (ROOT / "tests/vectors/laws/index.tsv").read_text().splitlines()

@@ -1,4 +1,4 @@
-//! L1 to L12 and L17: the laws on the clearing, twin of `convexfx_core.laws.certify`.
+//! L1 to L12, L17 and L20: the laws on the clearing, twin of `convexfx_core.laws.certify`.
 //!
 //! One pass over the orders judges each of them and sums what the laws about assets stand on; these
 //! then look at n assets and their matrices. A law relies on all laws with smaller numbers.
@@ -6,6 +6,7 @@
 mod asset_laws;
 mod demanded;
 mod gap;
+mod levels;
 mod objective;
 mod order_pass;
 mod pair_line;
@@ -48,6 +49,7 @@ pub struct Certificate {
     /// What the fills move, by asset.
     pub flows: Vec<Flow>,
     unreceived: Option<Violation>,
+    uneven: Option<Violation>,
 }
 
 /// L1 to L12 on a decoded witness: the smallest (law, index) that does not hold.
@@ -77,12 +79,18 @@ pub fn check_l01_to_l12(
         fills: found.fills,
         flows: totals.flows(),
         unreceived: found.unreceived,
+        uneven: levels::violation(view, &found.lines),
     })
 }
 
 /// L17: who pays receives; found on the way by [`check_l01_to_l12`].
 pub fn check_l17(certificate: &Certificate) -> Result<(), Violation> {
     certificate.unreceived.map_or(Ok(()), Err)
+}
+
+/// L20: better limits first, equal limits equal parts; found on the way by [`check_l01_to_l12`].
+pub fn check_l20(certificate: &Certificate) -> Result<(), Violation> {
+    certificate.uneven.map_or(Ok(()), Err)
 }
 
 /// L10 to L12.

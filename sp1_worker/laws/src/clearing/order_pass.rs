@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use super::pair_line::Line;
+use super::price_rule::grain_shift;
 use super::ration::cut;
 use crate::limits::BALANCE_MAX;
 use crate::order_row::Order;
@@ -59,7 +60,9 @@ impl<'a, const RATIONED: bool> Pass<'a, RATIONED> {
         let lines = rates.pairs().iter();
         Self {
             rates,
-            lines: lines.map(|rate| Line::new(rate, cut(view, rate))).collect(),
+            lines: lines
+                .map(|rate| Line::new(rate, cut(view, rate), 1 << grain_shift(view, rate.pay)))
+                .collect(),
             demands: Cursor(view.demands),
             rejects: Cursor(view.rejects),
             breaches: Breaches::new(view.n, skipped),
@@ -141,16 +144,19 @@ impl<'a, const RATIONED: bool> Pass<'a, RATIONED> {
         {
             return;
         }
-        if want < budget && (net > limit || limit <= line.rate.worst) && budget > line.dust {
+        let (left, near) = (want < budget, line.rate.at_price(limit));
+        if (near || left && (net > limit || limit <= line.rate.worst)) && budget > line.dust {
             if !RATIONED {
                 rejected = self.rejects.at(index).is_some();
             }
             if !rejected {
-                if line.rate.clearly_in(limit) && breaches.of(4, index, want, budget) {
+                if near {
+                    line.levels.add(limit, want, budget);
+                } else if breaches.of(4, index, want, budget) {
                     return;
                 }
                 // At the edge of its band a price equals the limit of an order that is clearly in.
-                if net > limit {
+                if left && net > limit {
                     line.idle.add(budget - want);
                 }
             }

@@ -1,9 +1,14 @@
 //! What the order pass keeps for each directed pair: its rates, thresholds made once instead of
 //! divisions for every order, and the sums over its orders.
 
+use super::levels::Levels;
 use super::sum::Sum;
+use crate::limits::AMOUNT_MAX;
 use crate::rates::PairRate;
 use crate::units::{divide_two_words, word_product, RATION_ONE};
+
+/// Grains by which an order may be off its part: one below, and another order one above.
+const GRAINS: u64 = 2;
 
 /// One directed pair; rates at scale 2^S.
 #[derive(Clone, Copy)]
@@ -38,12 +43,17 @@ pub struct Line {
     pub wants: u64,
     /// Orders with 0 < want < budget.
     pub partials: u64,
+    /// Orders at the price.
+    pub levels: Levels,
 }
 
 impl Line {
-    /// A pair without orders whose fills a ration cuts by `cut`, at most 2^40.
-    pub fn new(rate: &PairRate, cut: u64) -> Self {
+    /// A pair without orders whose fills a ration cuts by `cut`, at most 2^40; `grain` is that of
+    /// partial fills.
+    pub fn new(rate: &PairRate, cut: u64, grain: u64) -> Self {
         let shift = rate.shift;
+        let dust = dust(shift, rate.net);
+        let step = grain.max(dust.saturating_add(1));
         Self {
             rate: *rate,
             most: if shift < 64 {
@@ -53,7 +63,7 @@ impl Line {
             },
             up: 64u32.saturating_sub(shift),
             down: shift.saturating_sub(64),
-            dust: dust(shift, rate.net),
+            dust,
             kept: RATION_ONE - cut,
             paid: Sum::default(),
             gross: Sum::default(),
@@ -65,6 +75,7 @@ impl Line {
             want_out: Sum::default(),
             wants: 0,
             partials: 0,
+            levels: Levels::new(step.saturating_mul(GRAINS).min(AMOUNT_MAX)),
         }
     }
 

@@ -122,7 +122,7 @@ fn errors(view: &View, totals: &Totals) -> Vec<Wide> {
     for line in totals.lines.iter().filter(|line| line.partials > 0) {
         let pay = line.rate.pay;
         let grain = Wide::from(view.reference.pbar(pay));
-        let grain = grain.shift_left(partial_fill_shift(decimals(view, pay)));
+        let grain = grain.shift_left(grain_shift(view, pay));
         let moved = (grain * Wide::from(17u64)).shift_right(4);
         let moved = moved * Wide::from(line.partials);
         errors[pay] += moved;
@@ -133,4 +133,9 @@ fn errors(view: &View, totals: &Totals) -> Vec<Wide> {
 
 fn decimals(view: &View, asset: usize) -> u64 {
     view.registry[ASSET_WORDS * asset + DECIMALS]
+}
+
+/// Log2 of the grain of partial fills, base units of the asset paid.
+pub(super) fn grain_shift(view: &View, asset: usize) -> u32 {
+    partial_fill_shift(decimals(view, asset))
 }

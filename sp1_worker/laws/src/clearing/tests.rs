@@ -3,7 +3,7 @@ extern crate std;
 use super::order_pass::{kept, Cursor};
 use super::pair_line::Line;
 use super::sum::Sum;
-use crate::rates::PairRate;
+use crate::rates::{edge, PairRate};
 use crate::units::{word_product, RATION_ONE};
 use crate::wide::Wide;
 
@@ -17,8 +17,9 @@ fn line(shift: u32, gross: u64, net: u64, cut: u64) -> Line {
         gross,
         net,
         worst: 1,
+        edge: edge(net, 1),
     };
-    Line::new(&rate, cut)
+    Line::new(&rate, cut, 1)
 }
 
 /// Amounts at and around every power of two.

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convexfx_core.clearing.level_shares import share_level
 from convexfx_core.clearing.problem import pose
 from convexfx_core.clearing.rounding import (
     PRICE_BITS,
@@ -16,7 +17,6 @@ from convexfx_core.clearing.rounding import (
     on_grid,
     rates_of,
     round_price,
-    share_level,
 )
 from convexfx_core.units import gross_rate, limit_rate, net_rate, rate_shift
 from tests.support.clearing_cases import Shape, case_of

@@ -11,7 +11,7 @@ from convexfx_core.laws.predicates import BINDING_LAWS, PREDICATE_LAWS
 ROOT = Path(__file__).resolve().parents[4]
 PAGE = (ROOT / "docs" / "invariants.md").read_text()
 SECTIONS = dict(re.findall(r"^## L(\d+): (.+)$", PAGE, re.MULTILINE))
-LAWS = range(20)
+LAWS = range(21)
 
 
 def section(law: int) -> str:

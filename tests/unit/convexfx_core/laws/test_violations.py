@@ -43,9 +43,9 @@ def test_canary_with_the_law_off_the_violation_passes(case: Violation) -> None:
             assert verdict(case.data()) is None
 
 
-def test_every_law_from_1_to_18_has_a_violation_that_only_it_notices() -> None:
+def test_every_law_but_l19_has_a_violation_that_only_it_notices() -> None:
     alone = {case.law for case in violations() if case.only_this_law()}
-    assert alone == set(range(1, 19))
+    assert alone == {*range(1, 19), 20}
 
 
 @pytest.mark.parametrize(("name", "index", "data"), list(public_value_violations()))
