@@ -106,13 +106,13 @@ class Peer:
             except httpx.TransportError:
                 answer = None
             if answer is not None and answer.status_code not in UNAVAILABLE:
-                return self._json(operation, answer)
+                return self._found(operation, answer)
             time.sleep(pause)
         try:
             answer = self._reads.request(method, self.url + path, content=question)
         except httpx.TransportError as error:
             raise self._unreachable(operation, error) from None
-        return self._json(operation, answer)
+        return self._found(operation, answer)
 
     def change(
         self, operation: str, path: str, body: bytes, content_type: str = "application/json"
@@ -126,7 +126,8 @@ class Peer:
         CommitUnknown
             The answer was lost.
         GatewayError
-            The peer answered with an error.
+            The peer answered with an error. 404 is one: it does not know the route or the SDL, so
+            nothing was done.
         """
         headers = {"Content-Type": content_type}
         try:
@@ -142,9 +143,13 @@ class Peer:
         peer = f"{self.name} {operation}"
         return self._kind(peer, f"an answer at {self.url}", _error_text(error))
 
-    def _json(self, operation: str, answer: httpx.Response) -> Any:
+    def _found(self, operation: str, answer: httpx.Response) -> Any:
+        """JSON of what was read; only here is 404 no error, because absence is an answer."""
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
+        return self._json(operation, answer)
+
+    def _json(self, operation: str, answer: httpx.Response) -> Any:
         if answer.status_code != httpx.codes.OK:
             raise GatewayError(operation, "status 200", _for_people(answer))
         try:

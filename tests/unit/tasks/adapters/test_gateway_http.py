@@ -120,6 +120,16 @@ def test_an_error_answer_of_a_change_carries_the_body(
     assert len(script.requests) == 1
 
 
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_that_is_not_found_is_not_done(
+    script: Script, gateway: HttpGateway, name: str
+) -> None:
+    script.will((404, b'{"error": "SDL not found"}'))
+    with pytest.raises(GatewayError, match=r"404 .*SDL not found"):
+        CHANGES[name][0](gateway)
+    assert len(script.requests) == 1
+
+
 @pytest.mark.parametrize("name", [*CHANGES, *READS])
 def test_a_refused_connection_took_no_effect(name: str) -> None:
     closed = Script()
@@ -272,6 +282,14 @@ def test_a_refused_agreement_says_why(script: Script) -> None:
     settlement = HttpSettlement(script.url)
     script.will((409, b'{"code": "FEE", "message": "fee: expected at least 9"}'))
     with pytest.raises(AgreementError, match="fee: expected at least 9"):
+        settlement.register_agreement({"shard": 1})
+    settlement.close()
+
+
+def test_an_agreement_that_nobody_takes_is_not_registered(script: Script) -> None:
+    settlement = HttpSettlement(script.url)
+    script.will((404, b"no such route"))
+    with pytest.raises(AgreementError, match="404 no such route"):
         settlement.register_agreement({"shard": 1})
     settlement.close()
 
