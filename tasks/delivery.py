@@ -6,7 +6,7 @@ nonce of a debited vault says whether the array was applied, the list of SDLs wh
 its state how far it went. Nothing is sent at all for an epoch that has its outcome.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,8 +27,12 @@ TERMINAL: Final = frozenset({SdlPhase.APPLIED, SdlPhase.FAILED, SdlPhase.PROVING
 FIRST_POLL_S: Final = 0.02
 POLL_S: Final = 0.25
 """Pauses double from the first to this one: a network that is quick is not waited for."""
-POLLS_MAX: Final = 2_400
+SETTLE_S_MAX: Final = 600.0
 """Ten minutes without reaching an end is a peer that hangs."""
+AGAIN_S: Final = 1.0
+"""Seconds after which a step that was taken and that the state does not show is taken again."""
+AGAIN_S_MAX: Final = 64.0
+"""They double up to these: a dozen requests in the whole time, each of them a proof's size."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,28 +78,65 @@ def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> Sd
     ExecutionError
         A vault moved since the seal, so that the network cannot take the array any more.
     CommitUnknown
-        An answer was lost; ask again.
+        An answer was lost, or no end came in time (the error names the SDL and its last state);
+        ask again.
     EpochEnded
         The epoch has an outcome.
     """
     _bundle(ctx, delivery, verifiables)
-    pause = FIRST_POLL_S
-    for _ in range(POLLS_MAX):
+    begun, pause, steps = ctx.clock.monotonic(), FIRST_POLL_S, _Steps()
+    while True:
         state = ctx.gateway.sdl(delivery.sdl_hash)
         if state is None:
             raise CommitConflict(f"sdl {delivery.sdl_hash}", "the SDL just made", "nothing")
         if state.phase in TERMINAL:
             return state
-        if state.phase is SdlPhase.SUBMITTED:
+        if ctx.clock.monotonic() - begun >= SETTLE_S_MAX:
+            expected = f"an end of the settlement within {SETTLE_S_MAX:.0f} s"
+            raise CommitUnknown(f"sdl {delivery.sdl_hash}", expected, f"still {state.phase}")
+        if state.phase in STEPS and steps.due(state.phase, ctx.clock.monotonic()):
             _require_open(ctx, delivery)
-            ctx.gateway.prove(delivery.sdl_hash, delivery.envelope)
-        elif state.phase is SdlPhase.PROVEN:
-            _require_open(ctx, delivery)
-            ctx.gateway.submit_proof(delivery.sdl_hash)
-        else:
-            ctx.clock.sleep(pause)
-            pause = min(2 * pause, POLL_S)
-    raise CommitUnknown(f"sdl {delivery.sdl_hash}", "an end of the settlement", "still under way")
+            STEPS[state.phase](ctx, delivery)
+            pause = FIRST_POLL_S
+        ctx.clock.sleep(pause)
+        pause = min(2 * pause, POLL_S)
+
+
+def _prove(ctx: Context, delivery: Delivery) -> None:
+    ctx.gateway.prove(delivery.sdl_hash, delivery.envelope)
+
+
+def _submit_proof(ctx: Context, delivery: Delivery) -> None:
+    ctx.gateway.submit_proof(delivery.sdl_hash)
+
+
+STEPS: Final[dict[SdlPhase, Callable[[Context, Delivery], None]]] = {
+    SdlPhase.SUBMITTED: _prove,
+    SdlPhase.PROVEN: _submit_proof,
+}
+"""What carries an SDL on from the states in which it waits for us."""
+
+
+class _Steps:
+    """When a step is due: at once in a state that is new, then after pauses that double.
+
+    A gateway may accept ``prove`` and lose it. So a step is taken again, but not at each look at
+    the state.
+    """
+
+    def __init__(self) -> None:
+        self._phase: SdlPhase | None = None
+        self._due_s = 0.0
+        self._again_s = AGAIN_S
+
+    def due(self, phase: SdlPhase, now_s: float) -> bool:
+        if phase is not self._phase:
+            self._phase, self._again_s = phase, AGAIN_S
+        elif now_s < self._due_s:
+            return False
+        self._due_s = now_s + self._again_s
+        self._again_s = min(2 * self._again_s, AGAIN_S_MAX)
+        return True
 
 
 def _bundle(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> None:

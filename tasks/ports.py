@@ -358,7 +358,11 @@ class Clock(Protocol):
     """Time."""
 
     def now(self) -> datetime:
-        """Now, UTC."""
+        """Now, UTC; may jump when the machine's time is set."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, which never go back: what deadlines are measured by."""
         ...
 
     def sleep(self, seconds: float) -> None:

@@ -16,6 +16,10 @@ class SystemClock:
         """Now, UTC."""
         return datetime.now(UTC)
 
+    def monotonic(self) -> float:
+        """Seconds of the machine's monotonic clock."""
+        return time.monotonic()
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
@@ -32,13 +36,18 @@ class ManualClock:
     def __init__(self, start: datetime = datetime(2024, 1, 2, 12, tzinfo=UTC)) -> None:
         if start.tzinfo is None:
             raise ValueError("start needs a timezone")
-        self._now = start.astimezone(UTC)
+        self._now = self._start = start.astimezone(UTC)
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
         """The moment it stands at, UTC."""
         with self._lock:
             return self._now
+
+    def monotonic(self) -> float:
+        """Seconds that it was moved by so far."""
+        with self._lock:
+            return (self._now - self._start).total_seconds()
 
     def sleep(self, seconds: float) -> None:
         """Move by so many seconds without waiting."""

@@ -69,6 +69,7 @@ def test_canary_a_missing_and_a_changed_operation_are_seen() -> None:
     assert mismatches(ports.Clock, Half) == [
         "now: [('self', <class 'inspect._empty'>), ('zone', <class 'inspect._empty'>)] instead of"
         " [('self', <class 'inspect._empty'>)]",
+        "monotonic: missing",
         "sleep: missing",
     ]
 

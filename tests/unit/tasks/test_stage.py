@@ -15,7 +15,7 @@ from prefect.utilities.timeout import timeout
 
 from convexfx_core.errors import CommitUnknown
 from tasks.adapters.laws_host import Limits
-from tasks.delivery import POLL_S, POLLS_MAX
+from tasks.delivery import SETTLE_S_MAX
 from tasks.prove import WAIT_S_MAX, WAIT_S_PROOF_MAX
 from tasks.stage import (
     RETRY_JITTER,
@@ -90,7 +90,7 @@ def test_limits_are_beyond_what_the_stages_wait_for_themselves() -> None:
     one_proof = turns + host.prove_s + host.serve_s + host.execute_s + host.verify_s
     assert STAGES["make-proof"].limit_s > one_proof
     assert STAGES["make-proof"].limit_s > WAIT_S_PROOF_MAX + turns
-    assert STAGES["submit"].limit_s > POLL_S * POLLS_MAX + 2 * host.verify_s
+    assert STAGES["submit"].limit_s > SETTLE_S_MAX + 2 * host.verify_s
 
 
 def test_keys_name_epoch_or_run_and_stage_inputs_and_code() -> None:

@@ -1,5 +1,6 @@
 """Clocks: one that is turned by hand, one of the machine."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -42,6 +43,23 @@ def test_the_system_clock_is_in_utc_and_now() -> None:
     before, now, after = datetime.now(UTC), SystemClock().now(), datetime.now(UTC)
     assert before <= now <= after
     assert now.utcoffset() == timedelta(0)
+
+
+def test_a_manual_clock_counts_what_it_was_moved_by() -> None:
+    clock = ManualClock(NOON)
+    begun = clock.monotonic()
+    clock.sleep(0.25)
+    clock.advance(600)
+    assert clock.monotonic() - begun == 600.25
+
+
+def test_the_system_clock_is_monotonic_whatever_the_time_of_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SystemClock()
+    monkeypatch.setattr(clock, "now", lambda: NOON)
+    before = time.monotonic()
+    assert before <= clock.monotonic() <= time.monotonic()
 
 
 def test_the_system_clock_waits() -> None:
