@@ -5,20 +5,25 @@ The seal takes the vaults of its candidates' owners from here; before an array i
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from convexfx_core.errors import ExecutionCode, ExecutionError
 from convexfx_core.identity import OwnerId, base58_encode
 from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
 from convexfx_core.market.assets import Registry
-from tasks.ports import Gateway
+from tasks.peer_answers import fungibles_of
+from tasks.ports import Gateway, Json
 
 
-def holdings(vault: dict[str, Any] | None, registry: Registry) -> tuple[int, ...]:
-    """Balances of a vault in registry order, base units; zeros for no vault."""
-    data = (vault or {}).get("data") or {}
-    fungibles = data.get("TokenHoldings", {}).get("fungibles", {}) if isinstance(data, dict) else {}
-    return tuple(int(fungibles.get(str(asset.token), 0)) for asset in registry.assets)
+def holdings(vault: Json | None, registry: Registry) -> tuple[int, ...]:
+    """Balances of a vault in registry order, base units; zeros for no vault.
+
+    Raises
+    ------
+    GatewayError
+        The vault has another shape than the gateway's: its balance is not known, and not zero.
+    """
+    held = {} if vault is None else fungibles_of(vault, "vault")
+    return tuple(held.get(str(asset.token), 0) for asset in registry.assets)
 
 
 def read_vault(gateway: Gateway, owner: bytes, registry: Registry) -> tuple[int, tuple[int, ...]]:

@@ -55,6 +55,7 @@ FLOORS: dict[str, Plan] = {
     ),
     "tasks": plan(
         "__init__ ports injected_faults quarantine proposal_object signed_orders",
+        "peer_answers",
         "vaults intake objects",
         "chain proof_job context",
         "adapters epoch_result",

@@ -24,6 +24,7 @@ from tasks.adapters.gateway_http import HttpSettlement
 from tasks.adapters.wiring import context_from_settings
 from tasks.chain import read_head
 from tasks.context import Context
+from tasks.peer_answers import member, object_of, whole_of
 
 POLL_S: Final = 1.0
 
@@ -80,7 +81,10 @@ class Session:
         """Compare orders sent with receipts, and supply with the vaults."""
         supply = settlement.supply()
         tokens = {asset.id: str(asset.token) for asset in self.ctx.domain.registry.assets}
-        held = {name: int(supply[token]["held"]) for name, token in tokens.items()}
+        held = {
+            name: member(member(supply, token, "supply", object_of), "held", token, whole_of)
+            for name, token in tokens.items()
+        }
         sent = self.traffic.sent if self.traffic else {}
         return make_report(sent, self.ledger, minted, held)
 

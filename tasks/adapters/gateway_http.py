@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import httpx
 
@@ -24,9 +24,22 @@ from convexfx_core.errors import (
     GatewayError,
     PeerUnreachable,
 )
-from tasks.ports import Agreement, Json, SdlPhase, SdlState
-
-T = TypeVar("T")
+from tasks.peer_answers import (
+    RECORD,
+    SHARD,
+    fields_of,
+    nonce_of,
+    parse_agreement,
+    parse_epoch,
+    parse_final_vault,
+    parse_sdl_state,
+    parse_sdls,
+    parse_supply,
+    parse_vault,
+    parse_vault_rows,
+    text_of,
+)
+from tasks.ports import Agreement, Json, SdlState
 
 CONNECT_S: Final = 5.0
 READ_S: Final = 30.0
@@ -166,13 +179,6 @@ def _for_people(answer: httpx.Response) -> str:
     return f"{answer.status_code} {answer.text[:BODY_SHOWN]}"
 
 
-def _expect(operation: str, value: Any, kind: type[T], what: str) -> T:
-    """``value`` when the peer kept to the type; else ``GatewayError``."""
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    raise GatewayError(operation, what, json.dumps(value)[:BODY_SHOWN])
-
-
 class HttpSettlement:
     """What the settlement layer lets everybody read, and the registration of an agreement.
 
@@ -209,26 +215,25 @@ class HttpSettlement:
 
     def delta_epoch(self) -> int:
         """Current delta epoch."""
-        answer = _expect("epoch", self._peer.read("epoch", "/epoch"), dict, "an object")
-        return _expect("epoch", answer.get("epoch"), int, "an integer")
+        return parse_epoch(self._peer.read("epoch", "/epoch"), "epoch")
 
     def shard(self, shard: int) -> Json:
         """``{pool, last_epoch, fees_accrued, ...}`` of a shard."""
-        return _expect("shard", self._peer.read("shard", f"/shards/{shard}"), dict, "an object")
+        return fields_of(self._peer.read("shard", f"/shards/{shard}"), "shard", SHARD)
 
     def sdl(self, sdl_hash: str) -> Json | None:
         """Record of an SDL with the code and message of its failure, or ``None``."""
         found = self._peer.read("sdl", f"/sdls/{sdl_hash}")
-        return None if found is None else _expect("sdl", found, dict, "an object")
+        return None if found is None else fields_of(found, "sdl", RECORD)
 
     def vault(self, owner: str, shard: int) -> Json | None:
         """Final vault of a base58 owner, with its nonce, or ``None``."""
         found = self._peer.read("vault", f"/vaults/{owner}/{shard}")
-        return None if found is None else _expect("vault", found, dict, "an object")
+        return None if found is None else parse_final_vault(found, "vault")
 
     def supply(self) -> dict[str, Json]:
         """``{supply, held}`` in base units by token address."""
-        return _expect("supply", self._peer.read("supply", "/supply"), dict, "an object")
+        return parse_supply(self._peer.read("supply", "/supply"), "supply")
 
 
 class HttpGateway:
@@ -262,12 +267,12 @@ class HttpGateway:
     def vault(self, owner: str) -> Json | None:
         """Vault of a base58 owner on the gateway's shard, or ``None``."""
         found = self._peer.read("vaultsGet", f"/vaults/{owner}")
-        return None if found is None else _expect("vaultsGet", found, dict, "a vault")
+        return None if found is None else parse_vault(found, "vaultsGet")
 
     def next_nonce(self, owner: str) -> int:
         """Next nonce of an owner's vault."""
         found = self._peer.read("vaultsGetNonce", f"/vaults/{owner}/nonce")
-        return _expect("vaultsGetNonce", found, int, "an integer")
+        return nonce_of(found, "vaultsGetNonce")
 
     def vaults(self, owners: Sequence[str]) -> list[tuple[int, Json | None]]:
         """(next nonce, vault or ``None``) of many owners, as :meth:`next_nonce` and :meth:`vault`.
@@ -281,10 +286,7 @@ class HttpGateway:
             rows = self._peer.read("vaults", "/admin/vaults", json.dumps(asked).encode())
             if rows is None:
                 return self._vaults_one_by_one(owners)
-            pairs = _expect("vaults", rows, list, "a list")
-            if len(pairs) != len(asked):
-                raise GatewayError("vaults", f"{len(asked)} vaults", len(pairs))
-            found += [(int(nonce), vault) for nonce, vault in pairs]
+            found += parse_vault_rows(rows, "vaults", len(asked))
         return found
 
     def _vaults_one_by_one(self, owners: Sequence[str]) -> list[tuple[int, Json | None]]:
@@ -293,21 +295,17 @@ class HttpGateway:
 
     def sdls(self) -> dict[str, SdlState]:
         """Every SDL of the gateway by its base58 hash."""
-        pairs = _expect("sdlsGetAll", self._peer.read("sdlsGetAll", "/sdls"), list, "pairs")
-        try:
-            return {str(name): parse_sdl_state(state) for name, state in pairs}
-        except (TypeError, ValueError):
-            raise GatewayError("sdlsGetAll", "pairs of hash and state", str(pairs)) from None
+        return parse_sdls(self._peer.read("sdlsGetAll", "/sdls"), "sdlsGetAll")
 
     def submit_sdl(self) -> str | None:
         """Bundle everything pending into an SDL; its hash, or ``None`` when nothing is pending."""
         made = self._peer.change("sdlsSubmit", "/sdls/submit", b"")
-        return None if made is None else _expect("sdlsSubmit", made, str, "a hash or null")
+        return None if made is None else text_of(made, "sdlsSubmit")
 
     def sdl(self, sdl_hash: str) -> SdlState | None:
         """State of an SDL, or ``None`` where the gateway knows none."""
         found = self._peer.read("sdlsGet", f"/sdls/{sdl_hash}")
-        return None if found is None else parse_sdl_state(found)
+        return None if found is None else parse_sdl_state(found, "sdlsGet")
 
     def prove(self, sdl_hash: str, body: bytes) -> None:
         """Start proving; ``body`` is the proof envelope or the law's input, may be empty."""
@@ -329,45 +327,3 @@ class HttpGateway:
 
 def _array(rows: Sequence[Json]) -> bytes:
     return json.dumps(list(rows), separators=(",", ":")).encode("ascii")
-
-
-def parse_sdl_state(value: Any) -> SdlState:
-    """``SdlState`` of its JSON: a string, or ``{"ProvingFailed": "<message>"}``.
-
-    Raises
-    ------
-    GatewayError
-        Any other value: a state that this client does not know.
-    """
-    if isinstance(value, Mapping) and list(value) == [SdlPhase.PROVING_FAILED.value]:
-        message = value[SdlPhase.PROVING_FAILED.value]
-        if isinstance(message, str):
-            return SdlState(SdlPhase.PROVING_FAILED, message)
-    untagged = [phase for phase in SdlPhase if phase is not SdlPhase.PROVING_FAILED]
-    if isinstance(value, str) and value in untagged:
-        return SdlState(SdlPhase(value))
-    expected = f"one of {', '.join(untagged)} or a tagged ProvingFailed"
-    raise GatewayError("SdlState", expected, json.dumps(value)[:BODY_SHOWN])
-
-
-_AGREEMENT: Final[Mapping[str, type]] = {
-    "shard": int,
-    "operator": str,
-    "program_hash": str,
-    "attestor_key": str,
-    "params_hash": str,
-    "fee": int,
-    "network": str,
-    "active_from": int,
-}
-
-
-def parse_agreement(value: Any) -> Agreement:
-    """Agreement of the settlement layer's JSON; ``GatewayError`` for another shape."""
-    body = _expect("agreement", value, dict, "an object")
-    fields: dict[str, Any] = {
-        name: _expect("agreement", body.get(name), kind, f"{name} as {kind.__name__}")
-        for name, kind in _AGREEMENT.items()
-    }
-    modes = _expect("agreement", body.get("allowed_modes"), list, "allowed_modes as a list")
-    return Agreement(allowed_modes=tuple(map(str, modes)), **fields)

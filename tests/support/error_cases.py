@@ -31,7 +31,7 @@ from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.settle import settle
 from convexfx_core.wire.inbox import bundle_message
 from convexfx_core.witness.public_values import PublicValues
-from tasks.adapters.gateway_http import HttpSettlement, Peer, parse_sdl_state
+from tasks.adapters.gateway_http import HttpSettlement, Peer
 from tasks.adapters.host_answers import GUEST_TRAPPED, LAW_VIOLATED, failure_of
 from tasks.adapters.injected_faults import Fault
 from tasks.adapters.keys import read_key
@@ -39,6 +39,7 @@ from tasks.adapters.memory import MemoryStore
 from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import read_domain
 from tasks.intake import read_message
+from tasks.peer_answers import parse_sdl_state
 from tasks.ports import Message
 from tasks.proof_check import require_values
 from tests.attack.result_batches import batch_tree

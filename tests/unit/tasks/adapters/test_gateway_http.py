@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from convexfx_core.errors import AgreementError, CommitUnknown, GatewayError, PeerUnreachable
-from tasks.adapters.gateway_http import HttpGateway, HttpSettlement, parse_sdl_state
+from tasks.adapters.gateway_http import HttpGateway, HttpSettlement
 from tasks.ports import SdlPhase, SdlState
 
 Answer = tuple[int, bytes] | None
@@ -227,31 +227,20 @@ def test_an_answer_that_is_no_json_is_an_error(script: Script, gateway: HttpGate
         gateway.vault("o")
 
 
-@pytest.mark.parametrize("phase", [p for p in SdlPhase if p is not SdlPhase.PROVING_FAILED])
-def test_states_are_strings(phase: SdlPhase) -> None:
-    assert parse_sdl_state(phase.value) == SdlState(phase)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "ProvingFailed",
-        "proven",
-        "",
-        None,
-        3,
-        [],
-        {},
-        {"Proven": ""},
-        {"ProvingFailed": 1},
-        {"ProvingFailed": "a", "x": "b"},
-    ],
-)
-def test_an_unknown_state_is_an_error(value: Any) -> None:
-    with pytest.raises(GatewayError, match="SdlState"):
-        parse_sdl_state(value)
-
-
+VAULT = {"balance": 0, "shard": 1, "data": None}
+FINAL = VAULT | {"nonce": 1, "moved_to": 0}
+SHARD = {"shard": 1, "pool": None, "last_epoch": 2, "fees_accrued": ["3"], "outside_changes": 0}
+RECORD = {
+    "sdl_hash": "h",
+    "shard": 1,
+    "status": "failed",
+    "code": "NONCE",
+    "message": "why",
+    "mode": "",
+    "epoch": 0,
+    "public_values": "",
+    "delta_epoch": 4,
+}
 AGREEMENT = {
     "shard": 1,
     "operator": "op",
@@ -294,6 +283,39 @@ def test_an_agreement_that_nobody_takes_is_not_registered(script: Script) -> Non
     settlement.close()
 
 
+SETTLEMENT: dict[str, tuple[Callable[[HttpSettlement], Any], dict[str, Any]]] = {
+    "shard": (lambda s: s.shard(1), SHARD),
+    "sdl": (lambda s: s.sdl("h"), RECORD),
+    "vault": (lambda s: s.vault("o", 1), FINAL),
+    "supply.t": (lambda s: s.supply(), {"supply": 1, "held": 1}),
+    "agreement": (lambda s: s.agreement(1), AGREEMENT),
+    "epoch": (lambda s: s.delta_epoch(), {"epoch": 3}),
+}
+UNREAD = {"outside_changes", "operator_key", "params", "registry", "signature"}
+"""Fields that we do not use; they may be anything."""
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [(name, key) for name, (_, body) in SETTLEMENT.items() for key in body if key not in UNREAD],
+)
+def test_a_field_that_is_missing_or_of_another_type_is_named(
+    script: Script, name: str, key: str
+) -> None:
+    call, body = SETTLEMENT[name]
+    settlement = HttpSettlement(script.url)
+    for changed, seen in (
+        ({k: v for k, v in body.items() if k != key}, "expected a value, found nothing"),
+        (body | {key: {"a": 1}}, "found"),
+        (body | {key: -1.5}, "found -1.5"),
+        (body | {key: True}, "found true"),
+    ):
+        script.will({"t": changed} if name == "supply.t" else changed)
+        with pytest.raises(GatewayError, match=f"{name}.{key}.*{seen}"):
+            call(settlement)
+    settlement.close()
+
+
 @pytest.mark.parametrize("missing", ["shard", "fee", "active_from", "allowed_modes", "network"])
 def test_an_agreement_without_a_field_is_an_error(script: Script, missing: str) -> None:
     settlement = HttpSettlement(script.url)
@@ -305,27 +327,28 @@ def test_an_agreement_without_a_field_is_an_error(script: Script, missing: str) 
 
 def test_the_settlement_side_is_read(script: Script) -> None:
     settlement = HttpSettlement(script.url)
-    script.will({"last_epoch": 2}, {"status": "failed"}, {"nonce": 1}, {"t": {"supply": 1}})
-    assert settlement.shard(1) == {"last_epoch": 2}
-    assert settlement.sdl("h") == {"status": "failed"}
-    assert settlement.vault("o", 1) == {"nonce": 1}
-    assert settlement.supply() == {"t": {"supply": 1}}
+    supply = {"t": {"supply": 1, "held": 1}}
+    script.will(SHARD, RECORD, FINAL, supply)
+    assert settlement.shard(1) == SHARD
+    assert settlement.sdl("h") == RECORD
+    assert settlement.vault("o", 1) == FINAL
+    assert settlement.supply() == supply
     paths = [path for _, path, _, _ in script.requests]
     assert paths == ["/shards/1", "/sdls/h", "/vaults/o/1", "/supply"]
     settlement.close()
 
 
 def test_many_vaults_are_read_at_once(script: Script, gateway: HttpGateway) -> None:
-    script.will([[2, None], [1, {"shard": 1}]])
-    assert gateway.vaults(["o", "p"]) == [(2, None), (1, {"shard": 1})]
+    script.will([[2, None], [1, VAULT]])
+    assert gateway.vaults(["o", "p"]) == [(2, None), (1, VAULT)]
     assert script.requests == [("POST", "/admin/vaults", b'["o", "p"]', "")]
 
 
 def test_many_vaults_of_a_gateway_that_knows_only_single_ones(
     script: Script, gateway: HttpGateway
 ) -> None:
-    script.will((404, b""), 3, {"shard": 1})
-    assert gateway.vaults(["o"]) == [(3, {"shard": 1})]
+    script.will((404, b""), 3, VAULT)
+    assert gateway.vaults(["o"]) == [(3, VAULT)]
     paths = [path for _, path, _, _ in script.requests]
     assert paths == ["/admin/vaults", "/vaults/o/nonce", "/vaults/o"]
 
