@@ -105,7 +105,7 @@ def reference_to(store: Store, key: str) -> Ref:
 
 
 def await_result(prover: Prover, clock: Clock, job: ProofJob) -> ProofResult:
-    """Request the proof unless it is stored, and wait for it.
+    """Request the proof unless it is stored, and wait for it by the clock's monotonic time.
 
     A prover that does not answer while a proof is awaited is no failure: it may be under way.
 
@@ -118,14 +118,20 @@ def await_result(prover: Prover, clock: Clock, job: ProofJob) -> ProofResult:
     """
     if (made := prover.result(job)) is not None:
         return made
-    limit_s, waited, due, pause = WAIT_S_MAX.get(job.mode, WAIT_S_PROOF_MAX), 0.0, 0.0, FIRST_POLL_S
-    while waited < limit_s:
-        if waited >= due:
-            with suppress(*((PeerUnreachable,) if waited else ())):
+    limit_s, pause = WAIT_S_MAX.get(job.mode, WAIT_S_PROOF_MAX), FIRST_POLL_S
+    begun = clock.monotonic()
+    prover.request(job)
+    asked = clock.monotonic()
+    while True:
+        if clock.monotonic() - asked >= REQUEST_AGAIN_S:
+            with suppress(PeerUnreachable):
                 prover.request(job)
-            due = waited + REQUEST_AGAIN_S
+            asked = clock.monotonic()
+        # Before the limit is asked for: a prover may make the proof while it takes the request.
         if (made := prover.result(job)) is not None:
             return made
+        if clock.monotonic() - begun >= limit_s:
+            break
         clock.sleep(pause)
-        waited, pause = waited + pause, min(2 * pause, POLL_S)
+        pause = min(2 * pause, POLL_S)
     raise CommitUnknown(f"proof {job.job_id}", f"a proof within {limit_s:.0f} s", "none")

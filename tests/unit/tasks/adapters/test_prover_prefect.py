@@ -153,6 +153,59 @@ def test_a_first_request_that_fails_is_a_failure(store: MemoryStore) -> None:
         await_result(Flaky(clock, {1}, there_after_s=65), clock, job(store))
 
 
+class Slow(Flaky):
+    """A prover whose every answer takes its time."""
+
+    def __init__(self, clock: ManualClock, request_s: float, result_s: float) -> None:
+        super().__init__(clock, set(), 1e9)
+        self.request_s, self.result_s, self.results = request_s, result_s, 0
+
+    def request(self, job: ProofJob, progress: Progress = no_progress) -> None:
+        super().request(job, progress)
+        self.clock.advance(self.request_s)
+
+    def result(self, job: ProofJob) -> ProofResult | None:
+        self.results += 1
+        self.clock.advance(self.result_s)
+        return super().result(job)
+
+
+@pytest.mark.parametrize(("request_s", "result_s"), [(60.0, 0.0), (0.0, 60.0), (45.0, 15.0)])
+def test_time_in_slow_calls_counts(store: MemoryStore, request_s: float, result_s: float) -> None:
+    clock = ManualClock()
+    prover = Slow(clock, request_s, result_s)
+    with pytest.raises(CommitUnknown, match="expected a proof within 600 s"):
+        await_result(prover, clock, job(store, mode="executed"))
+    assert clock.monotonic() <= 600 + 2 * (request_s + result_s)
+    assert prover.requests <= 11
+
+
+def test_a_proof_that_is_made_while_it_is_asked_for_is_there(store: MemoryStore) -> None:
+    """A prover in the same process answers when it is done, however long that takes."""
+
+    class Thorough(Slow):
+        def request(self, job: ProofJob, progress: Progress = no_progress) -> None:
+            super().request(job, progress)
+            self.end = 0.0
+
+    clock = ManualClock()
+    made = await_result(Thorough(clock, 5_000.0, 0.0), clock, job(store, mode="executed"))
+    assert made.proof_key == "proof.bin"
+
+
+def test_a_first_request_that_is_slow_and_fails_is_a_failure(store: MemoryStore) -> None:
+    class Refusing(Slow):
+        def request(self, job: ProofJob, progress: Progress = no_progress) -> None:
+            super().request(job, progress)
+            raise PeerUnreachable("Prefect", "an answer", "503")
+
+    clock = ManualClock()
+    prover = Refusing(clock, 30.0, 30.0)
+    with pytest.raises(PeerUnreachable):
+        await_result(prover, clock, job(store))
+    assert prover.requests == 1
+
+
 def test_a_proof_that_does_not_come_is_unknown(store: MemoryStore) -> None:
     clock = ManualClock()
     with pytest.raises(CommitUnknown, match="expected a proof within 600 s"):
