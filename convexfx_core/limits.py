@@ -37,6 +37,20 @@ BUNDLE_BYTES_MAX: Final = 512 * 1024 * 1024
 """A bundle is read whole into memory."""
 BUNDLE_ITEMS_MAX: Final = 1 << 20
 """A million orders are one epoch."""
+BUNDLE_ROW_BYTES_MIN: Final = 64
+"""A signature does not compress: K orders take at least 64 K bytes in any bundle or table."""
+BUNDLE_EXPANSION_MAX: Final = 32
+"""Text of a gzipped bundle for each of its bytes; our wallets' orders reach eight."""
+HASH_ROW_BYTES_MIN: Final = 32
+"""The same for tables without signatures: every row has the hash of an order."""
+ROWS_ANY_SIZE: Final = 1_000
+"""Rows that no bytes are asked for, as many as a message may hold: a few rows may be equal."""
+TEXT_BYTES_ANY_SIZE: Final = 1 << 20
+"""The text of a thousand rows, and of the names in a table's dictionaries."""
+FOOTER_BYTES_ANY_SIZE: Final = 1 << 16
+"""A Parquet footer takes a kilobyte for a row group; a byte of one costs some hundred of memory."""
+FOOTER_SHARE: Final = 256
+"""Longer files may have a longer footer, one byte for so many."""
 AUXILIARY_BYTES_MAX: Final = 1_024
 """Terms take 72 bytes; a wallet may add nothing that we do not read."""
 ALLOWANCES_MAX: Final = 16

@@ -19,7 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from convexfx_core.encoding.parquet_bounds import Bounds, open_parquet
 from convexfx_core.errors import CodecError
+from convexfx_core.limits import HASH_ROW_BYTES_MIN
 
 HASH_KEY: Final = "convexfx.rows_sha256"
 SCHEMA_KEY: Final = "convexfx.schema"
@@ -29,8 +31,6 @@ _KIND: Final = re.compile(r"(u8|u16|u32|u64|i16|i64)|(bytes|text|optional):([0-9
 _INTEGERS: Final = {
     "u8": "u1", "u16": "<u2", "u32": "<u4", "u64": "<u8", "i16": "<i2", "i64": "<i8",
 }  # fmt: skip
-_SLACK_BYTES: Final = 1 << 20
-"""What a file may hold beside twice its rows; above it is taken for a compression bomb."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,12 +196,13 @@ def read_table(schema: TableSchema, data: bytes, *, rows_max: int) -> dict[str, 
     Parameters
     ----------
     data : the file.
-    rows_max : more rows are refused before any is read.
+    rows_max : more rows, or more than the bytes can hold, are refused before any is read.
 
     Raises
     ------
     CodecError
-        Field ``<name>.parquet`` or ``<name>.<column>``: anything else than such a table.
+        Field ``<name>.parquet``, ``<name>.parquet.rows`` for too many of them, or
+        ``<name>.<column>``: anything else than such a table.
     """
     field = f"{schema.name}.parquet"
     table = _arrow_table(schema, data, rows_max, field)
@@ -235,20 +236,19 @@ def _open(data: bytes, field: str) -> Any:
         raise CodecError(field, "a Parquet file", type(error).__name__) from None
 
 
+def table_bounds(schema: TableSchema, rows_max: int) -> Bounds:
+    """What a file of this schema may hold: each of its rows has the hash of an order."""
+    return Bounds(rows_max, HASH_ROW_BYTES_MIN, schema.row_bytes_max)
+
+
 def _arrow_table(schema: TableSchema, data: bytes, rows_max: int, field: str) -> Any:
-    file = _open(data, field)
+    file = open_parquet(data, field, table_bounds(schema, rows_max))
     expected, found = schema.arrow(), file.schema_arrow
     if found.names != expected.names:
         raise CodecError(field, f"columns {', '.join(expected.names)}", ", ".join(found.names))
     for want, have in zip(expected, found, strict=True):
         if want.type != have.type:
             raise CodecError(f"{schema.name}.{want.name}", str(want.type), str(have.type))
-    if file.metadata.num_rows > rows_max:
-        raise CodecError(field, f"at most {rows_max} rows", file.metadata.num_rows)
-    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-    bytes_max = file.metadata.num_rows * 2 * schema.row_bytes_max + _SLACK_BYTES
-    if sum(group.total_byte_size for group in groups) > bytes_max:
-        raise CodecError(field, f"at most {bytes_max} bytes for its rows", "more")
     try:
         return file.read(use_threads=False)
     except (pa.ArrowException, OSError) as error:

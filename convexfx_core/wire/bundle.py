@@ -18,9 +18,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from convexfx_core.encoding.canonical_json import json_bytes, strict_json
-from convexfx_core.errors import RejectCode, RejectedOrder
+from convexfx_core.encoding.parquet_bounds import Bounds, open_parquet
+from convexfx_core.errors import CodecError, RejectCode, RejectedOrder
 from convexfx_core.identity import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
-from convexfx_core.limits import BUNDLE_BYTES_MAX, BUNDLE_ITEMS_MAX, MESSAGE_BYTES_MAX
+from convexfx_core.limits import (
+    BUNDLE_BYTES_MAX,
+    BUNDLE_EXPANSION_MAX,
+    BUNDLE_ITEMS_MAX,
+    BUNDLE_ROW_BYTES_MIN,
+    MESSAGE_BYTES_MAX,
+    ROWS_ANY_SIZE,
+    TEXT_BYTES_ANY_SIZE,
+)
 from convexfx_core.orders.signed import ORDER_PAYLOAD_BYTES, Domain
 from convexfx_core.orders.signed_columns import OrderColumns, read_columns
 from convexfx_core.wire.inbox import BundleMessage
@@ -33,6 +42,10 @@ BUNDLE_SCHEMA: Final = pa.schema(
         pa.field("signature", pa.binary(SIGNATURE_BYTES)),
     ]
 )
+_ROWS: Final = "bundle.rows"
+_BOUNDS: Final = Bounds(
+    BUNDLE_ITEMS_MAX, BUNDLE_ROW_BYTES_MIN, ORDER_PAYLOAD_BYTES + PUBLIC_KEY_BYTES + SIGNATURE_BYTES
+)
 
 
 def check_bundle(message: BundleMessage, data: bytes) -> None:
@@ -41,10 +54,20 @@ def check_bundle(message: BundleMessage, data: bytes) -> None:
     Raises :class:`RejectedOrder`: BUNDLE_TOO_LARGE or BUNDLE_HASH.
     """
     if len(data) > BUNDLE_BYTES_MAX:
-        raise _too_large(len(data))
+        raise _too_large(len(data), BUNDLE_BYTES_MAX)
     found = sha256(data).hexdigest()
     if found != message.sha256:
         raise RejectedOrder(RejectCode.BUNDLE_HASH, "sha256", message.sha256, found)
+
+
+def rows_max(size: int) -> int:
+    """Most items in a bundle of ``size`` bytes: each of them has a signature."""
+    return min(BUNDLE_ITEMS_MAX, ROWS_ANY_SIZE + size // BUNDLE_ROW_BYTES_MIN)
+
+
+def text_bytes_max(size: int) -> int:
+    """Most bytes that a gzipped bundle of ``size`` bytes may inflate to."""
+    return min(BUNDLE_BYTES_MAX, TEXT_BYTES_ANY_SIZE + size * BUNDLE_EXPANSION_MAX)
 
 
 def bundle_lines(data: bytes, count: int, bytes_max: int = BUNDLE_BYTES_MAX) -> list[bytes]:
@@ -52,23 +75,33 @@ def bundle_lines(data: bytes, count: int, bytes_max: int = BUNDLE_BYTES_MAX) -> 
 
     Raises :class:`RejectedOrder`: BUNDLE_FORMAT, BUNDLE_TOO_LARGE or BUNDLE_COUNT.
     """
+    most = min(bytes_max, text_bytes_max(len(data)))
     inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        text = inflate.decompress(data, bytes_max + 1)
+        text = inflate.decompress(data, most + 1)
     except zlib.error as error:
         raise RejectedOrder(RejectCode.BUNDLE_FORMAT, "bundle", "gzip", str(error)) from None
-    if len(text) > bytes_max:
-        raise _too_large(f"more than {bytes_max}")
+    if len(text) > most:
+        raise _too_large(f"more than {most}", BUNDLE_BYTES_MAX if most == bytes_max else most)
     if not inflate.eof or inflate.unused_data:
         raise RejectedOrder(RejectCode.BUNDLE_FORMAT, "bundle", "one whole gzip member")
-    lines = text.removesuffix(b"\n").split(b"\n") if text else []
-    _check_count(len(lines), count)
-    return lines
+    # Counted before the text is cut: an empty line costs thirty times what it weighs.
+    ends = text.count(b"\n")
+    _check_count(ends + (not text.endswith(b"\n")) if text else 0, count, len(data))
+    return text.removesuffix(b"\n").split(b"\n")
 
 
 def parse_json_bundle(data: bytes, count: int, domain: Domain) -> list[ItemResult]:
-    """Each line's order or reason, in sequence; the bundle's own faults raise."""
-    return [_line_result(line, domain) for line in bundle_lines(data, count)]
+    """Each line's order or reason, in sequence; the bundle's own faults raise.
+
+    Equal lines are read once.
+    """
+    lines = bundle_lines(data, count)
+    results: dict[bytes, ItemResult] = {}
+    for line in lines:
+        if line not in results:
+            results[line] = _line_result(line, domain)
+    return [results[line] for line in lines]
 
 
 def parse_parquet_bundle(
@@ -90,19 +123,22 @@ def read_parquet_bundle(
     A null stands as zeros, which no check accepts.
     """
     try:
-        parquet = pq.ParquetFile(BytesIO(data))
-        _check_count(parquet.metadata.num_rows, count)
+        parquet = open_parquet(data, "bundle", _BOUNDS)
+        _check_count(parquet.metadata.num_rows, count, len(data))
         if not parquet.schema_arrow.equals(BUNDLE_SCHEMA):
             expected = "columns payload, pub_key, signature of 272, 32, 64 bytes"
             raise RejectedOrder(
                 RejectCode.BUNDLE_FORMAT, "bundle", expected, str(parquet.schema_arrow)[:200]
             )
         table = parquet.read()
+    except CodecError as error:
+        code = RejectCode.BUNDLE_COUNT if error.field == _ROWS else RejectCode.BUNDLE_FORMAT
+        raise RejectedOrder(code, error.field, error.expected, error.observed) from None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise RejectedOrder(
             RejectCode.BUNDLE_FORMAT, "bundle", "a Parquet file", str(error)[:200]
         ) from None
-    _check_count(table.num_rows, count)
+    _check_count(table.num_rows, count, len(data))
     payloads, pub_keys, signatures = (rows_of(column) for column in table.columns)
     return payloads, pub_keys, signatures
 
@@ -143,11 +179,13 @@ def rows_of(column: Any) -> NDArray[np.uint8]:
     return data[start : start + len(whole) * width].reshape(len(whole), width)
 
 
-def _check_count(found: int, count: int) -> None:
-    if found != count or found > BUNDLE_ITEMS_MAX:
+def _check_count(found: int, count: int, size: int) -> None:
+    if found != count:
         raise RejectedOrder(RejectCode.BUNDLE_COUNT, "count", f"{count} items", found)
+    if found > (most := rows_max(size)):
+        expected = f"at most {most} items in {size} bytes"
+        raise RejectedOrder(RejectCode.BUNDLE_COUNT, "count", expected, found)
 
 
-def _too_large(found: object) -> RejectedOrder:
-    expected = f"at most {BUNDLE_BYTES_MAX} bytes"
-    return RejectedOrder(RejectCode.BUNDLE_TOO_LARGE, "bundle", expected, found)
+def _too_large(found: object, most: int) -> RejectedOrder:
+    return RejectedOrder(RejectCode.BUNDLE_TOO_LARGE, "bundle", f"at most {most} bytes", found)

@@ -8,7 +8,6 @@ from typing import Any, Final, Self, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from convexfx.api.chain_index.order_state import (
@@ -19,11 +18,13 @@ from convexfx.api.chain_index.order_state import (
     OrderState,
 )
 from convexfx_core.encoding.key_columns import key_words
-from convexfx_core.encoding.parquet_table import Texts, read_table
+from convexfx_core.encoding.parquet_bounds import open_parquet
+from convexfx_core.encoding.parquet_table import Texts, read_table, table_bounds
 from convexfx_core.errors import CodecError, RejectCode
 from convexfx_core.limits import ORDERS_MAX
 from convexfx_core.orders.row import NO_ASSET
 from convexfx_core.records.receipts import RECEIPTS, Status, Then
+from convexfx_core.records.tables import ORDERS
 
 _CANDIDATE_COLUMNS: Final = ("order_id", "owner", "nonce", "pay", "receive", "budget")
 _CANCELLED: Final = REJECTED_PREFIX + RejectCode.CANCELLED
@@ -171,7 +172,8 @@ def candidates_table(data: bytes, epoch: int, state: OrderState = OrderState.SEA
         Not such a Parquet file. Its hash is the caller's business.
     """
     try:
-        table = pq.read_table(pa.BufferReader(data), columns=list(_CANDIDATE_COLUMNS))
+        file = open_parquet(data, "orders.parquet", table_bounds(ORDERS, ORDERS_MAX))
+        table = file.read(columns=list(_CANDIDATE_COLUMNS))
     except (pa.ArrowException, OSError, KeyError) as error:
         raise CodecError("orders.parquet", "a Parquet file", type(error).__name__) from None
     if table.column_names != list(_CANDIDATE_COLUMNS):
