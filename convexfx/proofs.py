@@ -25,8 +25,8 @@ from convexfx_core.witness.public_values import (
     PUBLIC_VALUES_VERSION,
     PublicValues,
 )
+from tasks.adapters.folder import FolderStore
 from tasks.adapters.laws_host import PROOF_KINDS, verify_with
-from tasks.adapters.memory import MemoryStore
 from tasks.adapters.prover_local import SIGNED_MODES
 from tasks.chain import manifest_of, outcome_of, sealed_epoch
 from tasks.epoch_result import epoch_result
@@ -257,8 +257,4 @@ def folder_store(folder: Path) -> Store:
         raise ConfigurationError(
             ConfigurationCode.SETTING, "--folder", "a folder written by epoch export", str(folder)
         )
-    store = MemoryStore()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            store.put_new(path.relative_to(folder).as_posix(), path.read_bytes())
-    return store
+    return FolderStore(folder)

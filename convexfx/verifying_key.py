@@ -7,6 +7,8 @@ from typing import Final
 
 from convexfx.proofs import Key
 from convexfx_core.errors import ConfigurationCode, ConfigurationError
+from convexfx_core.limits import OBJECT_BYTES_MAX
+from tasks.adapters.capped_file import read_file
 from tasks.adapters.law_program import program_hash, read_law_program
 from tasks.adapters.proof_modes import host_binary
 from tasks.adapters.settings import Settings
@@ -57,7 +59,7 @@ def _hash_text(text: str) -> str:
 def read_proof_file(path: Path) -> bytes:
     """Bytes of a file that somebody handed over; ``ConfigurationError`` if it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_file(path, OBJECT_BYTES_MAX)
     except OSError as error:
         raise ConfigurationError(
             ConfigurationCode.SETTING, str(path), "a readable file", error.strerror or str(error)

@@ -35,6 +35,12 @@ MESSAGE_ITEMS_MAX: Final = 1_000
 """One message is one unit of retry."""
 BUNDLE_BYTES_MAX: Final = 512 * 1024 * 1024
 """A bundle is read whole into memory."""
+OBJECT_BYTES_MAX: Final = 8 * 1024 * 1024 * 1024
+"""The orders table of ORDERS_MAX orders; any other object of the bucket is shorter."""
+SMALL_FILE_BYTES_MAX: Final = 16 * 1024
+"""Key files, settings, headers: people write them, and YAML reads 100 bytes in a millisecond."""
+TOKENS_BYTES_MAX: Final = 1024 * 1024
+"""Tokens and parameters: 64 assets and a matrix of 64 x 64 decimals."""
 BUNDLE_ITEMS_MAX: Final = 1 << 20
 """A million orders are one epoch."""
 BUNDLE_ROW_BYTES_MIN: Final = 64

@@ -13,6 +13,7 @@ from typing import Any
 
 from convexfx_core.admission.book import Batch, admit
 from convexfx_core.encoding.canonical_json import json_bytes
+from convexfx_core.encoding.json_fields import DECIMAL_CHARS_MAX
 from convexfx_core.errors import CodecError, CommitConflict, PublicValueMismatch
 from convexfx_core.ledger.vaults import Opening, PoolState, VaultTable
 from convexfx_core.market.assets import Registry
@@ -148,6 +149,10 @@ def reference_of(sealed: dict[str, Any], params: Params, registry: Registry) -> 
 
 
 def _quote(name: str, text: str) -> Decimal:
+    # An exact price of K digits takes the square of K.
+    if len(text) > DECIMAL_CHARS_MAX:
+        expected = f"at most {DECIMAL_CHARS_MAX} characters"
+        raise CodecError(f"reference.prices.{name}", expected, len(text))
     try:
         return Decimal(text)
     except ArithmeticError:

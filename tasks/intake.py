@@ -58,7 +58,12 @@ def read_message(message: Message, store: Store, domain: Domain) -> Received:
 
 
 def _bundle(message: BundleMessage, store: Store) -> bytes:
-    body = store.get(message.key)
+    try:
+        body = store.get(message.key)
+    except CodecError as error:
+        raise RejectedOrder(
+            RejectCode.BUNDLE_TOO_LARGE, "bundle", error.expected, error.observed
+        ) from None
     if body is None:
         raise RejectedOrder(RejectCode.BUNDLE_MISSING, "key", "an object there", message.key)
     check_bundle(message, body)

@@ -30,9 +30,11 @@ from convexfx_core.errors import (
 from convexfx_core.laws.certify import check_clearing
 from convexfx_core.laws.names import LAW_NAMES
 from convexfx_core.laws.predicates import refuse_unsteady
+from convexfx_core.limits import BUNDLE_BYTES_MAX
 from convexfx_core.market.decimal_text import amount_text
 from convexfx_core.settlement.proposal import Proposal
 from convexfx_core.settlement.settle import settle
+from tasks.adapters.capped_file import read_file
 
 EXIT_REFUSED: Final = 1
 EXIT_MALFORMED: Final = 2
@@ -139,7 +141,7 @@ def _batch(path: Path) -> BatchFile:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path, BUNDLE_BYTES_MAX)
     except OSError as error:
         typer.echo(f"{path}: cannot be read: {error.strerror}", err=True)
         raise typer.Exit(EXIT_MALFORMED) from error

@@ -7,11 +7,15 @@ alone.
 import hashlib
 import json
 from pathlib import Path
+from typing import Final
 
 import nacl.signing
 
 from devnet.gateway.codec import VaultKey, from_base58, transaction_message
 from devnet.gateway.refusal import Refused
+
+KEY_FILE_CHARS_MAX: Final = 1_024
+"""A seed has 44 characters; of a longer file no more is read."""
 
 
 class Operator:
@@ -50,6 +54,7 @@ def read_seed(path: Path) -> bytes:
         Naming the file when it holds anything else.
     """
     try:
-        return from_base58(json.loads(path.read_text("ascii")), 32, "keypair")
+        with path.open(encoding="ascii") as file:
+            return from_base58(json.loads(file.read(KEY_FILE_CHARS_MAX)), 32, "keypair")
     except (ValueError, Refused) as error:
         raise ValueError(f"keypair {path}: expected a JSON string of base58, 32 bytes") from error

@@ -61,8 +61,10 @@ def b58(raw: bytes) -> str:
 
 def unb58(value: object, size: int, name: str) -> bytes:
     """Bytes of base58 text, of exactly ``size``; else ``Invalid`` ``SCHEMA`` naming ``name``."""
+    # Decoding takes the square of the length; n bytes have at most 1.38 n characters.
+    text = value if isinstance(value, str) and len(value) <= 2 * size else ""
     try:
-        raw = base58.b58decode(value) if isinstance(value, str) else b""
+        raw = base58.b58decode(text)
     except ValueError:
         raw = b""
     if len(raw) != size or b58(raw) != value:

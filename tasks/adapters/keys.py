@@ -14,8 +14,13 @@ import base58
 from nacl.signing import SigningKey
 
 from convexfx_core.errors import ConfigurationCode, ConfigurationError
+from convexfx_core.limits import SMALL_FILE_BYTES_MAX
+from tasks.adapters.capped_file import read_file
 
 SEED_BYTES: Final = 32
+SEED_CHARS_MAX: Final = 128
+"""Base58 of the seed has 44. Decoding takes the square of the length."""
+KEY_FILE_BYTES_MAX: Final = SMALL_FILE_BYTES_MAX
 FILE_EXPECTED: Final = "a file holding a JSON string, base58 of a 32-byte seed"
 
 
@@ -59,7 +64,7 @@ def read_key(path: Path) -> Ed25519Signer:
         ``KEYPAIR`` naming the file; what stood in it is never repeated.
     """
     try:
-        text = path.read_text(encoding="ascii")
+        text = read_file(path, KEY_FILE_BYTES_MAX).decode("ascii")
     except FileNotFoundError:
         raise _key_error(path, "no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -98,10 +103,12 @@ def generate_key(path: Path) -> Ed25519Signer:
 def _seed_of(path: Path, text: str) -> bytes:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _key_error(path, "not JSON") from None
     if not isinstance(value, str):
         raise _key_error(path, f"a JSON {type(value).__name__}")
+    if len(value) > SEED_CHARS_MAX:
+        raise _key_error(path, f"{len(value)} characters")
     try:
         seed = base58.b58decode(value)
     except ValueError:

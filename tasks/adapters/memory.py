@@ -1,8 +1,7 @@
 """A store in memory: the same conditional semantics as S3, with planned failures.
 
-Tests run whole epochs on it, and ``convexfx proof verify --folder`` reads exported objects through
-it. The commit rules are the real ones (``conditional``), and one suite of tests holds the stores in
-memory and in S3 to the same behaviour.
+Tests run whole epochs on it. The commit rules are the real ones (``conditional``), and one suite of
+tests holds the stores in memory and in S3 to the same behaviour.
 """
 
 import hashlib

@@ -17,7 +17,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from convexfx_core.errors import ConvexFxError, PeerUnreachable
+from convexfx_core.errors import CodecError, ConvexFxError, PeerUnreachable
 from tasks.adapters.aws import (
     AWS_EXPECTED,
     MISCONFIGURED,
@@ -28,6 +28,7 @@ from tasks.adapters.aws import (
     status_of,
     transient,
 )
+from tasks.adapters.capped_file import object_bytes_max
 from tasks.adapters.conditional import Answer, Attempt, ConditionalStore
 from tasks.ports import Versioned
 
@@ -53,7 +54,7 @@ class S3Objects:
         self._reader = open_client("s3", attempts=READ_ATTEMPTS)
 
     def read(self, key: str) -> Versioned | None:
-        """Object and tag, or ``None``."""
+        """Object and tag, or ``None``; ``CodecError`` for one too long for its kind."""
 
         found = self._reading(lambda: self._fetch(key), f"get {key}")
         return found if isinstance(found, Versioned) else None
@@ -102,6 +103,8 @@ class S3Objects:
         """Fetch one object; a body that breaks off is fetched again, as boto3 does not do so."""
         for attempt in range(1, READ_ATTEMPTS + 1):
             answer = self._reader.get_object(Bucket=self.bucket, Key=key)
+            if answer["ContentLength"] > (most := object_bytes_max(key)):
+                raise CodecError(key, f"at most {most} bytes", answer["ContentLength"])
             try:
                 return Versioned(answer["Body"].read(), answer["ETag"])
             except BROKEN_OFF:

@@ -14,10 +14,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from convexfx_core.errors import ConfigurationCode, ConfigurationError
+from convexfx_core.limits import SMALL_FILE_BYTES_MAX
+from tasks.adapters.capped_file import FileTooLarge, read_file
 
 ProofMode = Literal["attested", "executed", "core", "compressed", "gpu"]
 LogLevel = Literal["error", "warn", "info", "debug", "trace"]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(:\d+)?(/.*)?$")]
+DEPTH_MAX: Final = 8
+"""Levels of a settings file; ours has two."""
 ACCEPTED: Final = {
     "base_layer_rpc": "a URL, http://host:port",
     "gateway": "a URL, http://host:port",
@@ -153,8 +157,8 @@ def _read_yaml(path: Path | None) -> dict[str, Any]:
             ConfigurationCode.SETTING, "--config", "a readable file", str(path)
         )
     try:
-        values = yaml.safe_load(chosen.read_text())
-    except (yaml.YAMLError, ValueError) as error:
+        values = _tree(read_file(chosen, SMALL_FILE_BYTES_MAX).decode())
+    except (yaml.YAMLError, ValueError, FileTooLarge) as error:
         where = str(error).splitlines()[0]
         raise ConfigurationError(
             ConfigurationCode.SETTING, str(chosen), "YAML of key: value lines", where
@@ -169,6 +173,23 @@ def _read_yaml(path: Path | None) -> dict[str, Any]:
             type(values).__name__,
         )
     return values
+
+
+def _tree(text: str) -> Any:
+    """Values of flat YAML without aliases.
+
+    Nine aliases of nine each say a value a billion times, and 4,000 brackets in one another take
+    the parser 40 s. Events come while it reads, so neither is read to its end.
+    """
+    depth = 0
+    for event in yaml.parse(text):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_MAX:
+            raise yaml.YAMLError(f"more than {DEPTH_MAX} levels")
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+    return yaml.safe_load(text)
 
 
 def _setting_error(error: ValidationError) -> ConfigurationError:

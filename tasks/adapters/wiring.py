@@ -13,10 +13,12 @@ from typing import Any, Final
 from convexfx_core.encoding.hashing import network_id
 from convexfx_core.errors import CodecError, ConfigurationCode, ConfigurationError
 from convexfx_core.identity import Address, OwnerId, owner_id
+from convexfx_core.limits import SMALL_FILE_BYTES_MAX, TOKENS_BYTES_MAX
 from convexfx_core.market.assets import Registry, registry_of
 from convexfx_core.market.parameter_file import DEMO, ParameterFile, packaged
 from convexfx_core.market.params import Params
 from convexfx_core.orders.signed import Domain
+from tasks.adapters.capped_file import read_file
 from tasks.adapters.clock import SystemClock
 from tasks.adapters.ecb import EcbReplay
 from tasks.adapters.gateway_http import HttpGateway, HttpSettlement
@@ -57,8 +59,8 @@ def read_domain(settings: Settings, pool_owner: OwnerId) -> Domain:
 def _read_json(path: Path) -> dict[str, Any]:
     expected = "a JSON object with assets; `convexfx up` writes one for the local stack"
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        value = json.loads(read_file(path, TOKENS_BYTES_MAX))
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             ConfigurationCode.REGISTRY, str(path), expected, type(error).__name__
         ) from None
@@ -78,7 +80,7 @@ def read_parameters(path: Path | None, registry: Registry) -> Params:
     if path is None:
         return packaged(DEMO).params(registry)
     try:
-        body = path.read_bytes()
+        body = read_file(path, TOKENS_BYTES_MAX)
     except OSError as error:
         raise ConfigurationError(
             ConfigurationCode.PARAMS, str(path), "a parameter file", type(error).__name__
@@ -97,8 +99,8 @@ def read_credentials(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        value = json.loads(path.read_text(encoding="ascii"))
-    except (OSError, ValueError) as error:
+        value = json.loads(read_file(path, SMALL_FILE_BYTES_MAX).decode("ascii"))
+    except (OSError, ValueError, RecursionError) as error:
         raise _credentials_error(path, type(error).__name__) from None
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         raise _credentials_error(path, "something else")

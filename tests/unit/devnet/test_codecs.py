@@ -314,3 +314,36 @@ def test_the_registry_names_tokens_in_order() -> None:
     )
     expected = tuple((wallet.owner, at + 1) for at, wallet in enumerate(MINTS.values()))
     assert gateway.registry_tokens(rows) == expected
+
+
+# Bounds
+
+
+def test_base58_is_measured_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """80,000 characters took 4.7 s: the square of their number."""
+    decoded: list[int] = []
+
+    def never(value: str) -> object:
+        decoded.append(len(value))
+        raise ValueError
+
+    monkeypatch.setattr("base58.b58decode", never)
+    monkeypatch.setattr("base58.b58decode_int", never)
+    for size in (32, 64):
+        for long in ("z" * 80_000, "1" * 80_000, "z" * (2 * size + 2)):
+            with pytest.raises(Refused, match="SCHEMA"):
+                gateway.from_base58(long, size, "key")
+            with pytest.raises(Invalid):
+                settlement.unb58(long, size, "key")
+            with pytest.raises(Refused):
+                gateway.parse_address(f"{long},1", "vault")
+            with pytest.raises(Invalid):
+                settlement.address(f"{long},1", "vault")
+    assert decoded == []
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_the_longest_base58_is_read(size: int) -> None:
+    for raw in (b"\xff" * size, bytes(size), bytes(size - 1) + b"\1"):
+        assert gateway.from_base58(b58(raw), size, "key") == raw
+        assert settlement.unb58(b58(raw), size, "key") == raw

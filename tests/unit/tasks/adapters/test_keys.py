@@ -85,6 +85,25 @@ def test_other_contents_are_refused(tmp_path: Path, text: str, seen: str) -> Non
     assert refused(tmp_path / "k.json").observed == seen
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("5" * 5_000_000, "FileTooLarge"),
+        (json.dumps("5" * 16_000), "16000 characters"),
+        (json.dumps("5" * 129), "129 characters"),
+        ("[" * 16_000, "not JSON"),
+    ],
+    ids=["5 MB", "a file's worth", "one more", "brackets"],
+)
+def test_a_long_file_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, seen: str
+) -> None:
+    """A file of 5 MB took 30 s: base58 takes the square of its length."""
+    monkeypatch.setattr("base58.b58decode", lambda value: pytest.fail(f"{len(value)} characters"))
+    (tmp_path / "k.json").write_text(text)
+    assert refused(tmp_path / "k.json").observed == seen
+
+
 def test_a_missing_file_and_bytes_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "none.json").observed == "no such file"
     (tmp_path / "k.json").write_bytes(b"\xff\xfe")

@@ -7,7 +7,13 @@ import pytest
 
 from convexfx.local.localstack import aws_environment
 from convexfx.local.ports import free_port
-from convexfx_core.errors import CommitConflict, CommitUnknown, ConfigurationError, PeerUnreachable
+from convexfx_core.errors import (
+    CodecError,
+    CommitConflict,
+    CommitUnknown,
+    ConfigurationError,
+    PeerUnreachable,
+)
 from tasks.adapters.conditional import PAUSES_S
 from tasks.adapters.s3 import READ_ATTEMPTS, S3Store
 from tasks.ports import PutResult
@@ -52,6 +58,17 @@ def test_409_is_tried_again(store: S3Store, script: Script) -> None:
     script.puts.extend(["409", "409"])
     assert store.put_new("k", b"mine") is PutResult.CREATED
     assert script.requests == ["PUT"] * 3
+
+
+def test_an_object_longer_than_its_kind_is_not_read(
+    store: S3Store, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.adapters.capped_file.BUNDLE_BYTES_MAX", 4)
+    script.objects |= {"a.json": b"1234", "b.json": b"12345", "c.bin": b"12345"}
+    assert store.get("a.json") == b"1234"
+    assert store.get("c.bin") == b"12345"
+    with pytest.raises(CodecError, match=r"b\.json: expected at most 4 bytes, found 5"):
+        store.get("b.json")
 
 
 @pytest.mark.parametrize("lost", ["500", "503", "429", "400", "drop"])

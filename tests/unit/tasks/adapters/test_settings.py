@@ -1,11 +1,13 @@
 """Settings: defaults, file, environment, and errors that name the key."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
 from convexfx_core.errors import ConfigurationError
+from convexfx_core.limits import SMALL_FILE_BYTES_MAX
 from tasks.adapters.settings import ACCEPTED, ReferenceSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -83,6 +85,35 @@ def test_invalid_file_is_one_line(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=r"^SETTING: .*YAML"):
         Settings.load(path)
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghi")
+)
+"""Nine levels of nine: a kilobyte whose text, in an error, would fill the memory."""
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        (LAUGHS, "an alias"),
+        (f"network: &n [x]\n{LAUGHS}", "an alias"),
+        ("[" * 4_000 + "]" * 4_000, "more than 8 levels"),
+        ("a: " + "{b: " * 9 + "1" + "}" * 9, "more than 8 levels"),
+        ("? " * 9, "more than 8 levels"),
+        ("#" * (SMALL_FILE_BYTES_MAX + 1), "at most 16384 bytes"),
+    ],
+    ids=["laughs", "laughs in a setting", "brackets", "braces", "keys", "long"],
+)
+def test_a_file_that_costs_more_than_it_weighs_is_one_line(
+    tmp_path: Path, text: str, seen: str
+) -> None:
+    path = tmp_path / "executor.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=seen) as caught:
+        Settings.load(path)
+    assert caught.value.code == "SETTING"
+    assert len(caught.value.line()) < 500
 
 
 def test_invalid_path_is_named(tmp_path: Path) -> None:
