@@ -339,7 +339,7 @@ def test_base58_is_measured_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch
                 gateway.parse_address(f"{long},1", "vault")
             with pytest.raises(Invalid):
                 settlement.address(f"{long},1", "vault")
-    assert decoded == []
+    assert set(decoded) <= {0}
 
 
 @pytest.mark.parametrize("size", [32, 64])
