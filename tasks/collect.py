@@ -27,7 +27,7 @@ from tasks.intake import (
     admission_rejects,
     as_candidates,
     ids_of,
-    read_message,
+    read_messages,
     reject_object,
     unreadable_object,
 )
@@ -101,7 +101,7 @@ def seal_next(ctx: Context, head: ChainHead) -> tuple[Ref, dict[str, Any]] | Non
 def gather(ctx: Context, head: ChainHead) -> Gathered:
     """Carried and parked orders, and what the inbox holds."""
     messages = ctx.inbox.receive(MESSAGES_MAX)
-    received = tuple(read_message(message, ctx.store, ctx.domain) for message in messages)
+    received = read_messages(messages, ctx.store, ctx.domain)
     seen, live = read_carry(ctx.store, head.epoch)
     delivered = as_candidates([item.orders for item in received], head.epoch + 1)
     fresh = SealedOrders.joined([delivered, *parked(ctx, head)])

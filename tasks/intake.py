@@ -43,18 +43,81 @@ class Received:
     whole: bool = False
 
 
+def read_messages(
+    messages: Sequence[Message], store: Store, domain: Domain
+) -> tuple[Received, ...]:
+    """Parse messages, fetch their bundles, check every item with its signature.
+
+    A bundle that several messages name is read for the first of them; the others bring nothing new.
+    """
+    bundles = Bundles(store, domain)
+    return tuple(_read(message, bundles, domain) for message in messages)
+
+
 def read_message(message: Message, store: Store, domain: Domain) -> Received:
-    """Parse a message, fetch its bundle, check every item with its signature."""
+    """One message; see :func:`read_messages`."""
+    return read_messages((message,), store, domain)[0]
+
+
+def _read(message: Message, bundles: "Bundles", domain: Domain) -> Received:
     try:
         parsed = parse_message(message.body.encode("utf-8", "surrogatepass"))
-        if not isinstance(parsed, BundleMessage):
-            return _from_results(message, parse_items(parsed.items, domain), parsed.items)
-        body = _bundle(parsed, store)
-        if not parsed.columnar:
-            return _from_results(message, parse_json_bundle(body, parsed.count, domain), ())
-        return _from_columns(message, *parse_parquet_bundle(body, parsed.count, domain))
+        if isinstance(parsed, BundleMessage):
+            return bundles.read(message, parsed)
+        return _from_results(message, parse_items(parsed.items, domain), parsed.items)
     except RejectedOrder as error:
         return Received(message, OrderColumns.of([]), (_record(0, error),), whole=True)
+
+
+class Bundles:
+    """The bundles that a run reads: each costs its bytes twice at most, whoever names it how often.
+
+    A message takes 200 bytes to name a bundle of 500 MB, and may be wrong about its count. So the
+    first reading is remembered: what was wrong, or how many items there truly are.
+
+    Parameters
+    ----------
+    store, domain : where bundles lie, and what their orders must name.
+    """
+
+    def __init__(self, store: Store, domain: Domain) -> None:
+        self._store, self._domain = store, domain
+        self._counts: dict[str, int] = {}
+        self._read: set[str] = set()
+        self._refused: dict[tuple[str, int | None], RejectedOrder] = {}
+
+    def read(self, message: Message, named: BundleMessage) -> Received:
+        """The items of a bundle, none if an earlier message brought them; ``RejectedOrder``."""
+        key, count = named.key, named.count
+        if (known := self._counts.get(key, count)) != count:
+            raise RejectedOrder(RejectCode.BUNDLE_COUNT, "count", f"{count} items", known)
+        if key in self._read:
+            return Received(message, OrderColumns.of([]), ())
+        for asked in ((key, None), (key, count)):
+            if asked in self._refused:
+                raise self._refused[asked]
+        try:
+            received = self._fetched(message, named)
+        except RejectedOrder as error:
+            self._remember(named, error)
+            raise
+        self._read.add(key)
+        self._counts[key] = count
+        return received
+
+    def _remember(self, named: BundleMessage, error: RejectedOrder) -> None:
+        if error.code != RejectCode.BUNDLE_COUNT:
+            self._refused[named.key, None] = error
+            return
+        self._refused[named.key, named.count] = error
+        if isinstance(error.observed, int):
+            self._counts[named.key] = error.observed
+
+    def _fetched(self, message: Message, named: BundleMessage) -> Received:
+        body = _bundle(named, self._store)
+        if not named.columnar:
+            return _from_results(message, parse_json_bundle(body, named.count, self._domain), ())
+        return _from_columns(message, *parse_parquet_bundle(body, named.count, self._domain))
 
 
 def _bundle(message: BundleMessage, store: Store) -> bytes:
