@@ -14,6 +14,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from devnet.request_body import FAULT_BYTES_MAX, read_body
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -150,9 +152,9 @@ def fault_routes(faults: list[Fault]) -> APIRouter:
     @routes.post("/admin/faults")
     async def added(request: Request) -> JSONResponse:
         try:
-            fields = json.loads(await request.body())
+            fields = json.loads(await read_body(request, FAULT_BYTES_MAX) or b"")
             fault = Fault(**(fields | {"fault": FaultKind(fields["fault"])}))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             return JSONResponse({"error": f"SCHEMA: fault: {error}"}, 400)
         faults.append(fault)
         return JSONResponse([asdict(fault) for fault in faults])

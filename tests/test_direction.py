@@ -83,7 +83,7 @@ FLOORS: dict[str, Plan] = {
         "app",
         "__main__",
     ),
-    "devnet": plan("__init__ injected_faults", "serve", "gateway settlement"),
+    "devnet": plan("__init__ request_body", "injected_faults", "serve", "gateway settlement"),
 }
 
 

@@ -20,9 +20,7 @@ from devnet.gateway.refusal import Refused
 from devnet.gateway.state import GatewayState
 from devnet.gateway.vaults import vault_json
 from devnet.injected_faults import Fault, fault_routes
-
-BODY_BYTES_MAX: Final = 1 << 30
-"""An array of a million verifiables is about 700 MB."""
+from devnet.request_body import BODY_BYTES_MAX, read_body
 
 _ARRAY_BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -84,10 +82,10 @@ def _not_found(what: str) -> JSONResponse:
 
 
 async def _body(request: Request) -> bytes:
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > BODY_BYTES_MAX:
+    body = await read_body(request, BODY_BYTES_MAX)
+    if body is None:
         raise Refused("SIZE", f"expected a body of at most {BODY_BYTES_MAX} bytes")
-    return await request.body()
+    return body
 
 
 def _parsed(body: bytes) -> object:

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from devnet.injected_faults import Fault, fault_routes
+from devnet.request_body import BODY_BYTES_MAX, read_body
 from devnet.settlement.chain import Chain
 from devnet.settlement.codec import Address, address, integer, unb58
 from devnet.settlement.invalid import Invalid
@@ -64,7 +65,9 @@ def _unknown(what: str) -> JSONResponse:
 
 async def _posted(request: Request, take: Callable[[object], dict[str, Any]]) -> JSONResponse:
     """Answer of ``take`` on the request's JSON, computed off the event loop."""
-    raw = await request.body()
+    raw = await read_body(request, BODY_BYTES_MAX)
+    if raw is None:
+        raise Invalid("SCHEMA", f"expected a body of at most {BODY_BYTES_MAX} bytes")
 
     def work() -> dict[str, Any]:
         try:
