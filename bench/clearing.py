@@ -3,8 +3,9 @@
 ``python -m bench.clearing`` runs every size with both kernels, one fresh process a case, and prints
 one JSON line a case, then the targets with what was measured; ``--save`` keeps all of it with the
 facts of the machine in ``bench/results/clearing.json`` and draws ``docs/clearing-times.png``.
-``--quick`` runs the smallest size once with each kernel, which takes seconds: it tells whether the
-benchmark runs, and its figures are worth nothing.
+``--quick`` runs the smallest size with each kernel, and every figure is of three runs: seconds, or
+a minute where nothing is compiled yet. It tells whether the benchmark runs; its figures are worth
+nothing.
 Times are medians of warm runs on one BLAS thread, in milliseconds:
 
 solve      columns in, prices and fills out (floats)
@@ -51,8 +52,12 @@ BUDGET_S = 0.6
 FIGURES = ("solve", "propose", "settle", "verify", "certified")
 
 
-def median_ms(function: Callable[[], Any], budget_s: float = BUDGET_S) -> float:
-    """Median of warm runs: at least three, at most two hundred, about ``budget_s`` in all."""
+def median_ms(function: Callable[[], Any], budget_s: float | None = None) -> float:
+    """Median of warm runs: at least three, at most two hundred, about ``budget_s`` in all.
+
+    Without a budget it is :data:`BUDGET_S` as it stands at the call.
+    """
+    budget_s = BUDGET_S if budget_s is None else budget_s
     function()
     taken: list[float] = []
     while len(taken) < 3 or (sum(taken) < budget_s and len(taken) < 200):
@@ -82,7 +87,7 @@ def measure(
     case = case_of(Shape(assets=assets, orders=orders, gross=GROSS_MILLIONS), seed)
     made_mib = peak_mib()
     numbers = np.random.default_rng(0).random(1_000_000)
-    sort_ms = median_ms(lambda: np.sort(numbers, kind="stable"), 1.0)
+    sort_ms = median_ms(lambda: np.sort(numbers, kind="stable"), 2 * BUDGET_S)
     problem = pose(case, chosen.read_rows)
     found = solve(problem.market, problem.demand, chosen)
     row: dict[str, Any] = {
@@ -213,6 +218,7 @@ def in_fresh_process(arguments: list[str], fresh_memory: bool = False) -> dict[s
 
 def main() -> int:
     """Run the cases; 1 if one of them failed."""
+    global BUDGET_S
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--case", nargs=4, metavar=("ASSETS", "ORDERS", "KERNELS", "GENERIC"))
     parser.add_argument("--orders-max", type=int, default=10**7)
@@ -221,6 +227,8 @@ def main() -> int:
     parser.add_argument("--fresh-memory", action="store_true", help="allocator's defaults")
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
+    if given.quick:
+        BUDGET_S = 0.0
     if given.case:
         assets, orders, kernels, generic = given.case
         names = [name for name in generic.split(",") if name]
@@ -230,8 +238,9 @@ def main() -> int:
 
     sizes = [QUICK_SIZE] if given.quick else [s for s in SIZES if s[1] <= given.orders_max]
     rows, began = [], time.perf_counter()
+    quick = ["--quick"] if given.quick else []
     for arguments in cases(sizes, given.generic_max):
-        rows.append(in_fresh_process(arguments, given.fresh_memory))
+        rows.append(in_fresh_process([*arguments, *quick], given.fresh_memory))
         print(json.dumps(rows[-1]), flush=True)
     good = [row for row in rows if "failed" not in row]
     reached = targets(good)

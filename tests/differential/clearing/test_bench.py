@@ -52,6 +52,30 @@ def test_a_median_is_of_at_least_three_warm_runs() -> None:
     assert len(calls) == 4
 
 
+def test_the_budget_is_the_one_that_stands_when_a_median_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(bench, "BUDGET_S", 0.0)
+    bench.median_ms(lambda: calls.append(1))
+    assert len(calls) == 4
+
+
+def test_quick_asks_every_case_for_no_more_than_three_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(bench, "BUDGET_S", bench.BUDGET_S)
+    monkeypatch.setattr(sys, "argv", ["clearing", "--quick"])
+    monkeypatch.setattr(
+        bench, "in_fresh_process", lambda case, _: asked.append(case) or {"failed": []}
+    )
+    assert bench.main() == 1
+    assert [case[3] for case in asked] == ["numba", "numpy"]
+    assert all("--quick" in case for case in asked)
+    assert bench.BUDGET_S == 0.0
+
+
 def test_every_size_is_run_with_both_kernels_and_generic_solvers_where_they_can() -> None:
     lines = list(bench.cases([(6, 100), (50, 10**6)], None))
     assert [line[1:4] for line in lines] == [
