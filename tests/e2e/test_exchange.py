@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from convexfx.local.deployments import results_block_slug
 from convexfx.local.exchange import Exchange, Ports, local_exchange
 from convexfx.local.ports import free_ports
 from convexfx.local.prefect_server import EPOCH_POOL
+from convexfx.local.service import Step
 from convexfx.local.session import demo_traffic
 from convexfx.local.supervisor import Stack
 from convexfx.local.traffic import Traffic
@@ -33,6 +34,7 @@ from tasks.adapters.wiring import context_from_settings
 from tasks.chain import outcome_of, read_head
 from tasks.context import Context
 from tasks.replay import replay_epoch
+from tests.support.stack_fixtures import with_step
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 STAGES = ["collect", "clear", "validate", "state-diffs", "prove", "submit", "settle"]
@@ -136,15 +138,19 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(
+    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[Path], None]
+) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("exchange")
     fault = folder / "fault"
     settings = Settings(epoch_interval_s=10)
     settings = settings.changed(proof_mode=default_mode(settings)[0])
     exchange = local_exchange(folder, Ports(), settings, scheduled=False, free=free_ports)
+    laid = Step("database", lambda: new_database(folder))
+    parts = with_step(exchange.parts(), "state of an earlier run", laid)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONVEXFX_FAULT", str(fault))
-        with Stack(exchange.parts(), folder) as stack:
+        with Stack(parts, folder) as stack:
             for name, value in exchange.aws().items():
                 patch.setenv(name, value)
             yield Running(exchange, context_from_settings(exchange.settings), fault, stack)

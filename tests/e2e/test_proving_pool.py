@@ -4,6 +4,7 @@ A whole local exchange in mode core, as ``make run PROOF=core`` starts it; only 
 is a fake one, so that its proof takes no minutes.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,19 +14,24 @@ import pytest
 from convexfx.local.exchange import Ports, local_exchange
 from convexfx.local.ports import free_ports
 from convexfx.local.prefect_server import api_url
+from convexfx.local.service import Step
 from convexfx.local.session import demo_traffic
 from convexfx.local.supervisor import Stack
 from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import context_from_settings
 from tasks.chain import outcome_of
 from tests.support.fake_laws_host import FakeHost, fake_host
+from tests.support.stack_fixtures import with_step
 
 __all__ = ["fake_host"]
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 
 def test_an_epoch_in_mode_core_is_proven_by_the_pool(
-    fake_host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake_host: FakeHost,
+    new_database: Callable[[Path], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = Settings(
         proof_mode="core",
@@ -34,7 +40,9 @@ def test_an_epoch_in_mode_core_is_proven_by_the_pool(
         epoch_interval_s=10,
     )
     exchange = local_exchange(tmp_path / "state", Ports(), settings, free=free_ports)
-    with Stack(exchange.parts(), exchange.folder) as stack:
+    laid = Step("database", lambda: new_database(exchange.folder))
+    parts = with_step(exchange.parts(), "state of an earlier run", laid)
+    with Stack(parts, exchange.folder) as stack:
         assert {"worker-convexfx", "worker-sp1-gpu", "laws-host-serve"} <= set(stack.children)
         for name, value in exchange.aws().items():
             monkeypatch.setenv(name, value)

@@ -77,6 +77,8 @@ def real(
 ) -> Iterator[Real]:
     monkeypatch.chdir(ROOT)
     install_localstack(LOCALSTACK_VENV)
+    if request.param == 2:
+        request.getfixturevalue("new_database")(tmp_path / "state")
     stack = Real(tmp_path / "state", request.param)
     for key, value in aws_environment(f"http://127.0.0.1:{stack.ports[0]}").items():
         monkeypatch.setenv(key, value)

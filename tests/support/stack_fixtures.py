@@ -3,6 +3,7 @@
 ``localstack``: endpoint URL of S3 and SQS, with the AWS variables set in this process.
 ``aws_names``: a fresh bucket and queue (with dead letters) on it, for one test.
 ``prefect_server``: API URL of a Prefect server, with the Prefect variables set in this process.
+``new_database``: lays the database of a new Prefect server into the folder of another one.
 
 The controlling process names the session in :data:`SESSION`; workers inherit it. Whoever needs a
 service first starts it under a file lock; the controller ends all of them by the session's marker.
@@ -12,12 +13,13 @@ import fcntl
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +35,11 @@ from convexfx.local.ports import free_port
 from convexfx.local.prefect_server import api_url, prefect_environment, prefect_server_service
 from convexfx.local.processes import MARKER, default_interrupt, sweep
 from convexfx.local.provision import provision
-from convexfx.local.service import Service
+from convexfx.local.service import Part, Service, Step
 
 SESSION = "CONVEXFX_TEST_SESSION"
 ROOT = Path(__file__).resolve().parents[2]
+NEW_DATABASE = "prefect-new"
 OWNER = pytest.StashKey[bool]()
 LOCALSTACK_VENV = ROOT / ".venv-localstack"
 
@@ -130,7 +133,30 @@ def start_localstack(folder: Path) -> str:
 def start_prefect(folder: Path) -> str:
     port = free_port()
     run_service(prefect_server_service(folder, port=port), folder)
+    keep_new_database(folder)
     return str(port)
+
+
+def keep_new_database(folder: Path) -> None:
+    """Copy what a server has just made, before anybody knows its address.
+
+    The memo says which block types the database holds, so the database is read after it.
+    """
+    made, new = folder / "prefect", folder / NEW_DATABASE
+    new.mkdir()
+    shutil.copyfile(made / "memo_store.toml", new / "memo_store.toml")
+    with (
+        closing(sqlite3.connect(made / "prefect.db")) as source,
+        closing(sqlite3.connect(new / "prefect.db")) as copy,
+    ):
+        source.backup(copy)
+
+
+def with_step(parts: tuple[Part, ...], after: str, step: Step) -> tuple[Part, ...]:
+    """The parts of a stack with one more step after the step of that name."""
+    names = [part.name if isinstance(part, Step) else "" for part in parts]
+    place = names.index(after) + 1
+    return (*parts[:place], step, *parts[place:])
 
 
 @contextmanager
@@ -169,3 +195,22 @@ def prefect_server() -> Iterator[str]:
     variables = prefect_environment(session_folder(), port)
     with environment(variables), temporary_settings({PREFECT_API_URL: api_url(port)}):
         yield api_url(port)
+
+
+@pytest.fixture(scope="session")
+def new_database(request: pytest.FixtureRequest) -> Callable[[Path], None]:
+    """Lays a new server's database into a state folder, so that the server there migrates none.
+
+    A hundred migrations take longer than the rest of a server's start, and each stack of the suite
+    would repeat those of the session's own server. A file that runs alone starts no such server,
+    and nothing is laid: the server there makes its database itself.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        request.getfixturevalue("prefect_server")
+    new = session_folder() / NEW_DATABASE
+
+    def lay(folder: Path) -> None:
+        if new.is_dir():
+            shutil.copytree(new, folder / "prefect")
+
+    return lay
