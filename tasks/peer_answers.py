@@ -10,8 +10,10 @@ The shapes are those of ``docs/devnet.md`` sections 1 and 2. A name such as
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from math import isfinite
+from typing import Any, Final, NoReturn, TypeVar
 
 from convexfx_core.errors import GatewayError
 from tasks.ports import Agreement, Json, SdlPhase, SdlState
@@ -23,6 +25,57 @@ U64_MAX: Final = (1 << 64) - 1
 NEXT_NONCE_MAX: Final = 1 << 64
 """One more than the last nonce that 64 bits hold: the next of a vault that used them all."""
 SHOWN_CHARS: Final = 500
+
+
+NUMBER_CHARS_MAX: Final = 64
+"""Longest number that is read; ours have twenty digits."""
+JSON_EXPECTED: Final = f"JSON with each key once and numbers of at most {NUMBER_CHARS_MAX} digits"
+
+
+def json_of(body: bytes) -> Any:
+    """The value of a JSON text in UTF-8, read without what two readers may take differently.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON, a key stands twice, a number is not finite or longer than
+        ``NUMBER_CHARS_MAX``, or the nesting is too deep.
+    """
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_each_key_once,
+            parse_int=lambda text: int(_short_number(text)),
+            parse_float=_finite,
+            parse_constant=_no_constant,
+        )
+    except RecursionError:
+        raise ValueError("nesting too deep") from None
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> Json:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"key {twice!r} twice")
+    return found
+
+
+def _short_number(text: str) -> str:
+    if len(text) > NUMBER_CHARS_MAX:
+        raise ValueError(f"a number of {len(text)} characters")
+    return text
+
+
+def _finite(text: str) -> float:
+    value = float(_short_number(text))
+    if not isfinite(value):
+        raise ValueError(f"the number {text}")
+    return value
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"the number {text}")
 
 
 def refuse(name: str, expected: str, value: object) -> GatewayError:

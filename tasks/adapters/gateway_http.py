@@ -1,29 +1,19 @@
 """delta's gateway and settlement layer over HTTP.
 
 The exchange speaks to delta through this alone: it reads vaults and agreements, hands in settled
-messages and their proof, and asks how far they are. Reads are tried again. A call that changes
-something is sent once, on a connection of its own, since a second one might take effect twice: a
-refused connection is ``PeerUnreachable`` (nothing took effect), every later loss is
-``CommitUnknown``, an answer of 500 is ``GatewayError`` with the body as it came.
+messages and their proof, and asks how far they are. How a request is sent and what counts as an
+answer stands in ``tasks.adapters.peer_http``: a refused connection is ``PeerUnreachable`` (nothing
+took effect), every later loss of a change is ``CommitUnknown``, an answer of 500 is
+``GatewayError`` with the body as it came.
 """
 
 import json
-import ssl
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any, Final
 
-import httpx
-
-from convexfx_core.errors import (
-    AgreementError,
-    BaseLayerUnreachable,
-    CommitUnknown,
-    GatewayError,
-    PeerUnreachable,
-)
+from convexfx_core.errors import AgreementError, BaseLayerUnreachable, GatewayError
+from tasks.adapters.peer_http import PARALLEL_READS, Peer
 from tasks.peer_answers import (
     RECORD,
     SHARD,
@@ -41,142 +31,7 @@ from tasks.peer_answers import (
 )
 from tasks.ports import Agreement, Json, SdlState
 
-CONNECT_S: Final = 5.0
-READ_S: Final = 30.0
-CHANGE_S: Final = 300.0
-"""Seconds for a change; the gateway checks every signature before ``/intents/submit`` answers."""
-READ_PAUSES_S: Final = (0.1, 0.4, 1.0)
-"""Waits before a read that was not answered is tried again."""
-PARALLEL_READS: Final = 32
 VAULTS_AT_ONCE: Final = 10_000
-UNAVAILABLE: Final = frozenset({502, 503, 504})
-BODY_SHOWN: Final = 500
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """The certificates that are trusted; they are read once, which takes 20 ms."""
-    return httpx.create_ssl_context()
-
-
-class Peer:
-    """One HTTP service.
-
-    Parameters
-    ----------
-    name, url : what it is called in errors, and its base URL.
-    pauses_s : waits before the second, third ... attempt of a read.
-    read_s, change_s : seconds that a read and a change may take.
-    unreachable : what is raised when it does not answer.
-    headers : sent with every request.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        pauses_s: Sequence[float] = READ_PAUSES_S,
-        read_s: float = READ_S,
-        change_s: float = CHANGE_S,
-        unreachable: type[PeerUnreachable] = PeerUnreachable,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        self._kind = unreachable
-        self.name = name
-        self.url = url.rstrip("/")
-        self._pauses_s = pauses_s
-        limits = httpx.Limits(
-            max_connections=PARALLEL_READS, max_keepalive_connections=PARALLEL_READS
-        )
-        self._reads = httpx.Client(
-            timeout=httpx.Timeout(read_s, connect=CONNECT_S),
-            limits=limits,
-            verify=_trust(),
-            headers=headers,
-        )
-        self._changes = httpx.Client(
-            timeout=httpx.Timeout(change_s, connect=CONNECT_S),
-            limits=httpx.Limits(max_keepalive_connections=0),
-            verify=_trust(),
-            headers=headers,
-        )
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._reads.close()
-        self._changes.close()
-
-    def read(self, operation: str, path: str, question: bytes | None = None) -> Any:
-        """JSON of a GET, or of a POST of ``question`` that changes nothing; ``None`` for 404.
-
-        Tried again where no answer came, or 502 to 504.
-        """
-        method = "GET" if question is None else "POST"
-        for pause in self._pauses_s:
-            try:
-                answer = self._reads.request(method, self.url + path, content=question)
-            except httpx.TransportError:
-                answer = None
-            if answer is not None and answer.status_code not in UNAVAILABLE:
-                return self._found(operation, answer)
-            time.sleep(pause)
-        try:
-            answer = self._reads.request(method, self.url + path, content=question)
-        except httpx.TransportError as error:
-            raise self._unreachable(operation, error) from None
-        return self._found(operation, answer)
-
-    def change(
-        self, operation: str, path: str, body: bytes, content_type: str = "application/json"
-    ) -> Any:
-        """JSON of a POST that is sent exactly once.
-
-        Raises
-        ------
-        PeerUnreachable
-            No connection: the call took no effect.
-        CommitUnknown
-            The answer was lost.
-        GatewayError
-            The peer answered with an error. 404 is one: it does not know the route or the SDL, so
-            nothing was done.
-        """
-        headers = {"Content-Type": content_type}
-        try:
-            answer = self._changes.post(self.url + path, content=body, headers=headers)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise self._unreachable(operation, error) from None
-        except httpx.TransportError as error:
-            seen = _error_text(error)
-            raise CommitUnknown(f"{self.name} {operation}", "an answer", seen) from None
-        return self._json(operation, answer)
-
-    def _unreachable(self, operation: str, error: Exception) -> PeerUnreachable:
-        peer = f"{self.name} {operation}"
-        return self._kind(peer, f"an answer at {self.url}", _error_text(error))
-
-    def _found(self, operation: str, answer: httpx.Response) -> Any:
-        """JSON of what was read; only here is 404 no error, because absence is an answer."""
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
-        return self._json(operation, answer)
-
-    def _json(self, operation: str, answer: httpx.Response) -> Any:
-        if answer.status_code != httpx.codes.OK:
-            raise GatewayError(operation, "status 200", _for_people(answer))
-        try:
-            return json.loads(answer.content)
-        except ValueError:
-            raise GatewayError(operation, "JSON", _for_people(answer)) from None
-
-
-def _error_text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _for_people(answer: httpx.Response) -> str:
-    return f"{answer.status_code} {answer.text[:BODY_SHOWN]}"
 
 
 class HttpSettlement:

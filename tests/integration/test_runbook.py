@@ -12,7 +12,7 @@ import pytest
 from convexfx.cli import epoch as epoch_commands
 from convexfx.cli.main import main
 from convexfx_core.encoding.canonical_json import json_bytes
-from tasks.adapters import gateway_http
+from tasks.adapters import peer_http
 from tasks.adapters.keys import write_key
 from tests.support.api_world import DOMAIN, ApiWorld, api_world
 
@@ -171,7 +171,7 @@ def settings_of_nobody(folder: Path) -> None:
 def test_a_base_layer_that_is_not_there(
     run: Run, monkeypatch: pytest.MonkeyPatch, folder: Path, command: str
 ) -> None:
-    monkeypatch.setattr(gateway_http.Peer.__init__, "__kwdefaults__", quick(gateway_http.Peer))
+    monkeypatch.setattr(peer_http.Peer.__init__, "__kwdefaults__", quick(peer_http.Peer))
     code, _, err = run(command)
     assert code == 3
     assert err.startswith("convexfx: Failed to connect to base layer RPC: PEER_UNREACHABLE: ")
@@ -180,7 +180,7 @@ def test_a_base_layer_that_is_not_there(
     assert err.count("\n") == 1
 
 
-def quick(peer: type[gateway_http.Peer]) -> dict[str, object]:
+def quick(peer: type[peer_http.Peer]) -> dict[str, object]:
     """The peer's defaults without pauses between attempts."""
     return {**(peer.__init__.__kwdefaults__ or {}), "pauses_s": ()}
 

@@ -31,11 +31,12 @@ from convexfx_core.settlement.clearing_input import ClearingCase
 from convexfx_core.settlement.settle import settle
 from convexfx_core.wire.inbox import bundle_message
 from convexfx_core.witness.public_values import PublicValues
-from tasks.adapters.gateway_http import HttpSettlement, Peer
+from tasks.adapters.gateway_http import HttpSettlement
 from tasks.adapters.host_answers import GUEST_TRAPPED, LAW_VIOLATED, failure_of
 from tasks.adapters.injected_faults import Fault
 from tasks.adapters.keys import read_key
 from tasks.adapters.memory import MemoryStore
+from tasks.adapters.peer_http import Peer
 from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import read_domain
 from tasks.intake import read_message

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from convexfx_core.errors import ConfigurationError
+from convexfx_core.errors import ConfigurationError, GatewayError
 from tasks.adapters.gateway_http import HttpGateway
 from tasks.adapters.settings import Settings
 from tasks.adapters.wiring import read_credentials, settlement_from_settings
@@ -52,7 +52,8 @@ def test_headers_go_to_the_base_layer_only(asked: tuple[str, Asked], tmp_path: P
     settings = Settings(base_layer_rpc=url, rpc_credentials=path)
     client = HttpGateway(url, settlement_from_settings(settings), pauses_s=())
     assert client.delta_epoch() == 7
-    client.vault("owner")
+    with pytest.raises(GatewayError, match="vaultsGet"):
+        client.vault("owner")
     client.submit_proof("hash")
     client.close()
     assert seen == [("/epoch", SECRET), ("/vaults/owner", None), ("/sdls/hash/submit_proof", None)]
