@@ -27,9 +27,11 @@ from convexfx.local.localstack import (
     localstack_service,
     use_local_aws,
 )
+from convexfx.local.lost_runs import end_lost_runs
 from convexfx.local.prefect_server import (
     EPOCH_POOL,
     PROVE_POOL,
+    api_url,
     prefect_environment,
     prefect_server_service,
     prefect_worker_service,
@@ -138,16 +140,24 @@ class Exchange:
         process does the work. The served prover comes last, because its start keeps every core busy
         for a minute and nothing waits for it.
         """
-        pools = (EPOCH_POOL,) if self._signed() else (EPOCH_POOL, PROVE_POOL)
-        workers = tuple(self._worker(pool) for pool in pools)
+        workers = tuple(self._worker(pool) for pool in self._pools())
         check = (Step("law program", self._check_program),) if self._runs_the_guest() else ()
         deploy = Step("deployments", self._deploy)
         return (*check, (*workers, self._api()), deploy, *self._prover())
 
     def executor_parts(self) -> tuple[Part, ...]:
         """The executor alone: a Prefect server, unless one answers on its port, and the work."""
-        running = answers(f"{self.prefect_url}/api/health")
-        return self.work() if running else (self._prefect_server(), *self.work())
+        if answers(f"{self.prefect_url}/api/health"):
+            return self.work()  # its workers may run elsewhere: no run is known to be lost
+        lost = Step("runs that an earlier start left", self._end_lost_runs)
+        return self._prefect_server(), lost, *self.work()
+
+    def _end_lost_runs(self) -> None:
+        end_lost_runs(api_url(self.ports.prefect), self._pools())
+
+    def _pools(self) -> tuple[str, ...]:
+        """Work pools whose workers are parts of this exchange."""
+        return (EPOCH_POOL,) if self._signed() else (EPOCH_POOL, PROVE_POOL)
 
     def _runs_the_guest(self) -> bool:
         return self.settings.proof_mode != "attested"

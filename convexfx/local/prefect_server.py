@@ -20,6 +20,9 @@ from convexfx.loopback import HOST
 PORT: Final = 4200
 EPOCH_POOL: Final = "convexfx"
 PROVE_POOL: Final = "sp1-gpu"
+LEASES: Final = "prefect.server.concurrency.lease_storage.filesystem"
+"""Where leases of slots are kept. The slots are rows of the database; with leases in the server's
+memory alone, a restart would leave slots that nobody ever gives back."""
 LEASE_S: Final = 60
 """Seconds for which a dead run keeps a deployment's only slot."""
 HEARTBEAT_S: Final = 30
@@ -69,6 +72,7 @@ def server_environment() -> dict[str, str]:
     """Settings of the server alone."""
     return {
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": str(LEASE_S),
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "10",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
