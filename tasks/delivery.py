@@ -29,6 +29,8 @@ POLL_S: Final = 0.25
 """Pauses double from the first to this one: a network that is quick is not waited for."""
 SETTLE_S_MAX: Final = 600.0
 """Ten minutes without reaching an end is a peer that hangs."""
+TAKEN_UP_S_MAX: Final = 10.0
+"""Seconds in which a worker that may replace a failed SDL does it; no call takes longer by far."""
 AGAIN_S: Final = 1.0
 """Seconds after which a step that was taken and that the state does not show is taken again."""
 AGAIN_S_MAX: Final = 64.0
@@ -47,6 +49,7 @@ class Delivery:
     envelope : body of ``prove``.
     opening : the sealed epoch. touched : its debited vaults as they were sealed.
     replaces : a failed SDL of that hash is one that an earlier epoch left.
+    contested : an earlier epoch had that hash, and another worker may replace its failed SDL.
     """
 
     sdl_hash: str
@@ -57,6 +60,7 @@ class Delivery:
     opening: Opening
     touched: VaultTable
     replaces: bool
+    contested: bool = False
 
 
 class EpochEnded(Exception):
@@ -83,6 +87,8 @@ def deliver(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> Sd
     EpochEnded
         The epoch has an outcome.
     """
+    if delivery.contested and not delivery.replaces:
+        _wait_until_taken_up(ctx, delivery)
     _bundle(ctx, delivery, verifiables)
     begun, pause, steps = ctx.clock.monotonic(), FIRST_POLL_S, _Steps()
     while True:
@@ -137,6 +143,18 @@ class _Steps:
         self._due_s = now_s + self._again_s
         self._again_s = min(2 * self._again_s, AGAIN_S_MAX)
         return True
+
+
+def _wait_until_taken_up(ctx: Context, delivery: Delivery) -> None:
+    """Wait while the failed SDL may be the earlier epoch's, which another worker is to replace.
+
+    Whoever takes it for the end of this epoch meanwhile writes an aborted outcome, and the array
+    that the other one is sending stays at the gateway for the next SDL.
+    """
+    end = ctx.clock.monotonic() + TAKEN_UP_S_MAX
+    while failed(ctx.gateway.sdl(delivery.sdl_hash)) and ctx.clock.monotonic() < end:
+        _require_open(ctx, delivery)
+        ctx.clock.sleep(POLL_S)
 
 
 def _bundle(ctx: Context, delivery: Delivery, verifiables: Sequence[Json]) -> None:

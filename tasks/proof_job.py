@@ -18,19 +18,25 @@ def claim_job(
     An SDL hash does not name its epoch: an epoch that failed leaves the same orders at the same
     prices to the next one, whose witness is another. Then the id binds the epoch too.
     """
-    base = program_hash + sdl_hash
+    name = job_name(program_hash, sdl_hash)
     try:
-        return _claim(store, base, program_hash, mode, epoch, witness)
+        return _claim(store, name, program_hash, mode, epoch, witness)
     except CommitConflict:
-        salted = base + Writer().u64(epoch, "epoch").getvalue()
-        return _claim(store, salted, program_hash, mode, epoch, witness)
+        name = job_name(program_hash, sdl_hash, epoch)
+        return _claim(store, name, program_hash, mode, epoch, witness)
+
+
+def job_name(program_hash: bytes, sdl_hash: bytes, epoch: int | None = None) -> str:
+    """Id of a job; with ``epoch`` that of an epoch whose SDL hash an earlier one had."""
+    salt = b"" if epoch is None else Writer().u64(epoch, "epoch").getvalue()
+    return sha256(program_hash + sdl_hash + salt).hexdigest()
 
 
 def _claim(
-    store: Store, named: bytes, program_hash: bytes, mode: str, epoch: int, witness: Ref
+    store: Store, name: str, program_hash: bytes, mode: str, epoch: int, witness: Ref
 ) -> ProofJob:
     job = ProofJob(
-        job_id=sha256(named).hexdigest(),
+        job_id=name,
         mode=mode,
         epoch=epoch,
         witness_key=witness["key"],

@@ -24,6 +24,7 @@ from tasks.objects import Ref, epoch_key, get_json, get_object, put_object, sha2
 from tasks.ports import Json, PutResult
 from tasks.process import current
 from tasks.proof_check import check_before_submitting
+from tasks.proof_job import job_name
 from tasks.stage import milliseconds_since, stage
 
 
@@ -123,6 +124,7 @@ def delivery_of(
         opening=opening,
         touched=result.touched_before,
         replaces=False,
+        contested=proof["job_id"] != job_name(ctx.program_hash, values.sdl_hash),
     )
 
 

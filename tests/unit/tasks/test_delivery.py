@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from convexfx_core.encoding.canonical_json import json_bytes
 from convexfx_core.errors import CommitUnknown
 from tasks.adapters.clock import ManualClock
 from tasks.adapters.memory import MemoryStore
-from tasks.delivery import SETTLE_S_MAX, Delivery, deliver
+from tasks.delivery import SETTLE_S_MAX, TAKEN_UP_S_MAX, Delivery, EpochEnded, deliver
+from tasks.objects import epoch_key
 from tasks.ports import SdlPhase, SdlState
+from tasks.settle import with_digest
 
 WAITING = (SdlPhase.SUBMITTED, SdlPhase.PROVEN)
 
@@ -24,6 +27,7 @@ class Peer:
     def __init__(
         self, clock: ManualClock, stuck: SdlPhase | None, loses: int = 0, read_s: float = 0.0
     ) -> None:
+        self.taken_up_s = float("inf")
         self.clock, self.stuck, self.loses, self.read_s = clock, stuck, loses, read_s
         self.phase = SdlPhase.SUBMITTED
         self.reads = 0
@@ -36,6 +40,8 @@ class Peer:
         self.reads += 1
         assert self.reads < 20_000, "it waits without an end"
         self.clock.advance(self.read_s)
+        if self.phase is SdlPhase.PROVING_FAILED and self.clock.monotonic() >= self.taken_up_s:
+            self.phase = SdlPhase.SUBMITTED
         return SdlState(self.phase)
 
     def prove(self, sdl_hash: str, body: bytes) -> None:
@@ -52,10 +58,12 @@ class Peer:
             self.phase = following
 
 
-def driven(peer: Peer) -> SdlState:
+def driven(peer: Peer, store: MemoryStore | None = None, *, contested: bool = False) -> SdlState:
     opening: Any = SimpleNamespace(epoch=3)
-    delivery = Delivery("sdl-of-3", "owner", 0, 1, b"envelope", opening, opening, replaces=False)
-    ctx: Any = SimpleNamespace(gateway=peer, clock=peer.clock, store=MemoryStore())
+    delivery = Delivery(
+        "sdl-of-3", "owner", 0, 1, b"envelope", opening, opening, False, contested=contested
+    )
+    ctx: Any = SimpleNamespace(gateway=peer, clock=peer.clock, store=store or MemoryStore())
     return deliver(ctx, delivery, [])
 
 
@@ -100,3 +108,33 @@ def test_time_in_slow_calls_counts() -> None:
     with pytest.raises(CommitUnknown):
         driven(peer)
     assert peer.reads <= 12
+
+
+def left_failed(taken_up_s: float = float("inf")) -> Peer:
+    """A gateway with a failed SDL, which another worker replaces at a moment, or never."""
+    peer = Peer(ManualClock(), None)
+    peer.phase, peer.taken_up_s = SdlPhase.PROVING_FAILED, peer.clock.monotonic() + taken_up_s
+    return peer
+
+
+@pytest.mark.parametrize("after_s", [0.1, 3.0, 0.9 * TAKEN_UP_S_MAX])
+def test_the_failure_of_an_earlier_epoch_is_not_taken_for_this_one_s(after_s: float) -> None:
+    """Found by the simulation: the epoch was aborted while the one who might was sending again."""
+    assert driven(left_failed(after_s), contested=True) == SdlState(SdlPhase.APPLIED)
+    # Canary: what was done before.
+    assert driven(left_failed(after_s)) == SdlState(SdlPhase.PROVING_FAILED)
+
+
+def test_a_failure_that_stays_is_this_epoch_s() -> None:
+    peer = left_failed()
+    begun = peer.clock.monotonic()
+    assert driven(peer, contested=True) == SdlState(SdlPhase.PROVING_FAILED)
+    assert TAKEN_UP_S_MAX <= peer.clock.monotonic() - begun < TAKEN_UP_S_MAX + 1
+    assert peer.sent == []
+
+
+def test_nobody_waits_for_an_epoch_that_has_ended() -> None:
+    store = MemoryStore()
+    store.put_new(epoch_key(3, "outcome.json"), json_bytes(with_digest({"epoch": 3})))
+    with pytest.raises(EpochEnded):
+        driven(left_failed(), store, contested=True)
