@@ -34,6 +34,10 @@ class MemoryObjects:
         self._conditional = conditional
         self._lock = threading.Lock()
 
+    def share(self, other: "MemoryObjects") -> None:
+        """Hold what ``other`` holds, under its lock: two clients of one bucket."""
+        self.bodies, self._lock = other.bodies, other._lock
+
     def read(self, key: str) -> Versioned | None:
         """Object and tag, or ``None``."""
         self._reading("get", key)

@@ -86,7 +86,7 @@ class Watcher:
 def watched(folder: Path) -> Iterator[tuple[Exchange, Watcher]]:
     with open_exchange(folder) as exchange:
         calm = MemoryStore()
-        calm.objects.bodies = exchange.store.objects.bodies
+        calm.objects.share(exchange.store.objects)
         api = build_services(replace(exchange.world.ctx, store=calm), grace_s=0.0)
         yield exchange, Watcher(exchange, api)
 
