@@ -22,6 +22,7 @@ from devnet.settlement.messages import (
     OrderTerms,
     decode_terms,
 )
+from devnet.settlement.signed_terms import Consumed
 from devnet.settlement.transactions import Item, SdlTransaction
 
 ORDER_ROW_BYTES: Final = 80
@@ -37,12 +38,13 @@ class Clearing:
     Attributes
     ----------
     owners : owners of consumed orders, strictly increasing.
-    orders, fills : number of consumed orders, and of those with paid > 0.
+    consumed : orders and cancels in their sequence, each with its amounts.
+    fills : number of those with paid > 0.
     orders_root, settle_root : table roots of their rows.
     """
 
     owners: tuple[bytes, ...]
-    orders: int
+    consumed: tuple[Consumed, ...]
     fills: int
     orders_root: bytes
     settle_root: bytes
@@ -80,10 +82,13 @@ def read_clearing(items: Sequence[Item], agreement: Agreement) -> Clearing:
     filled = [(debit, terms) for debit, terms, paid in orders if paid]
     received = [_payout(agreement, *row) for row in _pairs(payouts, filled)]
     amounts = iter(received)
-    settle = b"".join(le64(paid) + le64(next(amounts) if paid else 0) for _, _, paid in orders)
+    consumed = tuple(
+        Consumed(terms, paid, next(amounts) if paid else 0) for _, terms, paid in orders
+    )
+    settle = b"".join(le64(order.paid) + le64(order.received) for order in consumed)
     return Clearing(
         tuple(sorted({owner for owner, _ in keys})),
-        len(orders),
+        consumed,
         len(filled),
         table("cfx.orders.v1", rows, ORDER_ROW_BYTES),
         table("cfx.settle.v1", settle, SETTLEMENT_ROW_BYTES),

@@ -23,6 +23,7 @@ from devnet.settlement.public_values import (
     read_public_values,
 )
 from devnet.settlement.reference import with_own_bands
+from devnet.settlement.signed_terms import check_signed_terms
 
 
 @dataclass(slots=True)
@@ -84,7 +85,8 @@ def open_statement(
 
 
 def check_before(statement: Statement, record: ShardRecord, draft: Draft, sdl_hash: bytes) -> None:
-    """Compare everything that is known before the SDL is executed (``PV_MISMATCH:<field>``)."""
+    """Compare everything that is known before the SDL is executed (``PV_MISMATCH:<field>``), and
+    what owners signed with what they get (``SIGNED_TERMS``)."""
     agreement, clearing, values = statement.agreement, statement.clearing, statement.values
     compare(
         values,
@@ -110,8 +112,9 @@ def check_before(statement: Statement, record: ShardRecord, draft: Draft, sdl_ha
             ("total", sum(int(values[name]) for name in OBJECTIVE)),
         ),
     )
-    if int(values["n_orders"]) < clearing.orders:
-        compare(values, [("n_orders", clearing.orders)])
+    if int(values["n_orders"]) < len(clearing.consumed):
+        compare(values, [("n_orders", len(clearing.consumed))])
+    check_signed_terms(clearing.consumed, statement.epoch)
 
 
 OBJECTIVE: Final = ("inventory_risk", "price_tracking", "fill_incentive")

@@ -211,15 +211,31 @@ def six_mints(holders: dict[Vault, int]) -> list[Json]:
     return [Mint(wallet, 1, credits, asset).json for asset, wallet in MINTS.items()]
 
 
-def terms(kind: int, receive: int = 65_535, pays: bytes = bytes(32), valid_until: int = 0) -> bytes:
-    market = le(0, 2) + le(0, 2) + le(0, 4) + le(0)
-    return le(1, 4) + le(kind, 2) + le(receive, 2) + market + le(0) + le(valid_until) + pays
+def terms(
+    kind: int,
+    receive: int = 65_535,
+    pays: bytes = bytes(32),
+    valid_until: int = 0,
+    limit: tuple[int, int] | None = None,
+    min_fill: int = 0,
+) -> bytes:
+    """Terms; ``limit`` (m, e) is m / 2^e received for each unit paid, None a market order."""
+    mantissa, exponent = limit or (0, 0)
+    asked = le(limit is not None, 2) + le(exponent, 2, signed=True) + le(0, 4) + le(mantissa)
+    return le(1, 4) + le(kind, 2) + le(receive, 2) + asked + le(min_fill) + le(valid_until) + pays
 
 
 def order(
-    wallet: Wallet, nonce: int, pay: str, receive: str, budget: int, valid_until: int = 0
+    wallet: Wallet,
+    nonce: int,
+    pay: str,
+    receive: str,
+    budget: int,
+    valid_until: int = 0,
+    limit: tuple[int, int] | None = None,
+    min_fill: int = 0,
 ) -> Debit:
-    auxiliary = terms(1, ASSETS.index(receive), valid_until=valid_until)
+    auxiliary = terms(1, ASSETS.index(receive), bytes(32), valid_until, limit, min_fill)
     return Debit(wallet, POOL, nonce, {TOKENS[pay]: budget}, auxiliary)
 
 
