@@ -8,11 +8,14 @@ compress without end. So nothing is decoded before these were looked at, the che
    do not compress, so K rows take a multiple of K bytes.
 3. The header of every page, where its true uncompressed size stands. A footer may lie about it.
 
+The footer is read here and not by the library: its accessors end the process where a column lacks
+its description, and such a file would stop whoever reads it.
+
 Source of the formats: parquet.thrift and the compact protocol of Thrift.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,10 +46,19 @@ _DICTIONARY: Final = 2
 _VERSION_2: Final = 3
 _HEADS: Final = {0: 5, _DICTIONARY: 7, _VERSION_2: 8}
 """Kind of a page to the field that describes it: data, dictionary, data version 2."""
-_Struct: TypeAlias = dict[int, "int | _Struct"]
-_SIMPLE: Final = {"PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "BIT_PACKED"}
-_SIMPLE_NUMBERS: Final = (0, 2, 3, 8)
-"""Encodings that cannot repeat a part of an earlier value: text swells in no other way."""
+_Struct: TypeAlias = dict[int, "int | _Struct | list[int | _Struct]"]
+_BYTE_ARRAY: Final = 6
+_SIMPLE: Final = (0, 2, 3, 4, 8)
+"""Encodings that cannot repeat a part of an earlier value (plain, dictionary, run length, packed):
+text swells in no other way."""
+_ROWS, _GROUPS = 3, 4
+"""Fields of the footer."""
+_COLUMNS, _GROUP_ROWS = 1, 3
+"""Fields of a row group."""
+_DESCRIPTION: Final = 3
+"""Field of a column chunk."""
+_TYPE, _ENCODINGS, _VALUES, _DATA_PAGE, _DICTIONARY_PAGE = 1, 2, 5, 9, 11
+"""Fields of the description of a column chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,11 @@ def open_parquet(data: bytes, field: str, bounds: Bounds) -> pq.ParquetFile:
     CodecError
         Field ``field``, or ``field.rows`` for too many rows.
     """
-    _check_footer(data, field)
+    count, groups = _footer(data, field)
+    if count > (most := bounds.rows(len(data))):
+        given = "" if most == bounds.rows_max else f" in {len(data)} bytes"
+        raise CodecError(f"{field}.rows", f"at most {most} rows{given}", count)
+    _check_pages(data, field, count, groups, bounds)
     try:
         file = pq.ParquetFile(
             pa.BufferReader(data),
@@ -86,20 +102,26 @@ def open_parquet(data: bytes, field: str, bounds: Bounds) -> pq.ParquetFile:
         )
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise CodecError(field, "a Parquet file", type(error).__name__) from None
-    count = file.metadata.num_rows
-    if not 0 <= count <= (most := bounds.rows(len(data))):
-        given = "" if most == bounds.rows_max else f" in {len(data)} bytes"
-        raise CodecError(f"{field}.rows", f"at most {most} rows{given}", count)
-    _check_pages(data, field, file.metadata, bounds)
+    if file.metadata.num_rows != count:
+        raise CodecError(f"{field}.rows", f"{count} rows", file.metadata.num_rows)
     return file
 
 
-def _check_footer(data: bytes, field: str) -> None:
+def _footer(data: bytes, field: str) -> tuple[int, list[_Struct]]:
+    """Number of rows, and the row groups, of a footer that is not too long."""
     if len(data) < 2 * len(MAGIC) + _TAIL or not data.endswith(MAGIC):
         raise CodecError(field, "a Parquet file", f"{len(data)} other bytes")
     length, most = int.from_bytes(data[-8:-4], "little"), footer_bytes_max(len(data))
     if length > most:
         raise CodecError(field, f"a footer of at most {most} bytes", length)
+    start = len(data) - _TAIL - length
+    if start < len(MAGIC):
+        raise CodecError(field, "a footer inside the file", f"{length} bytes")
+    footer = _Reader(data, start, field).struct()
+    count = _number(footer, _ROWS)
+    if count < 0:
+        raise CodecError(field, "a Parquet file", f"{count} rows")
+    return count, _structs(footer, _GROUPS)
 
 
 def footer_bytes_max(size: int) -> int:
@@ -107,38 +129,46 @@ def footer_bytes_max(size: int) -> int:
     return FOOTER_BYTES_ANY_SIZE + size // FOOTER_SHARE
 
 
-def _check_pages(data: bytes, field: str, metadata: Any, bounds: Bounds) -> None:
+def _check_pages(
+    data: bytes, field: str, count: int, groups: list[_Struct], bounds: Bounds
+) -> None:
     """Refuse pages that hold more than the rows, or that several column chunks share."""
-    most = metadata.num_rows * 2 * bounds.row_bytes_max + TEXT_BYTES_ANY_SIZE
+    most = count * 2 * bounds.row_bytes_max + TEXT_BYTES_ANY_SIZE
     rows = held = walked = 0
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        rows += group.num_rows
-        for chunk in map(group.column, range(group.num_columns)):
-            if chunk.num_values != group.num_rows:
-                raise CodecError(field, f"{group.num_rows} values in a column", chunk.num_values)
-            if not set(chunk.encodings) <= _SIMPLE and chunk.physical_type == "BYTE_ARRAY":
-                raise CodecError(field, "plain values or dictionaries", str(chunk.encodings))
+    for group in groups:
+        in_group = _number(group, _GROUP_ROWS)
+        rows += in_group
+        for column in _structs(group, _COLUMNS):
+            chunk = column.get(_DESCRIPTION)
+            if not isinstance(chunk, dict):
+                raise CodecError(field, "a description of each column", "none")
+            if _number(chunk, _VALUES) != in_group:
+                raise CodecError(field, f"{in_group} values in a column", chunk.get(_VALUES))
+            encodings = chunk.get(_ENCODINGS)
+            simple = isinstance(encodings, list) and all(one in _SIMPLE for one in encodings)
+            if not simple and _number(chunk, _TYPE) == _BYTE_ARRAY:
+                raise CodecError(field, "plain values or dictionaries", str(encodings)[:80])
             read, swollen = _walk(data, field, chunk, most - held)
             held, walked = held + swollen, walked + read
             if walked > len(data):
                 raise CodecError(field, "columns that share no bytes", "others")
-    if rows != metadata.num_rows:
-        raise CodecError(field, f"{metadata.num_rows} rows in its row groups", rows)
+    if rows != count:
+        raise CodecError(field, f"{count} rows in its row groups", rows)
 
 
-def _walk(data: bytes, field: str, chunk: Any, most: int) -> tuple[int, int]:
+def _walk(data: bytes, field: str, chunk: _Struct, most: int) -> tuple[int, int]:
     """Bytes of a column chunk in the file, and those of its pages once they are inflated."""
-    start = chunk.data_page_offset
-    if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < start:
-        start = chunk.dictionary_page_offset
-    text = chunk.physical_type == "BYTE_ARRAY"
+    start, dictionary = _number(chunk, _DATA_PAGE), _number(chunk, _DICTIONARY_PAGE)
+    if 0 < dictionary < start:
+        start = dictionary
+    text = _number(chunk, _TYPE) == _BYTE_ARRAY
     at, seen, held = start, 0, 0
-    while seen < chunk.num_values:
+    while seen < _number(chunk, _VALUES):
         page = _page(data, at, field)
         held += page.swollen
         if held > most:
             raise CodecError(field, "at most twice the bytes for its rows", "more")
-        if text and page.encoding not in _SIMPLE_NUMBERS:
+        if text and page.encoding not in _SIMPLE:
             raise CodecError(field, "plain values or dictionaries", f"encoding {page.encoding}")
         if page.dictionary and page.values > page.swollen:
             raise CodecError(field, f"at most {page.swollen} values there", page.values)
@@ -175,6 +205,12 @@ def _number(struct: _Struct, name: int) -> int:
     return found if isinstance(found, int) else -1
 
 
+def _structs(struct: _Struct, name: int) -> list[_Struct]:
+    """A list of structs, empty where there is none."""
+    found = struct.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 class _Reader:
     """Reads structs of Thrift's compact protocol; anything else than one is a ``CodecError``."""
 
@@ -183,7 +219,10 @@ class _Reader:
         self._data, self._field = data, field
 
     def struct(self, depth: int = 0) -> _Struct:
-        """Integers and structs of a struct by the numbers of their fields; the rest is skipped."""
+        """Integers, structs and lists of them by the numbers of their fields; the rest is skipped.
+
+        Of a field that stands twice the last one counts, as for every reader of the format.
+        """
         if depth > _NESTING_MAX:
             raise self._error()
         found: _Struct = {}
@@ -195,9 +234,29 @@ class _Reader:
                 found[number] = self.struct(depth + 1)
             elif kind in _INTEGERS:
                 found[number] = self._zigzag()
+            elif kind in _COLLECTIONS:
+                found[number] = self._list(depth)
             else:
                 self._skip(kind, depth)
         return found
+
+    def _list(self, depth: int) -> list[int | _Struct]:
+        """Integers and structs of a list; of other entries nothing is kept."""
+        if depth > _NESTING_MAX:
+            raise self._error()
+        head = self._byte()
+        count = self._varint() if head >> 4 == _LONG_LIST else head >> 4
+        if count > _LIST_MAX:
+            raise self._error()
+        kept: list[int | _Struct] = []
+        for _ in range(count):
+            if head & 15 == _STRUCT:
+                kept.append(self.struct(depth + 1))
+            elif head & 15 in _INTEGERS:
+                kept.append(self._zigzag())
+            else:
+                self._entry(head & 15, depth)
+        return kept
 
     def _skip(self, kind: int, depth: int) -> None:
         if depth > _NESTING_MAX:
@@ -207,21 +266,14 @@ class _Reader:
         elif kind in _FIXED:
             self._pass(_FIXED[kind])
         elif kind in _COLLECTIONS:
-            head = self._byte()
-            count = self._varint() if head >> 4 == _LONG_LIST else head >> 4
-            for _ in range(count):
-                self._entry(head & 15, depth)
+            self._list(depth)
         else:
             raise self._error()
 
     def _entry(self, kind: int, depth: int) -> None:
         """Skip an entry of a list; there a truth value takes a byte."""
-        if kind == _STRUCT:
-            self.struct(depth + 1)
-        elif kind in _TRUTHS:
+        if kind in _TRUTHS:
             self._byte()
-        elif kind in _INTEGERS:
-            self._varint()
         else:
             self._skip(kind, depth + 1)
 

@@ -116,7 +116,8 @@ def test_columns_that_share_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -
     data = words(row_group_size=9)
     metadata = pq.ParquetFile(pa.BufferReader(data)).metadata
     assert metadata.num_row_groups == 100
-    walk, first = parquet_bounds._walk, metadata.row_group(0).column(0)
+    group = parquet_bounds._footer(data, "words")[1][0]
+    walk, first = parquet_bounds._walk, parquet_bounds._structs(group, 1)[0][3]
     monkeypatch.setattr(
         parquet_bounds, "_walk", lambda *a: (10 * walk(a[0], a[1], first, a[3])[0], 1)
     )
@@ -138,3 +139,27 @@ def test_spoilt_headers_are_refused_or_read() -> None:
         except CodecError:
             refused += 1
     assert 200 < refused < 2_000
+
+
+def test_a_spoilt_footer_never_ends_the_process() -> None:
+    """Accessors of the library abort the process where a column has no description."""
+    data, rng = words(use_dictionary=True), np.random.default_rng(5)
+    length = int.from_bytes(data[-8:-4], "little")
+    refused = 0
+    for _ in range(6_000):
+        spoilt = bytearray(data)
+        for place in rng.integers(len(data) - 8 - length, len(data) - 8, rng.integers(1, 4)):
+            spoilt[place] = rng.integers(0, 256)
+        try:
+            open_parquet(bytes(spoilt), "words", LOOSE)
+        except CodecError:
+            refused += 1
+    assert 1_000 < refused < 6_000
+
+
+def test_a_column_without_a_description_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    footer = parquet_bounds._footer(words(), "words")
+    del parquet_bounds._structs(footer[1][0], 1)[0][3]
+    monkeypatch.setattr(parquet_bounds, "_footer", lambda *_: footer)
+    with pytest.raises(CodecError, match="a description of each column"):
+        open_parquet(words(), "words", LOOSE)
